@@ -1,0 +1,72 @@
+import createError from '@fastify/error'
+
+/**
+ * The database can't be reached, is shutting down, has no room for another connection, or did not answer in
+ * time. The statement may have run all the same. `cause` holds what the driver said.
+ */
+export const DatabaseUnavailableError = createError<'DATABASE_UNAVAILABLE', 503, [reason: string, options?: { cause: unknown }]>(
+  'DATABASE_UNAVAILABLE',
+  'The database does not answer: %s',
+  503,
+)
+
+/** What both drivers make of an error that the server itself reported. */
+interface ServerError extends Error {
+  readonly code: string
+  readonly severity: string
+}
+
+/** The severity sets a SQLSTATE apart from Node's codes: `EPIPE` has five letters too. */
+function isServerError(error: unknown): error is ServerError {
+  return (
+    error instanceof Error &&
+    'severity' in error &&
+    typeof error.severity === 'string' &&
+    'code' in error &&
+    typeof error.code === 'string'
+  )
+}
+
+/** The SQLSTATE of an error that the database reported (`23505`: a unique index refused the row), else `undefined`. */
+export function sqlState(error: unknown): string | undefined {
+  return isServerError(error) ? error.code : undefined
+}
+
+/**
+ * Connection exceptions (08), out of resources (53), shutdown, crash and start-up (57P01 to 57P03), a statement
+ * or an idle transaction past its limit (57014, 25P03), and a primary that became a standby (25006).
+ */
+const UNAVAILABLE = /^(?:08...|53...|57P0[1-3]|57014|25P03|25006)$/
+
+/** Mistakes of the caller that a driver notices itself, such as a circular object for a JSON column. */
+function isCallersMistake(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError
+}
+
+/**
+ * Whether the connection that raised `error` may go back to the pool: only after an ordinary error of the server,
+ * which leaves the protocol in step. After a time-out the late answer would be read as the next query's.
+ */
+export function leavesConnectionUsable(error: unknown): boolean {
+  return isServerError(error) && error.severity === 'ERROR' && error.code !== '25006'
+}
+
+/** Turns what a driver threw while running a statement into what the seam promises to throw. */
+export function toSeamError(error: unknown): unknown {
+  if (error instanceof DatabaseUnavailableError || isCallersMistake(error)) return error
+  const state = sqlState(error)
+  return state === undefined || UNAVAILABLE.test(state) ? unavailable(error) : error
+}
+
+/** For a failed connection attempt: whatever the reason, there is no database to ask. */
+export function unavailable(cause: unknown): InstanceType<typeof DatabaseUnavailableError> {
+  if (cause instanceof DatabaseUnavailableError) return cause
+  return new DatabaseUnavailableError(reasonOf(cause), { cause })
+}
+
+/** An AggregateError (one failure per address of a name) has an empty message; its code says it. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  if (cause.message) return cause.message
+  return 'code' in cause ? String(cause.code) : cause.name
+}

@@ -1,0 +1,41 @@
+import type { MigratableDatabase } from './migratable.js'
+
+export { createJournalStore, raiseTags, type JournalStoreOptions } from './cache-journal.js'
+export type { Database, ListenSession, Queryable, Statement } from './database.js'
+export { DatabaseUnavailableError, sqlState } from './errors.js'
+export type { MigratableDatabase } from './migratable.js'
+export { migrate } from './migrate.js'
+
+export interface DatabaseOptions {
+  /** A PostgreSQL server (14 or later); without one the embedded PGlite keeps its files in `dataDir`. */
+  readonly url?: string | undefined
+  /** The same server past a transaction pooler: for LISTEN and migrations. `url` by default. */
+  readonly unpooledUrl?: string | undefined
+  readonly dataDir: string
+  /** Connections at most, besides one for each listening session. */
+  readonly poolSize?: number | undefined
+  /** Longest wait for the answer to one statement, in ms. */
+  readonly queryTimeoutMs?: number | undefined
+  /** Longest wait for a connection, new or from the pool, in ms. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Told the name of each statement that is sent; what counts queries. */
+  readonly onQuery?: ((statementName: string) => void) | undefined
+}
+
+/**
+ * Opens the database that the options name. A server need not be up: the first query finds out. PGlite is made if
+ * need be, which takes some seconds the first time.
+ * @throws Error when another process has `dataDir` open
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<MigratableDatabase> {
+  const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000 } = options
+  const onQuery = options.onQuery ?? (() => {})
+  // Each driver is loaded only when it is the one in use.
+  if (url === undefined) {
+    const { openPglite } = await import('./pglite.js')
+    return openPglite({ dataDir, onQuery })
+  }
+  const { PostgresDatabase } = await import('./postgres.js')
+  const unpooledUrl = options.unpooledUrl ?? url
+  return new PostgresDatabase({ url, unpooledUrl, poolSize, queryTimeoutMs, connectTimeoutMs, onQuery })
+}

@@ -1,0 +1,133 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PGlite, Transaction } from '@electric-sql/pglite'
+import { lockDataDir } from './data-dir-lock.js'
+import type { ListenSession, Queryable, Statement } from './database.js'
+import { toSeamError } from './errors.js'
+import type { MigratableDatabase, ScriptRunner } from './migratable.js'
+
+export interface PgliteOptions {
+  readonly dataDir: string
+  readonly onQuery: (statementName: string) => void
+}
+
+/**
+ * Opens the embedded database in `dataDir`, making it if need be (some seconds the first time).
+ * @throws Error when another process has it open
+ */
+export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
+  mkdirSync(options.dataDir, { recursive: true })
+  const unlock = lockDataDir(options.dataDir)
+  try {
+    // Imported here: with a server there is no need to load 10 MB of WebAssembly.
+    const { PGlite } = await import('@electric-sql/pglite')
+    // A folder of its own: on a fresh volume `dataDir` is not empty (lost+found), which initdb refuses.
+    const pglite = await PGlite.create(join(options.dataDir, 'pglite'))
+    return new PgliteDatabase(pglite, options.onQuery, unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+class PgliteDatabase implements MigratableDatabase {
+  readonly kind = 'pglite'
+  readonly #pglite: PGlite
+  readonly #onQuery: (statementName: string) => void
+  readonly #unlock: () => void
+  readonly #sessions = new Set<PgliteListenSession>()
+  #closing: Promise<void> | undefined
+
+  constructor(pglite: PGlite, onQuery: (statementName: string) => void, unlock: () => void) {
+    this.#pglite = pglite
+    this.#onQuery = onQuery
+    this.#unlock = unlock
+  }
+
+  async query<Row extends object>(statement: Statement): Promise<Row[]> {
+    return this.#run<Row>(this.#pglite, statement)
+  }
+
+  async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
+    return this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) }))
+  }
+
+  async listen(channel: string, onNotification: (payload: string) => void): Promise<ListenSession> {
+    const unlisten = await this.#pglite.listen(`"${channel.replaceAll('"', '""')}"`, onNotification).catch(rethrow)
+    const session = new PgliteListenSession(this, unlisten)
+    this.#sessions.add(session)
+    void session.closed.then(() => this.#sessions.delete(session))
+    return session
+  }
+
+  /** The one connection is the lock: a transaction of another kind waits for this one. */
+  async exclusively<T>(work: (runner: ScriptRunner) => Promise<T>): Promise<T> {
+    return this.#transaction((transaction) =>
+      work({
+        query: async (text) => (await transaction.query<object>(text)).rows,
+        script: async (text) => void (await transaction.exec(text)),
+      }),
+    )
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.close()))
+    await this.#pglite.close()
+    this.#unlock()
+  }
+
+  /** What `work` throws comes out as it is; what the driver throws (at BEGIN or COMMIT) in the seam's words. */
+  async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    let thrown: unknown
+    const keepThrown = (error: unknown): never => {
+      thrown = error
+      throw error
+    }
+    return this.#pglite
+      .transaction(async (transaction) => work(transaction).catch(keepThrown))
+      .catch((error: unknown) => {
+        throw error === thrown ? error : toSeamError(error)
+      })
+  }
+
+  async #run<Row extends object>(on: PGlite | Transaction, statement: Statement): Promise<Row[]> {
+    this.#onQuery(statement.name)
+    const values = statement.values && [...statement.values]
+    const result = await on.query<Row>(statement.text, values).catch(rethrow)
+    return result.rows
+  }
+}
+
+/** Shares the one connection; ends only when it is closed. */
+class PgliteListenSession implements ListenSession {
+  readonly closed: Promise<undefined>
+  readonly #database: Queryable
+  readonly #unlisten: () => Promise<void>
+  #settle: () => void = () => {}
+
+  constructor(database: Queryable, unlisten: () => Promise<void>) {
+    this.#database = database
+    this.#unlisten = unlisten
+    this.closed = new Promise((resolve) => {
+      this.#settle = () => resolve(undefined)
+    })
+  }
+
+  async query<Row extends object>(statement: Statement): Promise<Row[]> {
+    return this.#database.query<Row>(statement)
+  }
+
+  async close(): Promise<void> {
+    this.#settle()
+    await this.#unlisten()
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw toSeamError(error)
+}

@@ -1,0 +1,98 @@
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { Test } from 'tap'
+import { type AppOptions, buildApp } from '../../app.js'
+import { loadConfig } from '../../plugins/config.js'
+import { preparedPgliteDir } from './pglite.js'
+
+export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
+
+type Headers = Readonly<Record<string, string>>
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly text: string
+  /** The parsed body; `{}` when there is none. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
+  readonly body: any
+}
+
+/** One caller: requests with their token, injected into the app. */
+export class Caller {
+  readonly #app: FastifyInstance
+  readonly #headers: Headers
+
+  constructor(app: FastifyInstance, token?: string) {
+    this.#app = app
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  }
+
+  get(url: string, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'GET', url, headers })
+  }
+
+  post(url: string, payload: object, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'POST', url, payload, headers })
+  }
+
+  patch(url: string, payload: object, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'PATCH', url, payload, headers })
+  }
+
+  delete(url: string, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'DELETE', url, headers })
+  }
+
+  async send(options: InjectOptions): Promise<Answer> {
+    const response = await this.#app.inject({ ...options, headers: { ...this.#headers, ...options.headers } })
+    const isJson = String(response.headers['content-type']).startsWith('application/json') && response.body !== ''
+    const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
+    return { status: response.statusCode, headers, text: response.body, body: isJson ? response.json() : {} }
+  }
+}
+
+/** A user made for one test, with a token. */
+export class UserCaller extends Caller {
+  constructor(
+    app: FastifyInstance,
+    readonly id: string,
+    readonly token: string,
+  ) {
+    super(app, token)
+  }
+}
+
+export interface TestService {
+  readonly app: FastifyInstance
+  readonly admin: Caller
+  readonly anonymous: Caller
+  newUser(): Promise<UserCaller>
+}
+
+export interface ServiceOptions extends AppOptions {
+  /** Further environment variables; `DATABASE_URL` replaces the embedded database. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The app that production runs, on a migrated database of this test's own; closed when the test ends. */
+export async function startService(t: Test, { env = {}, ...options }: ServiceOptions = {}): Promise<TestService> {
+  const dataDir = env['DATABASE_URL'] === undefined ? { DATA_DIR: await preparedPgliteDir() } : {}
+  const config = loadConfig({ ADMIN_TOKENS: ADMIN_TOKEN, ...dataDir, ...env })
+  const app = await buildApp(config, { server: { logger: false }, ...options })
+  t.teardown(() => app.close())
+  const admin = new Caller(app, ADMIN_TOKEN)
+  let users = 0
+  return {
+    app,
+    admin,
+    anonymous: new Caller(app),
+    async newUser() {
+      const { body: user } = await admin.post('/api/users', {
+        email: `user${++users}@example.com`,
+        shop_name: 'A shop',
+      })
+      const { body: issued } = await admin.post(`/api/users/${user.id}/tokens`, { name: 'test' })
+      return new UserCaller(app, user.id, issued.token)
+    },
+  }
+}

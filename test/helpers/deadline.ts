@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface UntilOptions {
+  readonly timeoutMs?: number
+  readonly intervalMs?: number
+  /** What is waited for, for the error: `the pool recovers`. */
+  readonly describe: string
+}
+
+/**
+ * Asks `predicate` again and again until it answers with something truthy, and returns that.
+ * A predicate that throws is asked again; the last error is the cause of the final one.
+ * @throws Error once `timeoutMs` (5 s by default) have passed
+ */
+export async function until<T>(predicate: () => T | Promise<T>, options: UntilOptions): Promise<NonNullable<T>> {
+  const { timeoutMs = 5_000, intervalMs = 10, describe } = options
+  const deadline = performance.now() + timeoutMs
+  let cause: unknown
+  for (;;) {
+    try {
+      const answer = await predicate()
+      if (answer) return answer
+      cause = undefined
+    } catch (error) {
+      cause = error
+    }
+    if (performance.now() >= deadline) throw new Error(`Not within ${timeoutMs} ms: ${describe}`, { cause })
+    await sleep(intervalMs)
+  }
+}

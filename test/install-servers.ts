@@ -1,0 +1,35 @@
+/** Runs before the tests: finds the servers they start, or installs them where that is possible without asking. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { userInfo } from 'node:os'
+import { binaryDirectory } from './helpers/postgres.js'
+
+const packages = [...(hasRedis() ? [] : ['redis-server']), ...(hasPostgres() ? [] : ['postgresql'])]
+if (packages.length > 0) install(packages)
+
+function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version']).error === undefined
+}
+
+function hasPostgres(): boolean {
+  try {
+    binaryDirectory()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function install(missing: readonly string[]): void {
+  const names = missing.join(' ')
+  if (userInfo().uid !== 0 || spawnSync('apt-get', ['--version']).error) {
+    console.error(
+      `The tests run against real servers. Please install: ${names} (Debian, Ubuntu: sudo apt-get install ${names})`,
+    )
+    process.exit(1)
+  }
+  console.log(`Installing ${names} for the tests`)
+  // Only the programs are wanted, not the services that the packages would start.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  execFileSync('apt-get', ['update', '-q'], { stdio: 'inherit', env })
+  execFileSync('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...missing], { stdio: 'inherit', env })
+}

@@ -1,0 +1,171 @@
+import t from 'tap'
+import {
+  DatabaseUnavailableError,
+  type DatabaseOptions,
+  migrate,
+  openDatabase,
+} from '../../../services/database/index.js'
+import { until } from '../../helpers/deadline.js'
+import { startPostgres } from '../../helpers/postgres.js'
+import { freePort } from '../../helpers/servers.js'
+import { conforms, query } from './conformance.js'
+
+const server = await startPostgres()
+t.teardown(() => server.stop())
+
+async function open(options: Partial<DatabaseOptions> = {}) {
+  return openDatabase({ url: server.url, dataDir: 'unused', ...options })
+}
+
+t.test('PostgreSQL keeps the promises of the seam', async (t) => {
+  const statementNames: string[] = []
+  const database = await open({ url: await server.createDatabase(), onQuery: (name) => statementNames.push(name) })
+  t.teardown(() => database.close())
+  await migrate(database)
+  await conforms(t, { kind: 'postgres', database, statementNames })
+})
+
+t.test('of two processes that migrate an empty database at the same time, one does and both succeed', async (t) => {
+  const url = await server.createDatabase()
+  const databases = await Promise.all([open({ url }), open({ url })])
+  const ran = await Promise.all(databases.map((database) => migrate(database)))
+  t.same(ran.flat(), ['1.catalogue', '2.cache-journal'])
+  for (const database of databases) await database.close()
+})
+
+t.test('a migration that fails leaves nothing of its transaction', async (t) => {
+  const database = await open({ url: await server.createDatabase() })
+  await query(database, 'create table mockups (id integer)')
+  await t.rejects(migrate(database), { code: '42P07' })
+  t.same(await query(database, `select 1 from pg_tables where tablename in ('users', 'schema_migrations')`), [])
+  await database.close()
+})
+
+t.test('nobody listens at the address: unavailable, for queries, transactions, sessions and migrations', async (t) => {
+  const database = await open({ url: `postgresql://postgres@127.0.0.1:${await freePort()}/postgres` })
+  const error = await query(database, 'select 1').catch((error: unknown) => error)
+  t.match(error, { code: 'DATABASE_UNAVAILABLE', statusCode: 503, cause: { code: 'ECONNREFUSED' } })
+  await t.rejects(
+    database.transaction(async () => {}),
+    DatabaseUnavailableError,
+  )
+  await t.rejects(
+    database.listen('room', () => {}),
+    DatabaseUnavailableError,
+  )
+  await t.rejects(migrate(database), DatabaseUnavailableError)
+  await database.close()
+})
+
+t.test('a statement past its time is given up, and its connection is not used again', async (t) => {
+  const database = await open({ poolSize: 1, queryTimeoutMs: 200 })
+  const backend = 'select pg_backend_pid() as pid'
+  const before = await query(database, backend)
+  await t.rejects(query(database, 'select pg_sleep(30)'), DatabaseUnavailableError)
+  const after = await query(database, backend)
+  t.notSame(after, before)
+  await t.rejects(
+    database.transaction((transaction) => query(transaction, 'select pg_sleep(30)')),
+    DatabaseUnavailableError,
+  )
+  t.same(await query(database, 'select 1 as one'), [{ one: 1 }])
+  const patient = database.query<object>({ name: 'slow', text: 'select pg_sleep(0.3)', timeoutMs: 5_000 })
+  t.equal((await patient).length, 1, 'a statement may bring a limit of its own')
+  await database.close()
+})
+
+t.test('an ordinary error keeps the connection in the pool', async (t) => {
+  const database = await open({ poolSize: 1 })
+  const before = await query(database, 'select pg_backend_pid() as pid')
+  await t.rejects(query(database, 'select 1/0'))
+  await t.rejects(database.transaction((transaction) => query(transaction, 'select 1/0')))
+  t.same(await query(database, 'select pg_backend_pid() as pid'), before)
+  await database.close()
+})
+
+t.test('the locks of a transaction whose process froze are freed by the server', async (t) => {
+  const database = await open({ queryTimeoutMs: 300 })
+  await query(database, 'create table locked (id integer)')
+  const stuck = database.transaction(async (transaction) => {
+    await query(transaction, 'lock table locked')
+    const other = await open()
+    await query(other, 'insert into locked values (1)')
+    await other.close()
+  })
+  await t.rejects(stuck, DatabaseUnavailableError)
+  t.same(await query(database, 'select id from locked'), [{ id: 1 }])
+  await database.close()
+})
+
+t.test('a full pool makes callers wait, but not for ever', async (t) => {
+  const database = await open({ poolSize: 1, connectTimeoutMs: 100 })
+  await database.transaction(async () => {
+    await t.rejects(query(database, 'select 1'), DatabaseUnavailableError)
+  })
+  await database.close()
+})
+
+t.test('a terminated backend ends its session with the reason, and spares the rest', async (t) => {
+  const database = await open()
+  const session = await database.listen('room', () => {})
+  const [{ pid } = { pid: 0 }] = await session.query<{ pid: number }>({
+    name: 'pid',
+    text: 'select pg_backend_pid() as pid',
+  })
+  await query(database, 'select pg_terminate_backend($1)', [pid])
+  t.match(await session.closed, { code: 'DATABASE_UNAVAILABLE', cause: { code: '57P01' } })
+  await t.rejects(query(session, 'select 1'), DatabaseUnavailableError)
+  t.same(await query(database, 'select 1 as one'), [{ one: 1 }])
+  await session.close()
+  await database.close()
+})
+
+t.test('a session that gets no answer in time has ended', async (t) => {
+  const database = await open()
+  const session = await database.listen('room', () => {})
+  const late = session.query({ name: 'late', text: 'select pg_sleep(30)', timeoutMs: 100 })
+  await t.rejects(late, DatabaseUnavailableError)
+  t.match(await session.closed, { code: 'DATABASE_UNAVAILABLE' })
+  await database.close()
+})
+
+t.test('a server that is stopped and started again is used again, without a restart of this process', async (t) => {
+  const database = await open({ connectTimeoutMs: 500 })
+  const session = await database.listen('room', () => {})
+  await Promise.all(Array.from({ length: 5 }, () => query(database, 'select pg_sleep(0.05)')))
+  const halfway = database.transaction(async (transaction) => {
+    await server.stop()
+    await query(transaction, 'select 1')
+  })
+  await t.rejects(halfway, DatabaseUnavailableError)
+  t.match(await session.closed, { code: 'DATABASE_UNAVAILABLE' })
+  await t.rejects(query(database, 'select 1'), DatabaseUnavailableError)
+  await server.restart()
+  t.same(await query(database, 'select 1 as one'), [{ one: 1 }])
+  await (await database.listen('room', () => {})).close()
+  await database.close()
+})
+
+t.test('after a crash of the server what was committed is there', async (t) => {
+  const database = await open()
+  await query(database, 'create table survived (id integer)')
+  await server.kill()
+  await t.rejects(query(database, 'select 1'), DatabaseUnavailableError)
+  await server.restart()
+  const rows = await until(() => query(database, 'select * from survived'), { describe: 'the pool recovers' })
+  t.same(rows, [])
+  await database.close()
+})
+
+t.test('a server that hangs is unavailable after the time-out, and closing does not wait for it', async (t) => {
+  const database = await open({ queryTimeoutMs: 200, connectTimeoutMs: 200 })
+  const session = await database.listen('room', () => {})
+  await query(database, 'select 1')
+  server.pause()
+  t.teardown(() => server.resume())
+  await t.rejects(query(database, 'select 1'), DatabaseUnavailableError, 'over the connection it had')
+  await t.rejects(query(database, 'select 1'), DatabaseUnavailableError, 'over a new one')
+  await t.rejects(query(session, 'select 1'), DatabaseUnavailableError)
+  await database.close()
+  server.resume()
+})
