@@ -1,0 +1,23 @@
+import { performance } from 'node:perf_hooks'
+
+/** The engine's only source of time, handed in so that a test can hold it still. */
+export interface Clock {
+  /** Monotonic milliseconds: ages, lifetimes in memory, the barrier. */
+  now(): number
+  /** Wall-clock milliseconds since 1970: lifetimes that travel through Redis. Never decides coherence. */
+  wallMs(): number
+  sleep(ms: number): Promise<void>
+  /** Runs `work` once after `ms`; the returned function cancels it. Does not keep the process alive. */
+  after(ms: number, work: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallMs: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  after(ms, work) {
+    const timer = setTimeout(work, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,0 +1,66 @@
+import type { Policy } from './policy.js'
+
+/**
+ * Where an entry lives and what it depends on.
+ *
+ * `key` is `<owner>/<rest>`; every tag is `<the same owner>/<rest>` too, so that an entry and its tags
+ * share one Redis Cluster slot. The tags must be known from the key alone: stamps are taken before the load.
+ */
+export interface EntryAddress {
+  readonly key: string
+  readonly tags: readonly string[]
+  readonly policy: Policy
+}
+
+/** The owner part of a key or a tag: what stands before the first `/`. */
+export function ownerOf(name: string): string {
+  const slash = name.indexOf('/')
+  return slash < 0 ? name : name.slice(0, slash)
+}
+
+/**
+ * What a route answers: JSON text and its strong ETag, made once at fill time.
+ * A hit sends the text as it is; {@link Document.parse} is for the few callers that need the object.
+ */
+export class Document {
+  #parsed: unknown
+
+  constructor(
+    readonly json: string,
+    readonly etag: string,
+  ) {}
+
+  /** The object behind the text, parsed at most once. Shared between callers: do not change it. */
+  parse<T>(): T {
+    this.#parsed ??= JSON.parse(this.json)
+    return this.#parsed as T
+  }
+}
+
+/** A tag that a committed transaction raised, with the version the journal gave it. */
+export interface RaisedTag {
+  readonly tag: string
+  readonly version: number
+}
+
+/** How a read was answered. */
+export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass' | 'stale-if-error'
+
+export interface Lookup {
+  /** `undefined`: there is no such row (a negative entry, or a load that found none). */
+  readonly document: Document | undefined
+  readonly outcome: Outcome
+  /** The tier that answered; `undefined` when the database did. */
+  readonly tier: 'memory' | 'redis' | undefined
+  /** Milliseconds of fresh time left; negative once the entry is stale by time. */
+  readonly ttlMs: number
+  /** Milliseconds since the load that made the document began. */
+  readonly ageMs: number
+  /** A miss whose document was kept in at least one tier. */
+  readonly stored: boolean
+  /** A miss that shared another reader's load. */
+  readonly collapsed: boolean
+}
+
+/** Reads the database; `undefined` means "no such row". Throws what the database throws. */
+export type Loader = () => Promise<Document | undefined>

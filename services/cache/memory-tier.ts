@@ -1,0 +1,165 @@
+import { LRUCache } from 'lru-cache'
+import type { Document } from './entry.js'
+import type { TagLink, TagRegistry, TagState } from './tags.js'
+
+export interface MemoryEntry {
+  readonly key: string
+  /** `undefined`: a negative entry. */
+  readonly document: Document | undefined
+  /** Monotonic ms at which the load began. */
+  readonly loadedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  readonly clearVersion: number
+  links: readonly TagLink<MemoryEntry>[]
+}
+
+/** What a fill or a promotion hands over: the entry and the versions of the stamps it was read under. */
+export interface MemoryFill {
+  readonly key: string
+  readonly document: Document | undefined
+  readonly loadedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  readonly clearVersion: number
+  readonly stamps: readonly { readonly state: TagState<MemoryEntry>; readonly version: number }[]
+}
+
+export interface MemoryTierOptions {
+  readonly maxItems: number
+  readonly maxBytes: number
+  readonly tags: TagRegistry<MemoryEntry>
+  /** Runs the rest of a long drop later, so that no drop holds the event loop. */
+  readonly defer: (work: () => void) => void
+  readonly onCapacity: () => void
+}
+
+/** Entries dropped in one go; the rest of a large tag follows in later turns (they can't be read meanwhile). */
+const DROP_SLICE = 1_000
+
+/** What an entry holds beside its key and text: objects, two links, the places in the maps (measured, rounded up). */
+const ENTRY_OVERHEAD_BYTES = 400
+
+/**
+ * The entries of this process, bounded by items and by bytes (least recently used go first).
+ * An entry is behind, and never returned, once a higher version of one of its tags has been heard of.
+ */
+export class MemoryTier {
+  readonly #entries: LRUCache<string, MemoryEntry>
+  readonly #tags: TagRegistry<MemoryEntry>
+  readonly #defer: (work: () => void) => void
+  evictions = 0
+  expirations = 0
+
+  constructor(options: MemoryTierOptions) {
+    this.#tags = options.tags
+    this.#defer = options.defer
+    this.#entries = new LRUCache<string, MemoryEntry>({
+      max: options.maxItems,
+      maxSize: options.maxBytes,
+      dispose: (entry, _key, reason) => {
+        this.#unlink(entry)
+        if (reason !== 'evict') return
+        this.evictions += 1
+        options.onCapacity()
+      },
+    })
+  }
+
+  get items(): number {
+    return this.#entries.size
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize
+  }
+
+  /** The entry unless it is behind or its lifetime is over; fresh or stale by time is the caller's to tell. */
+  read(key: string, now: number): MemoryEntry | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    if (this.isBehind(entry)) {
+      this.#entries.delete(key)
+      return undefined
+    }
+    if (now >= entry.expiresAt) {
+      this.expirations += 1
+      this.#entries.delete(key)
+      return undefined
+    }
+    return entry
+  }
+
+  /** The entry as it lies there, for inspection: no use is recorded and nothing is dropped. */
+  peek(key: string): MemoryEntry | undefined {
+    return this.#entries.peek(key)
+  }
+
+  isBehind(entry: MemoryEntry): boolean {
+    if (entry.clearVersion !== this.#tags.clearVersion) return true
+    for (const link of entry.links) if (link.version < link.state.heard) return true
+    return false
+  }
+
+  /** Keeps an entry, unless one of its tags has moved on meanwhile. Returns whether it was kept. */
+  keep(fill: MemoryFill): boolean {
+    const entry: MemoryEntry = {
+      key: fill.key,
+      document: fill.document,
+      loadedAt: fill.loadedAt,
+      freshUntil: fill.freshUntil,
+      expiresAt: fill.expiresAt,
+      clearVersion: fill.clearVersion,
+      links: [],
+    }
+    entry.links = fill.stamps.map(({ state, version }) => ({ state, version, entry, previous: undefined, next: undefined }))
+    if (this.isBehind(entry)) return false
+    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
+    if (this.#entries.peek(fill.key) !== entry) return false
+    for (const link of entry.links) {
+      link.next = link.state.head
+      if (link.next !== undefined) link.next.previous = link
+      link.state.head = link
+    }
+    return true
+  }
+
+  /** Frees what a raised tag has put behind. They are unreadable already; a large tag is freed over several turns. */
+  dropBehind(state: TagState<MemoryEntry>): void {
+    let link = state.head
+    for (let dropped = 0; link !== undefined; link = link.next) {
+      if (link.version >= state.heard) continue
+      if (dropped === DROP_SLICE) {
+        this.#defer(() => this.dropBehind(state))
+        return
+      }
+      dropped += 1
+      this.#entries.delete(link.entry.key)
+    }
+  }
+
+  /** Frees what a clear has put behind, oldest use first; a large tier is freed over several turns. */
+  dropCleared(): void {
+    const cleared: string[] = []
+    for (const key of this.#entries.rkeys()) {
+      const isCleared = this.#entries.peek(key)?.clearVersion !== this.#tags.clearVersion
+      if (cleared.length === DROP_SLICE || !isCleared) break
+      cleared.push(key)
+    }
+    for (const key of cleared) this.#entries.delete(key)
+    if (cleared.length === DROP_SLICE) this.#defer(() => this.dropCleared())
+  }
+
+  #unlink(entry: MemoryEntry): void {
+    for (const link of entry.links) {
+      if (link.previous !== undefined) link.previous.next = link.next
+      else if (link.state.head === link) link.state.head = link.next
+      if (link.next !== undefined) link.next.previous = link.previous
+      this.#tags.release(link.state)
+    }
+  }
+}
+
+function sizeOf(fill: MemoryFill): number {
+  return ENTRY_OVERHEAD_BYTES + fill.key.length + (fill.document === undefined ? 0 : Buffer.byteLength(fill.document.json))
+}

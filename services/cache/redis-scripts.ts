@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+
+/** A Lua script and the name Redis knows it by. */
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+/**
+ * Makes tags at least a version. A tag key holds `<version>:<incarnation>`; a lower or absent one gets the version and
+ * a new incarnation, a higher one stays. Idempotent and commutative: any replica, any order, any number of times.
+ *
+ * KEYS tag…   ARGV lifetimeMs incarnation version…   reply: how many tags were raised
+ */
+export const RAISE = script(`
+local raised = 0
+for i = 1, #KEYS do
+  local held = redis.call('GET', KEYS[i])
+  local version = ARGV[i + 2]
+  if not held or tonumber(string.match(held, '^%d+')) < tonumber(version) then
+    redis.call('SET', KEYS[i], version .. ':' .. ARGV[2], 'PX', ARGV[1])
+    raised = raised + 1
+  end
+end
+return raised
+`)
+
+/**
+ * Before a load: takes the leases that are free (or held by the load this one supersedes) and returns the stamps to
+ * load under. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
+ * Every tag's lifetime starts anew, so that it outlives the entry about to be filled.
+ *
+ * KEYS lease… tag…   ARGV leases leaseId supersededId leaseMs lifetimeMs incarnation heard…   reply: 0|1 a lease, a stamp a tag
+ */
+export const BEGIN = script(`
+local leases = tonumber(ARGV[1])
+local reply = {}
+for i = 1, leases do
+  reply[i] = 0
+  if redis.call('SET', KEYS[i], ARGV[2], 'NX', 'PX', ARGV[4]) then
+    reply[i] = 1
+  elseif ARGV[3] ~= '' and redis.call('GET', KEYS[i]) == ARGV[3] then
+    redis.call('SET', KEYS[i], ARGV[2], 'PX', ARGV[4])
+    reply[i] = 1
+  end
+end
+for i = 1, #KEYS - leases do
+  local key = KEYS[leases + i]
+  local held = redis.call('GETEX', key, 'PX', ARGV[5])
+  local heard = ARGV[6 + i]
+  if not held or tonumber(string.match(held, '^%d+')) < tonumber(heard) then
+    held = heard .. ':' .. ARGV[6]
+    redis.call('SET', key, held, 'PX', ARGV[5])
+  end
+  reply[leases + i] = held
+end
+return reply
+`)
+
+/**
+ * After a load: stores each entry only if every one of its tags still equals its stamp, and gives the lease back if it
+ * is still this load's.
+ *
+ * KEYS entry… lease… tag…   ARGV entries leaseId stamp… then per entry: value lifetimeMs its tags' numbers ("1 3")
+ * reply: 0|1 an entry
+ */
+export const FILL = script(`
+local entries = tonumber(ARGV[1])
+local tags = #KEYS - 2 * entries
+local equal = {}
+for i = 1, tags do
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]
+end
+local reply = {}
+for i = 1, entries do
+  local at = 2 + tags + 3 * (i - 1)
+  reply[i] = 1
+  for number in string.gmatch(ARGV[at + 3], '%d+') do
+    if not equal[tonumber(number)] then reply[i] = 0 end
+  end
+  if reply[i] == 1 then
+    redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[at + 2])
+  end
+  if redis.call('GET', KEYS[entries + i]) == ARGV[2] then
+    redis.call('DEL', KEYS[entries + i])
+  end
+end
+return reply
+`)
+
+/** Gives a lease back after a load that failed. KEYS lease   ARGV leaseId */
+export const RELEASE = script(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`)
+
+/**
+ * Vouches that Redis has everything the journal held when a tail began, until a moment on Redis's own clock: a command
+ * that was held up on its way can't vouch for later. Never shortens another replica's voucher.
+ *
+ * KEYS voucher   ARGV clearVersion validUntilMs (0: only ask the time)   reply: Redis's time in ms
+ */
+export const VOUCH = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local left = tonumber(ARGV[2]) - now
+if left > 0 and redis.call('PTTL', KEYS[1]) < left then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', left)
+end
+return now
+`)
+
+export const ALL_SCRIPTS: readonly Script[] = [RAISE, BEGIN, FILL, RELEASE, VOUCH]

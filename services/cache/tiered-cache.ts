@@ -1,0 +1,253 @@
+import type { Document, EntryAddress, Loader, Lookup, RaisedTag } from './entry.js'
+import type { Engine } from './engine.js'
+import { inspect, type Inspection } from './inspect.js'
+import type { MemoryEntry } from './memory-tier.js'
+import { lookInRedis, type ManyLoader, readMany } from './read-many.js'
+import { ReadThrough } from './read-through.js'
+import { Flight } from './single-flight.js'
+import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
+import { CLEAR_TAG } from './tags.js'
+import type { ReplicaState } from './tiers.js'
+
+/**
+ * The tiered cache: memory in front of Redis in front of whatever the loader reads.
+ *
+ * Promise: after {@link TieredCache.raise} has resolved for a committed write, no replica answers older than H
+ * without saying so (outcome `stale-if-error`); docs/cache.md has the protocol. It does not hold for data changed
+ * without raising its tags in the same transaction.
+ */
+export class TieredCache {
+  readonly #engine: Engine
+  readonly #refreshing = new Set<string>()
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Stops following the journal and using Redis; the clients handed in are their owner's to close. */
+  async close(): Promise<void> {
+    await this.#engine.stop()
+  }
+
+  get state(): ReplicaState {
+    return this.#engine.state
+  }
+
+  /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
+  peek(address: EntryAddress): Lookup | undefined {
+    const { tiers, options } = this.#engine
+    if (!options.isEnabled) return undefined
+    const now = tiers.clock.now()
+    if (!tiers.journal.isCurrent(now)) return undefined
+    const entry = tiers.memory.read(address.key, now)
+    if (entry === undefined || now >= entry.freshUntil) return undefined
+    return this.#record(address, memoryLookup(entry, now))
+  }
+
+  /** What the tiers have, without a load; `undefined` when none has it. */
+  async get(address: EntryAddress): Promise<Lookup | undefined> {
+    const { tiers, options } = this.#engine
+    if (!options.isEnabled) return undefined
+    const fresh = this.peek(address)
+    if (fresh !== undefined) return fresh
+    const [found] = await lookInRedis(tiers, [address])
+    return found === undefined ? undefined : this.#record(address, found)
+  }
+
+  /**
+   * What the tiers have, or else what `load` reads; concurrent misses share one load, over all replicas while Redis is
+   * in use. Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
+   */
+  getOrLoad(address: EntryAddress, load: Loader): Promise<Lookup> {
+    const { tiers, options } = this.#engine
+    if (!options.isEnabled) return this.#bypass(address, load)
+    const now = tiers.clock.now()
+    const held = tiers.journal.isCurrent(now) ? tiers.memory.read(address.key, now) : undefined
+    if (held !== undefined) {
+      if (now >= held.freshUntil) this.#refresh(address, load)
+      return Promise.resolve(this.#record(address, memoryLookup(held, now)))
+    }
+    return this.#miss(address, load)
+  }
+
+  /**
+   * Several entries of one owner: one round trip to Redis and one load for all that no tier has. Answers in the order of
+   * `addresses`.
+   */
+  async getMany(addresses: readonly EntryAddress[], load: ManyLoader): Promise<Lookup[]> {
+    const { tiers, options } = this.#engine
+    if (addresses.length === 0) return []
+    if (!options.isEnabled) {
+      const documents = await load(addresses.map((_, at) => at))
+      return addresses.map((address, at) => this.#record(address, bypassed(documents[at])))
+    }
+    const lookups = addresses.map((address) => this.peek(address))
+    const missing = lookups.flatMap((lookup, at) => (lookup === undefined ? [at] : []))
+    if (missing.length === 0) return lookups.filter((lookup) => lookup !== undefined)
+    const asked = addresses.filter((_, at) => lookups[at] === undefined)
+    const found = await this.#orStale(
+      readMany(tiers, asked, (positions) => load(positions.map((position) => missing[position] ?? 0))),
+      () => {
+        const stale = asked.map((address) => this.#staleIfError(address))
+        return stale.every((lookup) => lookup !== undefined) ? stale : undefined
+      },
+    )
+    missing.forEach((at, n) => {
+      const [address, lookup] = [addresses[at], found[n]]
+      if (address !== undefined && lookup !== undefined) lookups[at] = this.#record(address, lookup)
+    })
+    return lookups.filter((lookup) => lookup !== undefined)
+  }
+
+  /**
+   * Keeps a document that the caller knows to be current now; returns whether it was kept. What was read before the call
+   * and may have changed since belongs in {@link TieredCache.getOrLoad}, which takes the stamps before it loads.
+   */
+  async set(address: EntryAddress, document: Document): Promise<boolean> {
+    const { tiers, options } = this.#engine
+    if (!options.isEnabled) return false
+    const flight = this.#flight(address)
+    try {
+      const lookup = await new ReadThrough(tiers, flight, address, () => Promise.resolve(document)).write(document)
+      return lookup.stored
+    } finally {
+      flight.land()
+    }
+  }
+
+  /**
+   * Takes committed journal rows in: memory and running loads before this returns, Redis (awaited under its time limit)
+   * before the promise resolves. Never rejects: what Redis misses keeps Redis out of use until it is resynced.
+   */
+  raise(raised: readonly RaisedTag[]): Promise<void> {
+    return this.#engine.takeIn(raised)
+  }
+
+  /** For what has no rows of its own to write: raises `tags` in a transaction of its own, then as {@link TieredCache.raise}. */
+  async invalidate(tags: readonly string[]): Promise<RaisedTag[]> {
+    const raised = await this.#engine.options.journal.raise(tags)
+    await this.raise(raised)
+    return raised
+  }
+
+  /** Empties everything on every replica: one journal row, whatever the number of entries. */
+  clear(): Promise<RaisedTag[]> {
+    return this.invalidate([CLEAR_TAG])
+  }
+
+  inspect(address: EntryAddress): Promise<Inspection> {
+    return inspect(this.#engine.tiers, address)
+  }
+
+  stats(): CacheStats {
+    return cacheStats(this.#engine)
+  }
+
+  health(): CacheHealth {
+    return cacheHealth(this.#engine)
+  }
+
+  async #miss(address: EntryAddress, load: Loader): Promise<Lookup> {
+    const { tiers, flights, options } = this.#engine
+    const shared = flights.join(address.key, (startedAt) => {
+      const now = tiers.clock.now()
+      return tiers.journal.isCurrent(now) || now - startedAt < options.boundMs
+    })
+    if (shared !== undefined) {
+      const lookup = await this.#orStale(shared, () => this.#staleIfError(address))
+      return this.#record(address, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
+    }
+    const flight = this.#flight(address)
+    const reading = flights.start(flight, () => new ReadThrough(tiers, flight, address, load).read())
+    const lookup = await this.#orStale(reading, () => this.#staleIfError(address))
+    if (lookup.outcome === 'stale') this.#refresh(address, load)
+    return this.#record(address, lookup)
+  }
+
+  /** One background load of an entry that is stale by time; its failure leaves the entry as it is. */
+  #refresh(address: EntryAddress, load: Loader): void {
+    const { tiers } = this.#engine
+    if (this.#refreshing.has(address.key)) return
+    this.#refreshing.add(address.key)
+    const flight = this.#flight(address)
+    const done = (): void => {
+      this.#refreshing.delete(address.key)
+      flight.land()
+    }
+    new ReadThrough(tiers, flight, address, load).refresh().then(done, done)
+  }
+
+  #flight(address: EntryAddress): Flight<MemoryEntry> {
+    const { tiers, flights } = this.#engine
+    return new Flight({
+      address,
+      tags: tiers.tags,
+      startedAt: tiers.clock.now(),
+      leaseId: tiers.randomId(),
+      supersededId: flights.underWay(address.key)?.leaseId ?? '',
+    })
+  }
+
+  /** An isolated replica waits at most H for the database, then answers from memory if it may. */
+  async #orStale<T>(reading: Promise<T>, stale: () => T | undefined): Promise<T> {
+    const { tiers, options } = this.#engine
+    if (this.state !== 'isolated') {
+      return reading.catch((error: unknown) => {
+        const answer = this.state === 'isolated' ? stale() : undefined
+        if (answer === undefined) throw error
+        return answer
+      })
+    }
+    let cancel: (() => void) | undefined
+    const overdue = new Promise<undefined>((resolve) => (cancel = tiers.clock.after(options.boundMs, () => resolve(undefined))))
+    try {
+      const answer = await Promise.race([reading, overdue])
+      return answer ?? stale() ?? (await reading)
+    } catch (error) {
+      const answer = stale()
+      if (answer === undefined) throw error
+      return answer
+    } finally {
+      cancel?.()
+    }
+  }
+
+  #staleIfError(address: EntryAddress): Lookup | undefined {
+    const { tiers, options } = this.#engine
+    const now = tiers.clock.now()
+    const isolatedMs = now - (tiers.journal.barrier + options.boundMs)
+    if (!address.policy.mayServeOnError || isolatedMs > options.staleIfErrorMs) return undefined
+    const entry = tiers.memory.read(address.key, now)
+    return entry === undefined ? undefined : { ...memoryLookup(entry, now), outcome: 'stale-if-error' }
+  }
+
+  async #bypass(address: EntryAddress, load: Loader): Promise<Lookup> {
+    const { tiers } = this.#engine
+    const startedAt = tiers.clock.now()
+    const document = await load()
+    tiers.stats.recordLoad(address.policy.domain, tiers.clock.now() - startedAt)
+    return this.#record(address, bypassed(document))
+  }
+
+  #record(address: EntryAddress, lookup: Lookup): Lookup {
+    this.#engine.tiers.stats.record(address.policy.domain, lookup)
+    return lookup
+  }
+}
+
+function memoryLookup(entry: MemoryEntry, now: number): Lookup {
+  const ttlMs = entry.freshUntil - now
+  return {
+    document: entry.document,
+    outcome: ttlMs > 0 ? 'hit' : 'stale',
+    tier: 'memory',
+    ttlMs,
+    ageMs: now - entry.loadedAt,
+    stored: false,
+    collapsed: false,
+  }
+}
+
+function bypassed(document: Document | undefined): Lookup {
+  return { document, outcome: 'bypass', tier: undefined, ttlMs: 0, ageMs: 0, stored: false, collapsed: false }
+}
