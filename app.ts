@@ -1,0 +1,56 @@
+import type { Server } from 'node:http'
+import { fastify, type FastifyHttpOptions, type FastifyInstance } from 'fastify'
+import auth from './plugins/auth.js'
+import cache from './plugins/cache.js'
+import config, { type Config } from './plugins/config.js'
+import database, { type DatabasePluginOptions } from './plugins/database.js'
+import errors, { answerError } from './plugins/errors.js'
+import logging, { loggerOptions } from './plugins/logging.js'
+import redis from './plugins/redis.js'
+import services from './plugins/services.js'
+import validation from './plugins/validation.js'
+import cacheRoutes from './routes/api/cache/index.js'
+import designRoutes from './routes/api/designs/index.js'
+import mockupRoutes from './routes/api/mockups/index.js'
+import templateRoutes from './routes/api/templates/index.js'
+import userRoutes from './routes/api/users/index.js'
+
+export interface AppOptions extends DatabasePluginOptions {
+  /** Settings of the HTTP server that a test may change, such as its logger. */
+  readonly server?: FastifyHttpOptions<Server>
+}
+
+/** The longest start of one plugin: the embedded database takes seconds to be made the first time. */
+const PLUGIN_TIMEOUT_MS = 60_000
+
+const BODY_LIMIT_BYTES = 1_048_576
+
+/**
+ * The whole service, ready to listen or to be injected into. Production and the tests run this very instance.
+ * @throws what a plugin throws, such as DatabaseUnavailableError
+ */
+export async function buildApp(settings: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    pluginTimeout: PLUGIN_TIMEOUT_MS,
+    frameworkErrors: answerError,
+    ...loggerOptions(settings),
+    ...options.server,
+  })
+  await app.register(config, { config: settings })
+  await app.register(logging)
+  await app.register(errors)
+  await app.register(validation)
+  await app.register(database, { onQuery: options.onQuery })
+  await app.register(redis)
+  await app.register(cache)
+  await app.register(services)
+  await app.register(auth)
+  await app.register(cacheRoutes, { prefix: '/api/cache' })
+  await app.register(userRoutes, { prefix: '/api/users' })
+  await app.register(designRoutes, { prefix: '/api/designs' })
+  await app.register(templateRoutes, { prefix: '/api/templates' })
+  await app.register(mockupRoutes, { prefix: '/api/mockups' })
+  await app.ready()
+  return app
+}

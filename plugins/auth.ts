@@ -1,0 +1,97 @@
+import bearerAuth from '@fastify/bearer-auth'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import fp from 'fastify-plugin'
+import { systemClock } from '../services/cache/index.js'
+import { ForbiddenError, UnauthorizedError } from '../services/errors.js'
+import { Authenticator, type Principal } from '../services/users/authenticator.js'
+import { tokenOwner } from '../services/users/token-text.js'
+
+type Guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is asking; null where no guard runs. */
+    user: Principal | null
+  }
+  /** Guards are `onRequest` hooks of the scope they guard: they run before a body is read. */
+  interface FastifyInstance {
+    /** A user, for their own rows. An administrator has none: 403. */
+    requireUser: Guard
+    /** An administrator; a user gets 403. */
+    requireAdmin: Guard
+    /**
+     * An administrator or any user; where the path has a `user_id`, that user. Another one gets 403: the path names a
+     * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.)
+     */
+    requireAdminOrUser: Guard
+  }
+}
+
+const ADMIN: Principal = { id: undefined, role: undefined, isAdmin: true }
+
+const BEARER = /^Bearer +(\S+) *$/i
+
+/** Bearer tokens (RFC 6750): those of ADMIN_TOKENS, and those of users. */
+export default fp(
+  async (fastify) => {
+    const { users, tokens, config } = fastify
+    const authenticator = new Authenticator({ users, tokens, wallMs: systemClock.wallMs })
+    await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
+    const verifierOf = fastify.verifyBearerAuthFactory
+    if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
+
+    const common = { addHook: false, specCompliance: 'rfc6749', verifyErrorLogLevel: 'debug' } as const
+    const verifyAdmin = verifierOf({ ...common, keys: config.adminTokens })
+    const verifyUser = verifierOf({
+      ...common,
+      keys: [],
+      async auth(text, request) {
+        const principal = await authenticator.authenticate(text)
+        request.user = principal ?? null
+        return principal !== undefined
+      },
+    })
+
+    /** `accept` looks at the principal and may refuse it with an error. */
+    const guard = (accept: (principal: Principal, request: FastifyRequest) => Error | undefined): Guard =>
+      function authenticate(request, reply, done) {
+        const text = BEARER.exec(request.headers.authorization ?? '')?.[1] ?? ''
+        // In the common case nothing is waited for: bearer-auth would go through a promise in any case.
+        request.user = authenticator.peek(text) ?? null
+        if (request.user !== null) return done(accept(request.user, request))
+
+        const isUserToken = tokenOwner(text) !== undefined
+        const verify = isUserToken ? verifyUser : verifyAdmin
+        verify(request, reply, (error) => {
+          if (error !== undefined) return done(isRefusal(error) ? new UnauthorizedError() : error)
+          if (!isUserToken) request.user = ADMIN
+          done(request.user === null ? new UnauthorizedError() : accept(request.user, request))
+        })
+      }
+
+    fastify.decorateRequest('user', null)
+    fastify.decorate(
+      'requireUser',
+      guard(({ isAdmin }) => (isAdmin ? new ForbiddenError() : undefined)),
+    )
+    fastify.decorate(
+      'requireAdmin',
+      guard(({ isAdmin }) => (isAdmin ? undefined : new ForbiddenError())),
+    )
+    fastify.decorate(
+      'requireAdminOrUser',
+      guard(({ isAdmin, id }, request) => (isAdmin || isOpenTo(id, request) ? undefined : new ForbiddenError())),
+    )
+  },
+  { name: 'auth', dependencies: ['config', 'services'] },
+)
+
+/** bearer-auth's own errors are refusals; others come from a lookup that could not be made. */
+function isRefusal(error: Error): boolean {
+  return 'statusCode' in error && error.statusCode === 401
+}
+
+function isOpenTo(userId: string | undefined, { params }: FastifyRequest): boolean {
+  const isNamed = typeof params === 'object' && params !== null && 'user_id' in params
+  return !isNamed || String(params.user_id).toLowerCase() === userId
+}

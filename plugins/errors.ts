@@ -1,0 +1,111 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError as CatalogueError } from '@fastify/error'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { DatabaseUnavailableError, sqlState } from '../services/database/errors.js'
+import * as catalogue from '../services/errors.js'
+import { validationMessage } from '../services/validation-message.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What made this request fail with a 5xx; the line of the request logs it. */
+    failure: unknown
+  }
+}
+
+const RETRY_AFTER_SECONDS = 2
+
+/** A bearer token came along, so that RFC 6750 section 3.1 wants to hear that it was refused. */
+const PRESENTED_TOKEN = /^Bearer +\S/i
+
+/**
+ * The error that leaves the service for `error`: always one of the catalogue, so that no text of a driver, a library or
+ * a bug gets out.
+ */
+export function publicError(error: unknown, requestId: string): CatalogueError {
+  if (isCatalogued(error)) return error
+  if (error instanceof DatabaseUnavailableError) return new catalogue.ServiceUnavailableError()
+  const state = sqlState(error)
+  if (state !== undefined) return forSqlState(state) ?? new catalogue.InternalError(requestId)
+  return forStatus(error) ?? new catalogue.InternalError(requestId)
+}
+
+function isCatalogued(error: unknown): error is CatalogueError {
+  return Object.values(catalogue).some((known) => error instanceof known)
+}
+
+/** A safety net under the checks of the services: a value the database refused is the caller's mistake. */
+function forSqlState(state: string): CatalogueError | undefined {
+  if (state.startsWith('22')) return new catalogue.InvalidRequestError('A value is out of range or malformed')
+  if (state === '23505' || state === '23503') return new catalogue.ConflictError()
+  // Serialization failure and deadlock: the same request is likely to succeed a moment later.
+  if (state === '40001' || state === '40P01') return new catalogue.ServiceUnavailableError()
+  return undefined
+}
+
+/** Errors of Fastify and its plugins, by their status; `undefined` for what has no status of its own. */
+function forStatus(error: unknown): CatalogueError | undefined {
+  if (!(error instanceof Error && 'statusCode' in error)) return undefined
+  switch (error.statusCode) {
+    case 400:
+    case 414:
+      return forBadRequest(error)
+    case 401:
+      return new catalogue.UnauthorizedError()
+    case 403:
+      return new catalogue.ForbiddenError()
+    case 413:
+      return new catalogue.BodyTooLargeError()
+    case 415:
+      return new catalogue.UnsupportedMediaTypeError()
+    case 429:
+      return new catalogue.TooManyRequestsError()
+    case 503:
+      return new catalogue.ServiceUnavailableError()
+    default:
+      return undefined
+  }
+}
+
+function forBadRequest(error: Error): CatalogueError {
+  if ('code' in error && String(error.code).startsWith('FST_ERR_CTP_')) return new catalogue.MalformedBodyError()
+  if ('validation' in error && Array.isArray(error.validation)) {
+    const part = 'validationContext' in error ? String(error.validationContext) : 'request'
+    return new catalogue.InvalidRequestError(validationMessage(part, error.validation))
+  }
+  return new catalogue.InvalidRequestError(error.message)
+}
+
+/**
+ * Answers with the one error body `{statusCode, code, error, message}`. It is the error handler of the app, and must be
+ * its `frameworkErrors` too: errors of the router (a malformed URL) do not pass through error handlers.
+ */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { statusCode = 500, code, message } = publicError(error, request.id)
+  if (statusCode >= 500) request.failure = error
+  if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
+  if (statusCode === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', RETRY_AFTER_SECONDS)
+  void reply
+    .code(statusCode)
+    .header('cache-control', 'no-store')
+    .type('application/json; charset=utf-8')
+    .send({ statusCode, code, error: STATUS_CODES[statusCode], message })
+}
+
+function challenge(authorization: string | undefined): string {
+  const realm = 'Bearer realm="roundhouse"'
+  return PRESENTED_TOKEN.test(authorization ?? '') ? `${realm}, error="invalid_token"` : realm
+}
+
+/** One error body for everything that fails, and for routes that do not exist. */
+export default fp(
+  async (fastify) => {
+    fastify.decorateRequest('failure', undefined)
+    fastify.setErrorHandler(answerError)
+    fastify.setNotFoundHandler((request, reply) => {
+      const path = request.url.split('?', 1).join().slice(0, 200)
+      answerError(new catalogue.RouteNotFoundError(request.method, path), request, reply)
+    })
+  },
+  { name: 'errors' },
+)

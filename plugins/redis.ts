@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import fastifyRedis from '@fastify/redis'
+import fp from 'fastify-plugin'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { RedisClient } from '../services/cache/index.js'
+import type { Config } from './config.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The client of the cache, connected or not; `undefined` when no Redis is configured. */
+    redisClient: RedisClient | undefined
+  }
+}
+
+/** How long start-up waits for Redis before the service goes on without it, in ms. */
+const FIRST_CONNECT_MS = 1_000
+
+/**
+ * Connects to Redis when one is configured, and lets the service start without it: the cache takes it up when it comes.
+ *
+ * @fastify/redis would hold start-up until the client is ready, so it is registered only with a client that already is;
+ * `redisClient` is the same client in either case.
+ */
+export default fp(
+  async (fastify) => {
+    const { redis } = fastify.config
+    if (redis === undefined) {
+      fastify.decorate('redisClient', undefined)
+      return
+    }
+    const client = createClient(redis, fastify.config.redisCommandTimeoutMs)
+    // Every failed command rejects and is counted by the cache; without a listener each one would end up on stderr too.
+    client.on('error', (error: Error) => fastify.log.debug({ err: error }, 'Redis client'))
+    fastify.addHook('onClose', () => client.disconnect())
+    const redisClient: RedisClient = client
+    fastify.decorate('redisClient', redisClient)
+    const isReady = await connect(client)
+    if (isReady && client instanceof Redis) await fastify.register(fastifyRedis, { client, closeClient: false })
+  },
+  { name: 'redis', dependencies: ['config'] },
+)
+
+/** A command of this client rejects within its time limit, at once while not connected, and is never sent again. */
+function createClient({ url, cluster, sentinels }: NonNullable<Config['redis']>, commandTimeout: number): Redis | Cluster {
+  const options = {
+    commandTimeout,
+    connectTimeout: 2_000,
+    socketTimeout: 5_000,
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    family: 0,
+    keepAlive: 10_000,
+    connectionName: 'roundhouse',
+    lazyConnect: true,
+    retryStrategy: backoff,
+  } satisfies RedisOptions
+  if (cluster) {
+    return new Cluster(url === undefined ? [] : [url], {
+      redisOptions: { ...options, ...credentials(url) },
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      clusterRetryStrategy: backoff,
+    })
+  }
+  if (sentinels !== undefined) {
+    return new Redis({
+      ...options,
+      ...credentials(url),
+      sentinels: sentinels.addresses,
+      name: sentinels.master,
+      sentinelRetryStrategy: backoff,
+    })
+  }
+  return url === undefined ? new Redis(options) : new Redis(url, options)
+}
+
+/** What a URL says beside host and port, for clients that learn their hosts elsewhere. */
+function credentials(url: string | undefined): Pick<RedisOptions, 'username' | 'password' | 'tls' | 'db'> {
+  if (url === undefined) return {}
+  const { username, password, protocol, pathname } = new URL(url)
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+    ...(/^\/\d+$/.test(pathname) ? { db: Number(pathname.slice(1)) } : {}),
+  }
+}
+
+function backoff(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt, 6), 2_000)
+}
+
+/** Whether the client became ready in time; it goes on connecting either way. */
+async function connect(client: Redis | Cluster): Promise<boolean> {
+  client.connect().catch(() => undefined)
+  try {
+    await once(client, 'ready', { signal: AbortSignal.timeout(FIRST_CONNECT_MS) })
+  } catch {
+    // Too slow, or the first attempt failed.
+  }
+  return client.status === 'ready'
+}

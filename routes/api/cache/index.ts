@@ -1,0 +1,66 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { NotFoundError } from '../../../services/errors.js'
+import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
+
+/** Health, statistics, clearing and inspection of the cache. */
+const routes: FastifyPluginAsyncTypebox = async (fastify) => {
+  // The platform's health check: no token, no limit, no log line, and never slower than the probes' time limit.
+  fastify.get('/health', { schema: { response: { 200: Health, 503: Health } }, logLevel: 'silent' }, async (_, reply) => {
+    const health = await fastify.health.check()
+    reply.header('cache-control', 'no-store')
+    return reply.code(health.status === 'unhealthy' ? 503 : 200).send(health)
+  })
+
+  fastify.get('/stats', { schema: { response: { 200: Stats } } }, async (_, reply) => {
+    const { domains, ...cacheStats } = fastify.cache.stats()
+    const { status, last_check: lastHealthCheck } = await fastify.health.check()
+    reply.header('cache-control', 'no-store')
+    return { service_status: status, last_health_check: lastHealthCheck, cache_stats: cacheStats, domains }
+  })
+
+  fastify.post(
+    '/clear/user/:user_id',
+    { schema: { params: UserParams, response: { 200: Cleared } }, onRequest: fastify.requireAdminOrUser },
+    async (request) => {
+      const userId = request.params.user_id.toLowerCase()
+      const raised = await fastify.users.clear(userId)
+      request.log.info(`🧹 Cleared cache for user: ${userId}`)
+      return { cleared: 'user' as const, user_id: userId, tags: raised.length, message: `Cache cleared for user ${userId}` }
+    },
+  )
+
+  fastify.post(
+    '/clear/template/:template_id',
+    { schema: { params: TemplateParams, response: { 200: Cleared } }, onRequest: fastify.requireAdminOrUser },
+    async (request) => {
+      const templateId = request.params.template_id.toLowerCase()
+      const raised = await fastify.templates.clear(templateId, request.user?.id)
+      request.log.info(`🧹 Cleared cache for template: ${templateId}`)
+      const message = `Cache cleared for template ${templateId}, its lists and what is made from it`
+      return { cleared: 'template' as const, template_id: templateId, tags: raised.length, message }
+    },
+  )
+
+  fastify.post(
+    '/clear',
+    { schema: { response: { 200: Cleared } }, onRequest: fastify.requireAdmin },
+    async (request) => {
+      const raised = await fastify.cache.clear()
+      request.log.info('🧹 Cleared cache for everybody')
+      return { cleared: 'everything' as const, tags: raised.length, message: 'Cache cleared' }
+    },
+  )
+
+  fastify.get(
+    '/inspect',
+    { schema: { querystring: InspectQuery, response: { 200: Inspection } }, onRequest: fastify.requireAdmin },
+    async (request, reply) => {
+      const address = fastify.entryOfKey(request.query.key)
+      if (address === undefined) throw new NotFoundError('kind of cache key')
+      reply.header('cache-control', 'no-store')
+      return fastify.cache.inspect(address)
+    },
+  )
+}
+
+export default routes

@@ -1,0 +1,108 @@
+import { Type } from '@sinclair/typebox'
+
+const Count = Type.Integer({ minimum: 0 })
+const Figure = Type.Number({ minimum: 0 })
+const Status = Type.Union([Type.Literal('healthy'), Type.Literal('degraded'), Type.Literal('unhealthy')])
+const State = Type.Union([
+  Type.Literal('coherent'),
+  Type.Literal('memory-only'),
+  Type.Literal('redis-only'),
+  Type.Literal('isolated'),
+  Type.Literal('disabled'),
+])
+
+export const Health = Type.Object({
+  status: Status,
+  state: State,
+  last_check: Type.String({ format: 'date-time' }),
+  uptime_seconds: Count,
+  cache_health: Type.Object({
+    redis: Type.String(),
+    memory: Type.String(),
+    journal: Type.String(),
+    database: Type.String(),
+    overall: Status,
+  }),
+  performance_stats: Type.Object({
+    hits: Count,
+    misses: Count,
+    hit_rate_percent: Figure,
+    redis_available: Type.Boolean(),
+    enabled: Type.Boolean(),
+  }),
+  /** How often this replica entered each state. */
+  state_changes: Type.Record(Type.String(), Count),
+  /** Journal rows raised in Redis by the resync under way; absent otherwise. */
+  resync: Type.Optional(Type.Object({ done: Count, total: Count })),
+})
+
+export const Stats = Type.Object({
+  service_status: Status,
+  last_health_check: Type.String({ format: 'date-time' }),
+  cache_stats: Type.Object({
+    hits: Count,
+    misses: Count,
+    memory_hits: Count,
+    redis_hits: Count,
+    stale_hits: Count,
+    negative_hits: Count,
+    redis_errors: Count,
+    memory_errors: Count,
+    hit_rate_percent: Figure,
+    memory_cache_size: Count,
+    memory_cache_bytes: Count,
+    evictions: Count,
+    expirations: Count,
+    invalidations: Count,
+    loads: Count,
+    refused_fills: Count,
+    redis_available: Type.Boolean(),
+    enabled: Type.Boolean(),
+  }),
+  domains: Type.Record(
+    Type.String(),
+    Type.Object({
+      hits: Count,
+      misses: Count,
+      hit_rate_percent: Figure,
+      loads: Count,
+      load_ms_p50: Figure,
+      load_ms_p99: Figure,
+    }),
+  ),
+})
+
+const Tier = Type.Object({
+  present: Type.Boolean(),
+  state: Type.String(),
+  age_ms: Type.Union([Type.Number(), Type.Null()]),
+  ttl_ms: Type.Union([Type.Number(), Type.Null()]),
+  negative: Type.Boolean(),
+  stamps: Type.Array(
+    Type.Object({
+      tag: Type.String(),
+      stamp: Type.Union([Type.String(), Type.Null()]),
+      current: Type.Union([Type.String(), Type.Null()]),
+    }),
+  ),
+  verdict: Type.String(),
+})
+
+export const Inspection = Type.Object({ key: Type.String(), memory: Tier, redis: Tier })
+
+export const InspectQuery = Type.Object(
+  { key: Type.String({ minLength: 1, maxLength: 2_000, pattern: '^[^\\u0000]*$' }) },
+  { additionalProperties: false },
+)
+
+/** `versions`: what the journal gave each tag that was raised. */
+export const Cleared = Type.Object({
+  cleared: Type.Union([Type.Literal('user'), Type.Literal('template'), Type.Literal('everything')]),
+  user_id: Type.Optional(Type.String()),
+  template_id: Type.Optional(Type.String()),
+  tags: Count,
+  message: Type.String(),
+})
+
+export const UserParams = Type.Object({ user_id: Type.String({ format: 'uuid' }) })
+export const TemplateParams = Type.Object({ template_id: Type.String({ format: 'uuid' }) })

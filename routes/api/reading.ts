@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { NotFoundError } from '../../services/errors.js'
+
+/** What the cache answers a read with. */
+export type Lookup = NonNullable<ReturnType<FastifyInstance['cache']['peek']>>
+
+type Document = NonNullable<Lookup['document']>
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** Shared caches keep nothing, private ones ask each time: only then does a write show at once. */
+const PRIVATE = 'private, no-cache'
+
+/**
+ * Answers with a cached document, or 304 when the caller has it; says in Cache-Status (RFC 9211) how it was found.
+ * The text goes out as it is: with a content type set, Fastify passes strings by its serializer.
+ * @param kind what a missing document would have been: `design`
+ * @throws NotFoundError when there is no document
+ */
+export function answerLookup(request: FastifyRequest, reply: FastifyReply, lookup: Lookup, kind: string): FastifyReply {
+  reply.header('cache-status', cacheStatus(lookup))
+  if (lookup.outcome === 'stale-if-error') reply.header('age', Math.floor(lookup.ageMs / 1000))
+  if (lookup.document === undefined) throw new NotFoundError(kind)
+  return answerDocument(request, reply, lookup.document)
+}
+
+/** Answers with a document that no cache was asked for, or 304 when the caller has it. */
+export function answerDocument(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
+  const known = request.headers['if-none-match']
+  if (known === undefined || !isKnown(known, document.etag)) return answerWritten(reply, document)
+  return reply.header('cache-control', PRIVATE).header('etag', document.etag).code(304).send()
+}
+
+/** Answers with a document that was just written. */
+export function answerWritten(reply: FastifyReply, { json, etag }: Document): FastifyReply {
+  return reply.header('cache-control', PRIVATE).header('etag', etag).header('content-type', JSON_TYPE).send(json)
+}
+
+/** Whether If-None-Match names the document, by weak comparison (RFC 9110, section 13.1.2). */
+function isKnown(ifNoneMatch: string, etag: string): boolean {
+  if (ifNoneMatch.trim() === '*') return true
+  return ifNoneMatch.match(/"[^"]*"/g)?.some((tag) => tag === etag) ?? false
+}
+
+/** The value of Cache-Status for one lookup. A ttl is in whole seconds, negative once the entry is stale by time. */
+export function cacheStatus({ outcome, tier, ttlMs, stored, collapsed }: Lookup): string {
+  switch (outcome) {
+    case 'hit':
+    case 'stale':
+      return `roundhouse; hit; ttl=${Math.floor(ttlMs / 1000)}; detail=${tier}`
+    case 'stale-if-error':
+      return `roundhouse; hit; ttl=${Math.floor(ttlMs / 1000)}; detail=stale-if-error`
+    case 'bypass':
+      return 'roundhouse; fwd=bypass'
+    case 'miss':
+      return `roundhouse; fwd=miss${stored ? '; stored' : ''}${collapsed ? '; collapsed' : ''}`
+  }
+}

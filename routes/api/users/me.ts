@@ -1,0 +1,18 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { ownerOf } from '../owner.js'
+import { answerLookup, answerWritten } from '../reading.js'
+import { changeMe, readMe } from './schemas.js'
+
+/** The user who is asking. */
+export const me: FastifyPluginAsyncTypebox = async (fastify) => {
+  const { users } = fastify
+  fastify.addHook('onRequest', fastify.requireUser)
+
+  fastify.get('/me', { schema: readMe }, async (request, reply) =>
+    answerLookup(request, reply, await users.get(ownerOf(request)), 'user'),
+  )
+
+  fastify.patch('/me', { schema: changeMe }, async (request, reply) =>
+    answerWritten(reply, await users.update(ownerOf(request), request.body, request.headers['if-match'])),
+  )
+}

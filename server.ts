@@ -1,0 +1,115 @@
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.js'
+import { ConfigError, loadProcessConfig, type Config } from './plugins/config.js'
+
+/** The time between SIGTERM and SIGKILL where the platform does not name one. */
+const DEFAULT_DRAINING_SECONDS = 10
+
+/** What the kill deadline leaves for the last log lines. */
+const DEADLINE_MARGIN_MS = 1000
+
+/** The edge goes on sending requests to a replica for about this long after its SIGTERM. */
+const LONGEST_PRE_CLOSE_MS = 10_000
+
+await start()
+
+async function start(): Promise<void> {
+  const config = settingsOrExit()
+  const app = await appOrExit(config)
+  closeOnSignals(app, config)
+  try {
+    await listen(app, config)
+  } catch (error) {
+    app.log.fatal({ err: error }, listenFault(error, config))
+    await app.close()
+    process.exit(1)
+  }
+}
+
+function settingsOrExit(): Config {
+  try {
+    return loadProcessConfig()
+  } catch (error) {
+    console.error(error instanceof ConfigError ? error.message : error)
+    process.exit(1)
+  }
+}
+
+async function appOrExit(config: Config): Promise<FastifyInstance> {
+  try {
+    return await buildApp(config)
+  } catch (error) {
+    console.error('The service could not start:', error)
+    process.exit(1)
+  }
+}
+
+/** A machine without IPv6 has no `::`; all of its IPv4 addresses are what was meant. */
+async function listen(app: FastifyInstance, { host, port }: Config): Promise<void> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    if (host !== '::' || !['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(codeOf(error))) throw error
+    await app.listen({ host: '0.0.0.0', port })
+  }
+}
+
+function listenFault(error: unknown, { host, port }: Config): string {
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return `Port ${port} is in use: stop the process that has it, or set PORT to a free one`
+    case 'EACCES':
+      return `Port ${port} is not open to this user: set PORT to one above 1023`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `HOST ${host} is no address of this machine: set HOST to one that is, or remove it`
+    default:
+      return `Can not listen on ${host}, port ${port}`
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+/**
+ * SIGTERM: go on serving for a while, then finish what is under way and close, all before the platform kills. An
+ * uncaught error closes too, and ends with a code that makes the platform start the replica again.
+ */
+function closeOnSignals(app: FastifyInstance, config: Config): void {
+  const drainingMs = (config.drainingSeconds ?? DEFAULT_DRAINING_SECONDS) * 1000
+  const delay = Math.max(drainingMs - DEADLINE_MARGIN_MS, DEADLINE_MARGIN_MS)
+  const logger = { error: (reason: unknown) => app.log.error(reason) }
+  const { close } = closeWithGrace({ delay, logger, skip: ['SIGINT'] }, async ({ signal, err }) => {
+    if (err) app.log.fatal({ err }, 'An error nobody caught: closing')
+    else app.log.info(`${signal ?? 'SIGINT'}: closing`)
+    if (signal === 'SIGTERM') await keepServing(app, preCloseMs(config))
+    await app.close()
+  })
+  closeOnInterrupt(close)
+}
+
+/** npm hands a Ctrl-C on to a process that the terminal has told already: only a later one means "at once". */
+function closeOnInterrupt(close: () => void): void {
+  const doubleMs = 500
+  let firstAt: number | undefined
+  process.on('SIGINT', () => {
+    if (firstAt === undefined) {
+      firstAt = performance.now()
+      close()
+    } else if (performance.now() - firstAt > doubleMs) process.exit(130)
+  })
+}
+
+/** A third of the draining time, so that two thirds are left to finish; none where no edge is in front. */
+function preCloseMs({ drainingSeconds }: Config): number {
+  return drainingSeconds === undefined ? 0 : Math.min((drainingSeconds * 1000) / 3, LONGEST_PRE_CLOSE_MS)
+}
+
+/** Each connection gets one more answer, with `Connection: close`, so that the edge opens its next one elsewhere. */
+async function keepServing(app: FastifyInstance, ms: number): Promise<void> {
+  if (ms === 0) return
+  app.server.maxRequestsPerSocket = 1
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}

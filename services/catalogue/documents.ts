@@ -1,0 +1,19 @@
+import { Document } from '../cache/index.js'
+import { rowEtag, textEtag } from './etag.js'
+
+/** Writes an item as JSON text: a schema's compiled serializer. */
+export type Serialize<Item> = (item: Item) => string
+
+/** A row as one document; its ETag is its version. */
+export function rowDocument<Item extends { readonly version: number }>(
+  item: Item,
+  serialize: Serialize<Item>,
+): Document {
+  return new Document(serialize(item), rowEtag(item.version))
+}
+
+/** A page as one document, from the JSON texts of its items. */
+export function pageDocument(items: readonly string[], nextCursor: string | null): Document {
+  const json = `{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}}`
+  return new Document(json, textEtag(json))
+}

@@ -1,0 +1,54 @@
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+
+/**
+ * No NUL (PostgreSQL can't store it) and no lone surrogate (jsonb refuses it). Validators compile patterns with
+ * the `u` flag, under which a proper surrogate pair is one character and passes.
+ */
+const STORABLE = '^[^\\u0000\\uD800-\\uDFFF]*$'
+
+/** A non-empty string that the database can store, of at most `maxLength` characters. */
+export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: STORABLE })
+
+/** plugins/validation.ts narrows the format: 36 characters, no `urn:uuid:` prefix. */
+export const Uuid = Type.String({ format: 'uuid' })
+
+export const Timestamp = Type.String({ format: 'date-time' })
+
+/** One of a closed list of words. */
+export const OneOf = <const Words extends readonly string[]>(words: Words) =>
+  Type.Unsafe<Words[number]>({ type: 'string', enum: [...words] })
+
+/** `schema` or null, as a type list: one check for the validator and one branch for the serializer. */
+export const Nullable = <Schema extends TSchema>(schema: Schema) =>
+  Type.Unsafe<Static<Schema> | null>({ ...schema, type: [schema['type'], 'null'] })
+
+export const Platform = OneOf(['etsy', 'shopify', 'craftflow'])
+
+export const Tags = Type.Array(Text(100), { maxItems: 100 })
+
+/** What every owned row carries before its own fields. */
+export const identity = { id: Uuid, user_id: Uuid, version: Type.Integer({ minimum: 1 }) }
+
+/** What every row carries after its own fields. */
+export const timestamps = { created_at: Timestamp, updated_at: Timestamp }
+
+/** Bodies and queries: an unknown field is a mistake of the caller, not noise. */
+export const strict = { additionalProperties: false }
+
+/** A partial change: at least one field. */
+export const change = { additionalProperties: false, minProperties: 1 }
+
+/** One page of a keyset list. */
+export const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: '50 by default' })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'next_cursor of the page before' })),
+}
+
+const UUID = '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
+
+/** At most 100 ids, comma-separated. */
+export const Ids = Type.String({ pattern: `^${UUID}(,${UUID}){0,99}$`, maxLength: 100 * 37 })
+
+/** The answer of every list. */
+export const Page = <Item extends TSchema>(item: Item) =>
+  Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) })

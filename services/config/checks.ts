@@ -1,0 +1,104 @@
+import type { Environment } from './environment.js'
+
+/** One thing that is wrong with the environment. `message` says what to do and never holds the value. */
+export interface Fault {
+  readonly variable: string
+  readonly message: string
+}
+
+/** The characters of a bearer token, `b64token` of RFC 6750 section 2.1. */
+const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
+const SHORTEST_TOKEN = 32
+
+/** What types and ranges can't say: the inside of URLs and tokens, and variables that depend on each other. */
+export function crossChecks(environment: Environment): Fault[] {
+  return [
+    ...urlFaults('DATABASE_URL', environment.DATABASE_URL, ['postgresql:', 'postgres:']),
+    ...urlFaults('DATABASE_UNPOOLED_URL', environment.DATABASE_UNPOOLED_URL, ['postgresql:', 'postgres:']),
+    ...urlFaults('REDIS_URL', environment.REDIS_URL, ['redis:', 'rediss:']),
+    ...unpooledFaults(environment),
+    ...redisFaults(environment),
+    ...tokenFaults(environment),
+  ]
+}
+
+/** The items of a comma-separated variable, trimmed, each once. */
+export function listOf(value: string | undefined): string[] {
+  const items = (value ?? '').split(',').map((item) => item.trim())
+  return [...new Set(items.filter((item) => item !== ''))]
+}
+
+export interface SentinelAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** Parses `host:port` or `[ipv6]:port`; `undefined` when it is neither. */
+export function sentinelAddress(item: string): SentinelAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@[\]]+)):(\d{1,5})$/.exec(item)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+}
+
+function urlFaults(variable: keyof Environment, value: string | undefined, protocols: readonly string[]): Fault[] {
+  if (value === undefined) return []
+  const wanted = protocols.map((protocol) => `${protocol}//`).join(' or ')
+  if (!protocols.some((protocol) => value.startsWith(`${protocol}//`))) {
+    return [{ variable, message: `must begin with ${wanted}` }]
+  }
+  const url = parsedUrl(value)
+  // A reference that resolved to nothing leaves redis://default:secret@: behind.
+  const isWithoutHost = /@:?(?:\/|$)/.test(value) || url?.hostname === ''
+  if (isWithoutHost && !url?.searchParams.has('host')) {
+    return [{ variable, message: 'has no host: if it is put together from references, one of them did not resolve' }]
+  }
+  // An unencoded # in a password cuts the URL short, and leaves a wrong host before it.
+  if (url === undefined || url.hash !== '') {
+    return [{ variable, message: 'is not a valid URL: percent-encode special characters in the user and the password' }]
+  }
+  return []
+}
+
+function parsedUrl(value: string): URL | undefined {
+  return URL.canParse(value) ? new URL(value) : undefined
+}
+
+function unpooledFaults(environment: Environment): Fault[] {
+  if (environment.DATABASE_UNPOOLED_URL === undefined || environment.DATABASE_URL !== undefined) return []
+  return [{ variable: 'DATABASE_UNPOOLED_URL', message: 'is of no use without DATABASE_URL: set both, or neither' }]
+}
+
+function redisFaults(environment: Environment): Fault[] {
+  const faults: Fault[] = []
+  if (environment.REDIS_SENTINELS !== undefined) {
+    const items = listOf(environment.REDIS_SENTINELS)
+    if (items.length === 0 || items.some((item) => sentinelAddress(item) === undefined)) {
+      faults.push({ variable: 'REDIS_SENTINELS', message: 'must be host:port,host:port with ports from 1 to 65535' })
+    }
+    if (environment.REDIS_CLUSTER) {
+      faults.push({ variable: 'REDIS_CLUSTER', message: 'excludes REDIS_SENTINELS: set one of them' })
+    }
+  }
+  if (environment.REDIS_CLUSTER && environment.REDIS_URL === undefined) {
+    faults.push({ variable: 'REDIS_CLUSTER', message: 'needs REDIS_URL to name one node of the cluster' })
+  }
+  return faults
+}
+
+function tokenFaults(environment: Environment): Fault[] {
+  const tokens = listOf(environment.ADMIN_TOKENS)
+  if (tokens.length === 0 && environment.NODE_ENV === 'production') {
+    const message = 'is required in production: set at least one token, for example from: openssl rand -hex 32'
+    return [{ variable: 'ADMIN_TOKENS', message }]
+  }
+  return tokens.flatMap((token, index): Fault[] => {
+    const which = `token ${index + 1}`
+    if (!BEARER_TOKEN.test(token)) {
+      const message = `${which} holds characters that a bearer token may not have: use letters, digits and - . _ ~ + /`
+      return [{ variable: 'ADMIN_TOKENS', message }]
+    }
+    if (token.length >= SHORTEST_TOKEN) return []
+    return [{ variable: 'ADMIN_TOKENS', message: `${which} is shorter than ${SHORTEST_TOKEN} characters` }]
+  })
+}

@@ -1,0 +1,78 @@
+import { Type, type Static, type TSchema } from '@sinclair/typebox'
+
+/**
+ * Every variable the service reads, its type, range and default: the one truth. `description` ends the message of a fault,
+ * so it says what to set. What involves two variables, or the inside of a URL or token, is in checks.ts.
+ */
+export const environmentSchema = Type.Object(
+  {
+    NODE_ENV: Type.Union([Type.Literal('production'), Type.Literal('development'), Type.Literal('test')], {
+      default: 'development',
+      description: 'production turns JSON logs on and demands ADMIN_TOKENS',
+    }),
+    PORT: whole(0, 65_535, 3000, 'the port to listen on'),
+    HOST: Type.String({ default: '::', description: 'the address to listen on; :: is every IPv6 and IPv4 address' }),
+    DATABASE_URL: text('postgresql://user:password@host:5432/database; without it PGlite keeps the data in DATA_DIR'),
+    DATABASE_UNPOOLED_URL: text('the same database past its connection pooler, for LISTEN and migrations'),
+    DATABASE_POOL_SIZE: whole(1, 1000, 10, 'the most connections that one replica opens for queries'),
+    DATA_DIR: Type.String({ default: './.data', description: 'the folder of the embedded database' }),
+    REDIS_URL: text('redis://default:password@host:6379, or rediss:// for TLS; without it there is no Redis tier'),
+    REDIS_CLUSTER: flag(false, 'true when REDIS_URL names a node of a Redis Cluster'),
+    REDIS_SENTINELS: text('the sentinels as host:port,host:port; user and password come from REDIS_URL'),
+    REDIS_SENTINEL_MASTER: Type.String({
+      default: 'mymaster',
+      description: 'the name the sentinels know the master by',
+    }),
+    REDIS_COMMAND_TIMEOUT_MS: whole(1, 10_000, 100, 'the longest a request waits for a Redis command'),
+    ENABLE_CACHING: flag(true, 'false answers every read from the database'),
+    CACHE_TTL_SECONDS: whole(1, 2_592_000, 300, 'the fresh time of entries without a lifetime of their own'),
+    CACHE_MAX_MEMORY_ITEMS: whole(1, 10_000_000, 1000, 'the most entries in the memory tier'),
+    CACHE_MAX_MEMORY_BYTES: whole(1024, 1_099_511_627_776, 67_108_864, 'the most bytes (not MiB) in the memory tier'),
+    CACHE_STALENESS_BOUND_MS: whole(100, 60_000, 1000, 'how long after a write an older value may still be served'),
+    CACHE_STALE_IF_ERROR_SECONDS: whole(0, 86_400, 60, 'how long memory answers, marked stale, when all else is down'),
+    ADMIN_TOKENS: text('comma-separated, 32 characters at least each, for example from: openssl rand -hex 32'),
+    DEBUG_LOGGING: flag(false, 'true logs every request and the steps of the cache'),
+    PERFORMANCE_MONITORING: flag(true, 'false turns Server-Timing and latency histograms off'),
+    RAILWAY_REPLICA_ID: text('set by Railway; in every log line'),
+    RAILWAY_REPLICA_REGION: text('set by Railway; in every log line'),
+    RAILWAY_DEPLOYMENT_ID: text('set by Railway; in every log line'),
+    RAILWAY_DEPLOYMENT_DRAINING_SECONDS: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 3600, description: 'the seconds between SIGTERM and SIGKILL' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** The variables with their types, defaults filled in. */
+export type Environment = Static<typeof environmentSchema>
+
+const entries: ReadonlyArray<readonly [string, TSchema]> = Object.entries(environmentSchema.properties)
+
+/** Names of all variables the service reads. */
+export const variables: readonly string[] = entries.map(([name]) => name)
+
+/** What a variable must hold, for the message of a fault: never its value, which may be a secret. */
+export function expectation(variable: string): string {
+  const schema = entries.find(([name]) => name === variable)?.[1]
+  if (schema === undefined) return 'is not known'
+  return `must be ${kindOf(schema)}: ${String(schema.description)}`
+}
+
+function kindOf(schema: TSchema): string {
+  if (schema.type === 'integer') return `a whole number from ${String(schema.minimum)} to ${String(schema.maximum)}`
+  if (schema.type === 'boolean') return 'true or false'
+  if (schema.anyOf === undefined) return 'text'
+  return schema.anyOf.map((option: TSchema) => String(option.const)).join(', ')
+}
+
+function whole(minimum: number, maximum: number, defaultValue: number, description: string) {
+  return Type.Integer({ minimum, maximum, default: defaultValue, description })
+}
+
+function flag(defaultValue: boolean, description: string) {
+  return Type.Boolean({ default: defaultValue, description })
+}
+
+function text(description: string) {
+  return Type.Optional(Type.String({ description }))
+}

@@ -1,0 +1,108 @@
+import { createError } from '@fastify/error'
+
+/**
+ * The catalogue: every error that can leave the service, each with its code, its status, and a message that says what
+ * to do next. docs/errors.md explains them one by one; a test keeps the two lists equal.
+ *
+ * An error class can be called with the arguments of its message: `new NotFoundError('design')`.
+ */
+
+export const InvalidRequestError = createError<[reason: string]>('INVALID_REQUEST', '%s', 400)
+
+export const MalformedBodyError = createError<[]>(
+  'MALFORMED_BODY',
+  'The body is not valid JSON: send one JSON document, and its length if you send Content-Length',
+  400,
+)
+
+export const InvalidCursorError = createError<[]>(
+  'INVALID_CURSOR',
+  'The cursor is not one this list gave out: start again without ?cursor, with the same filters on each page',
+  400,
+)
+
+export const UnauthorizedError = createError<[]>(
+  'UNAUTHORIZED',
+  'A valid token is needed: send Authorization: Bearer <token>, with a token that is neither revoked nor expired',
+  401,
+)
+
+export const ForbiddenError = createError<[]>(
+  'FORBIDDEN',
+  'This token may not do that: use an admin token, or a token of the user concerned',
+  403,
+)
+
+/** Also the answer for rows of another user: whether they exist is not said. */
+export const NotFoundError = createError<[kind: string]>(
+  'NOT_FOUND',
+  'There is no such %s: check the id, and that the token belongs to its owner',
+  404,
+)
+
+export const RouteNotFoundError = createError<[method: string, path: string]>(
+  'ROUTE_NOT_FOUND',
+  'There is no route %s %s: check the method and the path',
+  404,
+)
+
+export const TemplateInUseError = createError<[mockupIds: string]>(
+  'TEMPLATE_IN_USE',
+  'Mockups use this template: delete them or give them another template first (%s)',
+  409,
+)
+
+export const EmailTakenError = createError<[]>(
+  'EMAIL_TAKEN',
+  'Another user has this email address: choose another one, or change that user',
+  409,
+)
+
+export const ConflictError = createError<[]>(
+  'CONFLICT',
+  'The change collides with another row: read the current state, then decide',
+  409,
+)
+
+export const PreconditionFailedError = createError<[]>(
+  'PRECONDITION_FAILED',
+  'The row has changed since the ETag in If-Match: read it again, apply your change to it, and send the new ETag',
+  412,
+)
+
+export const BodyTooLargeError = createError<[]>(
+  'BODY_TOO_LARGE',
+  'The body is too large: send at most 1 MiB, in several requests if need be',
+  413,
+)
+
+export const UnsupportedMediaTypeError = createError<[]>(
+  'UNSUPPORTED_MEDIA_TYPE',
+  'The body must be JSON: send Content-Type: application/json',
+  415,
+)
+
+export const InvalidReferenceError = createError<[field: string, ids: string]>(
+  'INVALID_REFERENCE',
+  '%s names what does not exist or is not yours (%s): use ids of your own rows',
+  422,
+)
+
+export const TooManyRequestsError = createError<[]>(
+  'TOO_MANY_REQUESTS',
+  'Too many requests: wait as long as Retry-After says, then try again',
+  429,
+)
+
+/** All that is said of a fault of ours; the log line with the same request id says the rest. */
+export const InternalError = createError<[requestId: string]>(
+  'INTERNAL_ERROR',
+  'Something failed on our side: try again later, and if it stays report request %s',
+  500,
+)
+
+export const ServiceUnavailableError = createError<[]>(
+  'SERVICE_UNAVAILABLE',
+  'The service can not answer right now: try again after the seconds in Retry-After',
+  503,
+)

@@ -1,0 +1,83 @@
+import { tokenEntry } from '../cache-map.js'
+import type { EntryAddress, Lookup } from '../cache/index.js'
+import { ServiceUnavailableError } from '../errors.js'
+import type { User } from './schema.js'
+import type { UserService } from './service.js'
+import type { KnownToken, TokenService } from './token-service.js'
+import { tokenHash, tokenOwner } from './token-text.js'
+
+/** Who is asking: an administrator by ADMIN_TOKENS, who has no rows, or a user by one of their tokens. */
+export interface Principal {
+  /** The user's id; `undefined` for an administrator. */
+  readonly id: string | undefined
+  /** The role inside the user's own shop; it grants nothing here. */
+  readonly role: User['role'] | undefined
+  readonly isAdmin: boolean
+}
+
+export interface AuthenticatorOptions {
+  readonly users: UserService
+  readonly tokens: TokenService
+  /** Wall-clock milliseconds since 1970: expiry is a date. */
+  readonly wallMs: () => number
+}
+
+/** Where the lookups of one token text are, so that it is hashed once and not at each request. */
+interface Recognised {
+  readonly userId: string
+  readonly hash: string
+  readonly address: EntryAddress
+}
+
+const MOST_RECOGNISED = 1000
+
+/** Turns the text of a user's token into the user, by two cached lookups; expiry is checked each time. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions
+  /** Only tokens that were accepted once: made-up ones can't push those out. The oldest goes first. */
+  readonly #recognised = new Map<string, Recognised>()
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options
+  }
+
+  /** The user, when memory holds both lookups fresh; never waits. `undefined` says nothing about the token. */
+  peek(text: string): Principal | undefined {
+    const recognised = this.#recognised.get(text)
+    if (recognised === undefined) return undefined
+    const token = this.#options.tokens.peek(recognised.address)
+    const profile = token && this.#options.users.peek(recognised.userId)
+    return profile && this.#judge(token, profile)
+  }
+
+  /**
+   * The user, `undefined` when the token is unknown, revoked or expired, or its user gone or inactive.
+   * @throws ServiceUnavailableError, DatabaseUnavailableError when nothing that is sure to be current can answer
+   */
+  async authenticate(text: string): Promise<Principal | undefined> {
+    const userId = tokenOwner(text)
+    if (userId === undefined) return undefined
+    const hash = this.#recognised.get(text)?.hash ?? tokenHash(text)
+    const token = await this.#options.tokens.find(userId, hash)
+    if (token.document === undefined) return this.#judge(token, token)
+    const principal = this.#judge(token, await this.#options.users.get(userId))
+    if (principal !== undefined) this.#remember(text, userId, hash)
+    return principal
+  }
+
+  #remember(text: string, userId: string, hash: string): void {
+    const [oldest] = this.#recognised.keys()
+    if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
+    this.#recognised.set(text, { userId, hash, address: tokenEntry(userId, hash) })
+  }
+
+  #judge(token: Lookup, profile: Lookup): Principal | undefined {
+    // A revocation may have been missed while nothing could be asked: such an answer never lets anybody in.
+    if (token.outcome === 'stale-if-error' || profile.outcome === 'stale-if-error') throw new ServiceUnavailableError()
+    if (token.document === undefined || profile.document === undefined) return undefined
+    const { expires_at_ms: expiresAtMs } = token.document.parse<KnownToken>()
+    if (expiresAtMs !== null && expiresAtMs <= this.#options.wallMs()) return undefined
+    const { id, role, is_active: isActive } = profile.document.parse<User>()
+    return isActive ? { id, role, isAdmin: false } : undefined
+  }
+}

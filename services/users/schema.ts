@@ -1,0 +1,60 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { change, Nullable, OneOf, pageQuery, strict, Text, Timestamp, timestamps, Uuid } from '../catalogue/schema.js'
+
+/** Unique whatever the letter case. */
+const Email = Type.String({ format: 'email', maxLength: 254 })
+
+export const NewUser = Type.Object(
+  {
+    email: Email,
+    shop_name: Text(255),
+    role: Type.Optional(OneOf(['owner', 'admin', 'member'])),
+    subscription_plan: Type.Optional(OneOf(['free', 'basic', 'pro', 'enterprise'])),
+    is_active: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+export type NewUser = Static<typeof NewUser>
+
+/** What an administrator may change. */
+export const UserChange = Type.Partial(NewUser, change)
+export type UserChange = Static<typeof UserChange>
+
+/** What users may change of themselves: not what they may do or pay for. */
+export const OwnChange = Type.Partial(Type.Pick(NewUser, ['email', 'shop_name']), change)
+
+export const User = Type.Object({
+  id: Uuid,
+  version: Type.Integer({ minimum: 1 }),
+  ...Type.Required(NewUser).properties,
+  ...timestamps,
+})
+export type User = Static<typeof User>
+
+/** Years that both JavaScript and PostgreSQL read, and no leap second, which only one of them does. */
+const Instant = Type.String({
+  format: 'date-time',
+  pattern:
+    '^(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$',
+})
+
+export const NewToken = Type.Object({ name: Text(255), expires_at: Type.Optional(Nullable(Instant)) }, strict)
+export type NewToken = Static<typeof NewToken>
+
+/** A token as it is listed: never its text. */
+export const Token = Type.Object({
+  id: Uuid,
+  user_id: Uuid,
+  name: Type.String(),
+  expires_at: Nullable(Timestamp),
+  created_at: Timestamp,
+})
+export type Token = Static<typeof Token>
+
+/** A token as it is answered once, when it is made. */
+export const IssuedToken = Type.Object({ ...Token.properties, token: Type.String() })
+export type IssuedToken = Static<typeof IssuedToken>
+
+/** Lists of users and of tokens. */
+export const PageQuery = Type.Object(pageQuery, strict)
+export type PageQuery = Static<typeof PageQuery>

@@ -1,0 +1,110 @@
+import { tags, tokenEntry } from '../cache-map.js'
+import { Document, type EntryAddress, type Lookup } from '../cache/index.js'
+import { pageDocument, type Serialize } from '../catalogue/documents.js'
+import { textEtag } from '../catalogue/etag.js'
+import type { Foundation } from '../catalogue/owned-row-service.js'
+import { cutPage, pageOf } from '../catalogue/selection.js'
+import { raiseTags, sqlState } from '../database/index.js'
+import { NotFoundError } from '../errors.js'
+import { findUser } from './repository.js'
+import type { IssuedToken, NewToken, PageQuery, Token } from './schema.js'
+import { deleteToken, findToken, insertToken, listTokens } from './token-repository.js'
+import { SECRET_BYTES, tokenHash, tokenText } from './token-text.js'
+
+const FOREIGN_KEY_VIOLATION = '23503'
+
+/** What the services of tokens need besides the foundation. */
+export interface TokenFoundation extends Foundation {
+  /** Cryptographically random bytes. */
+  readonly randomBytes: (size: number) => Uint8Array
+}
+
+/** What a cached token lookup holds. */
+export interface KnownToken {
+  readonly id: string
+  /** Milliseconds since 1970; null never expires. */
+  readonly expires_at_ms: number | null
+}
+
+/** Tokens of users: made, listed, revoked and looked up by their hash. Their text is never stored. */
+export class TokenService {
+  readonly #foundation: TokenFoundation
+  readonly #serialize: Serialize<Token>
+
+  constructor(foundation: TokenFoundation, serialize: Serialize<Token>) {
+    this.#foundation = foundation
+    this.#serialize = serialize
+  }
+
+  /**
+   * One page of a user's tokens, newest first.
+   * @throws NotFoundError when there is no such user, InvalidCursorError
+   */
+  async list(user: string, query: PageQuery): Promise<Document> {
+    const userId = user.toLowerCase()
+    const { limit, after } = pageOf(query)
+    const tokens = await listTokens(this.#foundation.database, userId, after, limit + 1)
+    if (tokens.length === 0) await this.#requireUser(userId)
+    const [page, nextCursor] = cutPage(tokens, limit)
+    return pageDocument(page.map(this.#serialize), nextCursor)
+  }
+
+  /**
+   * Makes a token; only here is its text ever to be seen.
+   * @throws NotFoundError when there is no such user
+   */
+  async create(user: string, { name, expires_at: expiry }: NewToken): Promise<IssuedToken> {
+    const userId = user.toLowerCase()
+    const { database, cache, newId, randomBytes } = this.#foundation
+    const token = tokenText(userId, randomBytes(SECRET_BYTES))
+    const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
+    const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
+    try {
+      const [saved, raised] = await database.transaction(async (transaction) => {
+        const inserted = await insertToken(transaction, row)
+        return [inserted, await raiseTags(transaction, [tags.tokens(userId)])] as const
+      })
+      await cache.raise(raised)
+      return { ...saved, token }
+    } catch (error) {
+      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
+    }
+  }
+
+  /**
+   * Revokes a token. Once it resolves, the token is refused here.
+   * @throws NotFoundError
+   */
+  async delete(user: string, id: string): Promise<void> {
+    const userId = user.toLowerCase()
+    const raised = await this.#foundation.database.transaction(async (transaction) => {
+      const isDeleted = await deleteToken(transaction, userId, id)
+      if (!isDeleted) throw new NotFoundError('token')
+      return raiseTags(transaction, [tags.tokens(userId)])
+    })
+    await this.#foundation.cache.raise(raised)
+  }
+
+  /** A known token when memory holds it fresh. */
+  peek(address: EntryAddress): Lookup | undefined {
+    return this.#foundation.cache.peek(address)
+  }
+
+  /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */
+  find(userId: string, hash: string): Promise<Lookup> {
+    return this.#foundation.cache.getOrLoad(tokenEntry(userId, hash), async () => {
+      const token = await findToken(this.#foundation.database, userId, hash)
+      return token && tokenDocument(token)
+    })
+  }
+
+  async #requireUser(userId: string): Promise<void> {
+    if ((await findUser(this.#foundation.database, userId)) === undefined) throw new NotFoundError('user')
+  }
+}
+
+function tokenDocument({ id, expires_at: expiry }: Token): Document {
+  const known: KnownToken = { id, expires_at_ms: expiry === null ? null : Date.parse(expiry) }
+  const json = JSON.stringify(known)
+  return new Document(json, textEtag(json))
+}

@@ -1,0 +1,55 @@
+/** One finding of Ajv, as Fastify hands it on. */
+export interface Finding {
+  readonly instancePath: string
+  readonly keyword: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly message?: string
+}
+
+const PARTS: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' }
+
+/**
+ * Says which field is wrong and what it must be: `body: platform must be one of etsy, shopify`.
+ * @param part where it stood: `body`, `querystring`, `params` or `headers`
+ */
+export function validationMessage(part: string, findings: readonly Finding[]): string {
+  const where = PARTS[part] ?? part
+  const first = mostTelling(findings)
+  if (first === undefined) return `${where} is invalid`
+  return `${where}: ${sentence(first, alternatives(findings, first.instancePath))}`
+}
+
+/** Of a union every branch reports a finding: one about the value itself says more than "is not this type". */
+function mostTelling(findings: readonly Finding[]): Finding | undefined {
+  return findings.find(({ keyword }) => !['anyOf', 'const', 'type'].includes(keyword)) ?? findings[0]
+}
+
+/** The constants and types that a union offers at `path`. */
+function alternatives(findings: readonly Finding[], path: string): string[] {
+  const branches = findings.filter(({ instancePath }) => instancePath === path)
+  return branches.flatMap(({ keyword, params }) => {
+    if (keyword === 'const') return [String(params.allowedValue)]
+    return keyword === 'type' ? [String(params.type).replaceAll(',', ' or ')] : []
+  })
+}
+
+function sentence({ instancePath, keyword, params, message }: Finding, choices: readonly string[]): string {
+  const field = instancePath.slice(1).replaceAll('/', '.')
+  const subject = field === '' ? 'it' : field
+  const inner = (name: unknown): string => (field === '' ? String(name) : `${field}.${String(name)}`)
+  switch (keyword) {
+    case 'required':
+      return `${inner(params.missingProperty)} is missing`
+    case 'additionalProperties':
+      return `${inner(params.additionalProperty)} is not a known field`
+    case 'enum':
+      return `${subject} must be one of ${String(params.allowedValues).replaceAll(',', ', ')}`
+    case 'const':
+    case 'type':
+      return `${subject} must be ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`
+    case 'format':
+      return `${subject} must be a valid ${String(params.format)}`
+    default:
+      return `${subject} ${message ?? 'is invalid'}`
+  }
+}
