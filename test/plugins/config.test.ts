@@ -1,0 +1,174 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import Fastify from 'fastify'
+import configPlugin, { ConfigError, loadConfig } from '../../plugins/config.js'
+import { variables } from '../../services/config/environment.js'
+
+const TOKEN = 'a'.repeat(32)
+
+function faultsOf(env: Record<string, string>): string[] {
+  try {
+    loadConfig(env)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.faults.map(({ variable }) => variable)
+  }
+}
+
+t.test('no environment at all gives a working configuration', async (t) => {
+  t.match(loadConfig({}), {
+    port: 3000,
+    host: '::',
+    databaseUrl: undefined,
+    dataDir: './.data',
+    redis: undefined,
+    redisCommandTimeoutMs: 100,
+    isCachingEnabled: true,
+    cacheTtlSeconds: 300,
+    cacheMaxMemoryItems: 1000,
+    cacheMaxMemoryBytes: 64 * 1024 * 1024,
+    stalenessBoundMs: 1000,
+    staleIfErrorSeconds: 60,
+    isDebugLogging: false,
+    isPerformanceMonitoring: true,
+    isProduction: false,
+  })
+})
+
+t.test('an admin token is made outside production, another one each time', async (t) => {
+  const [first, second] = [loadConfig({}), loadConfig({ ADMIN_TOKENS: '' })]
+  t.equal(first.isAdminTokenMade, true)
+  t.match(first.adminTokens, [/^[0-9a-f]{64}$/])
+  t.notSame(first.adminTokens, second.adminTokens)
+})
+
+t.test('admin tokens are a list, trimmed, each once', async (t) => {
+  const config = loadConfig({ ADMIN_TOKENS: ` ${TOKEN}, ${'b'.repeat(40)},${TOKEN},` })
+  t.same(config.adminTokens, [TOKEN, 'b'.repeat(40)])
+  t.equal(config.isAdminTokenMade, false)
+})
+
+t.test('production demands admin tokens', async (t) => {
+  t.same(faultsOf({ NODE_ENV: 'production' }), ['ADMIN_TOKENS'])
+  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: ' , ' }), ['ADMIN_TOKENS'])
+  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [])
+})
+
+t.test('every fault is listed in one error, by name, with what to do and without the value', async (t) => {
+  const secret = 'hunter2-hunter2'
+  const env = {
+    PORT: 'http',
+    CACHE_TTL_SECONDS: '-1',
+    CACHE_STALENESS_BOUND_MS: '99',
+    ENABLE_CACHING: 'yes',
+    DATABASE_URL: `mysql://root:${secret}@db/x`,
+    REDIS_URL: `redis://default:${secret}@:`,
+    ADMIN_TOKENS: `${secret},${'x'.repeat(31)}!`,
+    RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '1.5',
+  }
+  const error = t.throws(() => loadConfig(env), ConfigError)
+  t.same(new Set(faultsOf(env)), new Set(Object.keys(env)))
+  t.notMatch(String(error), secret)
+  for (const line of [
+    'PORT must be a whole number from 0 to 65535: the port to listen on',
+    'ENABLE_CACHING must be true or false',
+    'DATABASE_URL must begin with postgresql:// or postgres://',
+    'REDIS_URL has no host',
+    'ADMIN_TOKENS token 1 is shorter than 32 characters',
+    'ADMIN_TOKENS token 2 holds characters that a bearer token may not have',
+  ]) {
+    t.ok(String(error).includes(line), line)
+  }
+})
+
+t.test('an unresolved reference is a fault in any variable, listed once', async (t) => {
+  for (const variable of variables) t.same(faultsOf({ [variable]: 'x${{Other.NAME}}' }), [variable], variable)
+})
+
+t.test('empty variables count as unset, but for the servers in production', async (t) => {
+  const empty = Object.fromEntries(variables.map((variable) => [variable, ' ']))
+  t.same(faultsOf(empty), [])
+  const production = { ...empty, NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }
+  t.same(faultsOf(production), ['DATABASE_URL', 'DATABASE_UNPOOLED_URL', 'REDIS_URL'])
+})
+
+t.test('broken server URLs are refused', async (t) => {
+  const broken = [
+    'redis://default:pw@:',
+    'redis://default:pw@',
+    'redis://',
+    'redis://:6379',
+    'redis://h:99999',
+    'localhost:6379',
+  ]
+  for (const url of broken) t.same(faultsOf({ REDIS_URL: url }), ['REDIS_URL'], url)
+  for (const url of ['postgresql://user:p@ss#w@h/db', 'postgresql://', 'postgresql://u:p@:5432/db', 'http://h/db']) {
+    t.same(faultsOf({ DATABASE_URL: url }), ['DATABASE_URL'], url)
+  }
+})
+
+t.test('server URLs in use are accepted', async (t) => {
+  const urls = [
+    'redis://h',
+    'rediss://default:p%40w@redis.railway.internal:6379/2',
+    'redis://[::1]:6379',
+    'redis://:pw@h:1',
+  ]
+  for (const url of urls) t.equal(loadConfig({ REDIS_URL: url }).redis?.url, url)
+  for (const url of [
+    'postgres://h/db',
+    'postgresql://u:p@h:5432/db?sslmode=no-verify',
+    'postgresql:///db?host=/run/pg',
+  ]) {
+    t.equal(loadConfig({ DATABASE_URL: url }).databaseUrl, url)
+  }
+})
+
+t.test('a cluster needs a node, and excludes sentinels', async (t) => {
+  t.same(faultsOf({ REDIS_CLUSTER: 'true' }), ['REDIS_CLUSTER'])
+  t.same(faultsOf({ REDIS_CLUSTER: 'true', REDIS_URL: 'redis://h', REDIS_SENTINELS: 's:1' }), ['REDIS_CLUSTER'])
+  t.match(loadConfig({ REDIS_CLUSTER: 'true', REDIS_URL: 'redis://h' }).redis, { cluster: true, sentinels: undefined })
+})
+
+t.test('sentinels are host:port pairs with the name of their master', async (t) => {
+  const config = loadConfig({ REDIS_SENTINELS: 'one:26379, [::1]:26380', REDIS_SENTINEL_MASTER: 'cache' })
+  t.same(config.redis, {
+    url: undefined,
+    cluster: false,
+    sentinels: {
+      addresses: [
+        { host: 'one', port: 26379 },
+        { host: '::1', port: 26380 },
+      ],
+      master: 'cache',
+    },
+  })
+  for (const list of ['one', 'one:0', 'one:70000', 'redis://one:1', ',']) {
+    t.same(faultsOf({ REDIS_SENTINELS: list }), ['REDIS_SENTINELS'], list)
+  }
+})
+
+t.test('the plugin decorates the instance and logs a made admin token', async (t) => {
+  const lines: string[] = []
+  const app = Fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } })
+  const config = loadConfig({ RAILWAY_DEPLOYMENT_ID: 'd1' })
+  await app.register(configPlugin, { config })
+  t.equal(app.config, config)
+  t.match(lines.join(''), config.adminTokens[0])
+  t.match(lines.join(''), 'DATABASE_URL is not set')
+  await app.close()
+})
+
+t.test('no other file of the service reads the environment', async (t) => {
+  const root = join(import.meta.dirname, '../..')
+  const folders = ['plugins', 'routes', 'services']
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  const sources = files.filter((file) => file.endsWith('.ts') && file !== join('plugins', 'config.ts'))
+  for (const file of ['app.ts', 'server.ts', ...sources]) {
+    t.notMatch(readFileSync(join(root, file), 'utf8'), /process\.env/, file)
+  }
+})

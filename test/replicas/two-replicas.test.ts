@@ -1,0 +1,77 @@
+import t from 'tap'
+import { startService } from '../helpers/app.js'
+import { until } from '../helpers/deadline.js'
+import { startPostgres } from '../helpers/postgres.js'
+import { startRedis } from '../helpers/redis.js'
+
+const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
+const BOUND_MS = 1_000
+
+t.test('two replicas on one Postgres and one Redis', async (t) => {
+  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+  t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
+  const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url }
+  const one = await startService(t, { env })
+  const two = await startService(t, { env })
+  const isCoherent = async (): Promise<boolean> => one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
+  await until(isCoherent, { describe: 'both replicas are coherent' })
+
+  const user = await one.newUser()
+  const { body: design } = await user.post('/api/designs', DESIGN)
+  const url = `/api/designs/${design.id}`
+  const elsewhere = { authorization: `Bearer ${user.token}` }
+  const readOnTwo = () => two.anonymous.get(url, elsewhere)
+
+  await t.test('what one has loaded the other finds in Redis, then in memory', async (t) => {
+    t.match((await user.get(url)).headers['cache-status'], 'fwd=miss; stored')
+    t.match((await readOnTwo()).headers['cache-status'], 'detail=redis')
+    t.match((await readOnTwo()).headers['cache-status'], 'detail=memory')
+  })
+
+  await t.test('a write on one is read on the other within the bound', async (t) => {
+    await user.patch(url, { description: 'a red fox' })
+    const acknowledgedAt = performance.now()
+    await until(async () => (await readOnTwo()).body.description === 'a red fox', { describe: 'the write shows' })
+    t.ok(performance.now() - acknowledgedAt < BOUND_MS)
+  })
+
+  await t.test('a token revoked on one is refused on the other within the bound', async (t) => {
+    const { body: spare } = await user.post(`/api/users/${user.id}/tokens`, { name: 'spare' })
+    const spareHeaders = { authorization: `Bearer ${spare.token}` }
+    t.equal((await two.anonymous.get(url, spareHeaders)).status, 200)
+    t.equal((await user.delete(`/api/users/${user.id}/tokens/${spare.id}`)).status, 204)
+    const revokedAt = performance.now()
+    t.equal((await one.anonymous.get(url, spareHeaders)).status, 401, 'at once where it was revoked')
+    await until(async () => (await two.anonymous.get(url, spareHeaders)).status === 401, { describe: 'refused there too' })
+    t.ok(performance.now() - revokedAt < BOUND_MS)
+  })
+
+  await t.test('with Redis killed, writes still reach the other within the bound, and Redis is taken up again', async (t) => {
+    await redis.kill()
+    t.equal((await user.patch(url, { description: 'a grey fox' })).status, 200)
+    const acknowledgedAt = performance.now()
+    await until(async () => (await readOnTwo()).body.description === 'a grey fox', { describe: 'the write shows' })
+    t.ok(performance.now() - acknowledgedAt < BOUND_MS)
+    t.match((await two.anonymous.get('/api/cache/health')).body, {
+      status: 'degraded',
+      state: 'memory-only',
+      cache_health: { redis: 'unavailable', journal: 'healthy' },
+    })
+    await redis.restart({ empty: true })
+    await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas use Redis again' })
+    t.equal((await readOnTwo()).body.description, 'a grey fox')
+  })
+
+  await t.test('with Postgres down, memory answers and says so; tokens are never accepted that way', async (t) => {
+    await readOnTwo()
+    await postgres.kill()
+    const isUnhealthy = async (): Promise<boolean> => (await two.anonymous.get('/api/cache/health')).status === 503
+    await until(isUnhealthy, { timeoutMs: 10_000, describe: 'health says that it cannot serve' })
+    const answer = await readOnTwo()
+    t.equal(answer.status, 503)
+    t.ok(answer.headers['retry-after'])
+    await postgres.restart()
+    await until(async () => (await readOnTwo()).status === 200, { timeoutMs: 15_000, describe: 'it serves again' })
+    await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas are coherent again' })
+  })
+})
