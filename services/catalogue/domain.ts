@@ -12,6 +12,8 @@ export interface Domain<Change extends object, Row extends OwnedRow, Item> {
   readonly listEntry: (userId: string, canonicalQuery: string) => EntryAddress
   readonly tag: (userId: string, id: string) => string
   readonly listTag: (userId: string) => string
+  /** The text column that tells rows of one user apart in a file; an import makes each value once. */
+  readonly naturalKey?: string
   /** Rows that this one refers to, in lock order. */
   readonly references: readonly Reference[]
   /** Rows that refer to this one, in lock order. */

@@ -4,6 +4,7 @@ import { combinedLookup } from './combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize } from './documents.js'
 import type { Domain } from './domain.js'
 import { allowedVersions } from './etag.js'
+import { insertMissing, type BulkOutcome } from './missing-rows.js'
 import { OwnedRowWriter } from './owned-row-writer.js'
 import { OwnedRows } from './owned-rows.js'
 import { cutPage, selectionOf, type ListQuery } from './selection.js'
@@ -106,6 +107,20 @@ export class OwnedRowService<
     const { row, raised } = await this.#writer.insert(userId, this.#foundation.newId(), body)
     await this.#foundation.cache.raise(raised)
     return { id: row.id, document: this.#document(row) }
+  }
+
+  /**
+   * Creates the rows whose natural key the user does not have yet, all in one transaction: safe to repeat after an
+   * interruption and beside another call. For some hundred bodies at a time.
+   * @returns what became of each body, in their order
+   * @throws NotFoundError when the user is gone
+   */
+  async createMissing(userId: string, bodies: readonly New[]): Promise<readonly BulkOutcome[]> {
+    const { database, cache, newId } = this.#foundation
+    const rows = bodies.map((body) => ({ id: newId(), columns: this.#domain.toColumns(body) }))
+    const { outcomes, raised } = await insertMissing(database, this.#domain, userId.toLowerCase(), rows)
+    await cache.raise(raised)
+    return outcomes
   }
 
   /**

@@ -4,9 +4,6 @@ import type { Database, ListenSession, Queryable } from './database.js'
 
 const CHANNEL = 'cache_journal'
 
-/** PostgreSQL refuses payloads of 8,000 bytes; above this many the notification carries none. */
-const MAX_PAYLOAD_BYTES = 7_900
-
 /**
  * A row is dated when it is raised, and visible once its transaction commits. The raise is the last statement of its
  * transaction, so this is more than the two can lie apart, in ms.
@@ -20,21 +17,8 @@ interface JournalRow {
   readonly version: string
 }
 
-// Sorted, so that two transactions with the same tags wait for each other instead of deadlocking; and the version is
-// drawn again once the row is locked, so that versions of a tag go up in the order of the commits.
-const RAISE = `
-  with raised as (
-    insert into cache_journal (tag, version, changed_in, changed_at)
-    select tag, nextval('cache_journal_version'), pg_current_xact_id(), clock_timestamp()
-    from (select distinct tag from unnest($1::text[]) as tag order by tag) as sorted
-    on conflict (tag) do update set
-      version = nextval('cache_journal_version'), changed_in = pg_current_xact_id(), changed_at = clock_timestamp()
-    returning tag, version
-  ), notified as (
-    select pg_notify('${CHANNEL}', case when octet_length(payload) > ${MAX_PAYLOAD_BYTES} then '' else payload end)
-    from (select json_agg(json_build_array(tag, version))::text as payload from raised) as message
-  )
-  select tag, version::text as version from raised, notified`
+// The function is the one place that raises: other clients announce their own SQL with it (migration 002).
+const RAISE = 'select tag, version::text as version from cache_touch($1::text[])'
 
 // One statement is one snapshot: what it leaves out was not committed when it began, and its xmin is at most the id of
 // every transaction that had not ended by then. An xmin below the cursor means that the server's history was

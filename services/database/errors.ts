@@ -4,11 +4,11 @@ import createError from '@fastify/error'
  * The database can't be reached, is shutting down, has no room for another connection, or did not answer in
  * time. The statement may have run all the same. `cause` holds what the driver said.
  */
-export const DatabaseUnavailableError = createError<'DATABASE_UNAVAILABLE', 503, [reason: string, options?: { cause: unknown }]>(
+export const DatabaseUnavailableError = createError<
   'DATABASE_UNAVAILABLE',
-  'The database does not answer: %s',
   503,
-)
+  [reason: string, options?: { cause: unknown }]
+>('DATABASE_UNAVAILABLE', 'The database does not answer: %s', 503)
 
 /** What both drivers make of an error that the server itself reported. */
 interface ServerError extends Error {

@@ -12,6 +12,7 @@ const designs: Domain<DesignChange, DesignRow, Design> = {
   listEntry: designListEntry,
   tag: tags.design,
   listTag: tags.designs,
+  naturalKey: 'filename',
   references: [{ column: 'template_ids', table: 'templates' }],
   dependents: [
     {

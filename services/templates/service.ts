@@ -15,6 +15,7 @@ const templates: Domain<TemplateChange, TemplateRow, Template> = {
   listEntry: templateListEntry,
   tag: tags.template,
   listTag: tags.templates,
+  naturalKey: 'name',
   references: [],
   dependents: [
     {

@@ -217,7 +217,7 @@ t.test('versions of a tag go up in the order of the commits, with writers that o
 t.test('a writer that had to wait gets a higher version than the one it waited for left behind', async (t) => {
   const database = await openPostgres()
   t.teardown(() => database.close())
-  const isWaiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%into cache_journal%'`
+  const isWaiting = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%cache_touch%'`
   let waiting: Promise<RaisedTag[]> | undefined
   const first = await database.transaction(async (transaction) => {
     await raiseTags(transaction, ['u/a'])

@@ -1,0 +1,56 @@
+import type { Queryable } from '../database/database.js'
+import type { ColumnValues, Table } from './table.js'
+
+/** A row to insert, with the id it gets. */
+export interface NewRow {
+  readonly id: string
+  readonly columns: ColumnValues
+}
+
+/** Waits for other bulk inserts into this table for this user; the lock is held until the transaction ends. */
+export async function lockBulkInserts(transaction: Queryable, table: Table, userId: string): Promise<void> {
+  await transaction.query({
+    name: `${table.name}.lock-bulk`,
+    text: 'select pg_advisory_xact_lock(hashtextextended($1::text, 0))',
+    values: [`roundhouse ${table.name} ${userId}`],
+  })
+}
+
+/** Those of `keys` that a row of the user has in `column`. */
+export async function keysThere(
+  transaction: Queryable,
+  table: Table,
+  userId: string,
+  column: string,
+  keys: readonly string[],
+): Promise<Set<string>> {
+  const rows = await transaction.query<{ key: string }>({
+    name: `${table.name}.keys-there`,
+    text: `select distinct ${column} as key from ${table.name} where user_id = $1::uuid and ${column} = any($2::text[])`,
+    values: [userId, keys],
+  })
+  return new Set(rows.map(({ key }) => key))
+}
+
+/** One statement. It has a parameter per value, of which PostgreSQL allows 65,535: some thousand rows. */
+export async function insertRows(
+  transaction: Queryable,
+  table: Table,
+  userId: string,
+  rows: readonly NewRow[],
+): Promise<void> {
+  if (rows.length === 0) return
+  const names = Object.keys(table.columns)
+  const values: unknown[] = [userId]
+  const tuples = rows.map(({ id, columns }) => {
+    const cells = names.map((name) =>
+      name in columns ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
+    )
+    return `($${values.push(id)}::uuid, $1::uuid, ${cells.join(', ')})`
+  })
+  await transaction.query({
+    name: `${table.name}.insert-many`,
+    text: `insert into ${table.name} (id, user_id, ${names.join(', ')}) values ${tuples.join(', ')}`,
+    values,
+  })
+}

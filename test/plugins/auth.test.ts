@@ -1,0 +1,137 @@
+import t from 'tap'
+import { Caller, startService } from '../helpers/app.js'
+
+const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
+
+t.test('bearer tokens', async (t) => {
+  const { app, admin, anonymous, newUser } = await startService(t)
+  const user = await newUser()
+  const other = await newUser()
+
+  t.test('each route is open to exactly those it is for', async (t) => {
+    const design = { filename: 'f', file_path: '/f', platform: 'etsy' }
+    const routes: [string, string, object | undefined, { anonymous: number; user: number; admin: number }][] = [
+      ['GET', '/api/users', undefined, { anonymous: 401, user: 403, admin: 200 }],
+      ['POST', '/api/users', { email: 'z@example.com', shop_name: 'z' }, { anonymous: 401, user: 403, admin: 201 }],
+      ['GET', `/api/users/${other.id}`, undefined, { anonymous: 401, user: 403, admin: 200 }],
+      ['GET', `/api/users/${user.id}`, undefined, { anonymous: 401, user: 403, admin: 200 }],
+      ['PATCH', `/api/users/${other.id}`, { shop_name: 'y' }, { anonymous: 401, user: 403, admin: 200 }],
+      ['DELETE', `/api/users/${UNKNOWN_ID}`, undefined, { anonymous: 401, user: 403, admin: 404 }],
+      ['GET', '/api/users/me', undefined, { anonymous: 401, user: 200, admin: 403 }],
+      ['PATCH', '/api/users/me', { shop_name: 'y' }, { anonymous: 401, user: 200, admin: 403 }],
+      ['GET', `/api/users/${user.id}/tokens`, undefined, { anonymous: 401, user: 200, admin: 200 }],
+      ['GET', `/api/users/${other.id}/tokens`, undefined, { anonymous: 401, user: 403, admin: 200 }],
+      ['POST', `/api/users/${user.id}/tokens`, { name: 'n' }, { anonymous: 401, user: 201, admin: 201 }],
+      ['POST', `/api/users/${other.id}/tokens`, { name: 'n' }, { anonymous: 401, user: 403, admin: 201 }],
+      ['DELETE', `/api/users/${user.id}/tokens/${UNKNOWN_ID}`, undefined, { anonymous: 401, user: 404, admin: 404 }],
+      ['GET', '/api/designs', undefined, { anonymous: 401, user: 200, admin: 403 }],
+      ['POST', '/api/designs', design, { anonymous: 401, user: 201, admin: 403 }],
+      ['GET', `/api/designs/${UNKNOWN_ID}`, undefined, { anonymous: 401, user: 404, admin: 403 }],
+      ['PATCH', `/api/designs/${UNKNOWN_ID}`, { filename: 'f' }, { anonymous: 401, user: 404, admin: 403 }],
+      ['DELETE', `/api/designs/${UNKNOWN_ID}`, undefined, { anonymous: 401, user: 404, admin: 403 }],
+      ['GET', '/api/templates', undefined, { anonymous: 401, user: 200, admin: 403 }],
+      ['GET', '/api/mockups', undefined, { anonymous: 401, user: 200, admin: 403 }],
+    ]
+    for (const [method, url, payload, expected] of routes) {
+      const options = { method, url, ...(payload === undefined ? {} : { payload }) } as Parameters<Caller['send']>[0]
+      const statuses = {
+        anonymous: (await anonymous.send(options)).status,
+        user: (await user.send(options)).status,
+        admin: (await admin.send(options)).status,
+      }
+      t.same(statuses, expected, `${method} ${url}`)
+    }
+  })
+
+  t.test('a 401 says what is wanted, and that a token was refused if one came', async (t) => {
+    const bare = await anonymous.get('/api/designs')
+    t.match(bare, { status: 401, body: { statusCode: 401, code: 'UNAUTHORIZED', error: 'Unauthorized' } })
+    t.match(bare.headers['www-authenticate'], /^Bearer/)
+    t.notMatch(bare.headers['www-authenticate'], 'error=')
+    const made = `${user.token.slice(0, -43)}${'A'.repeat(43)}`
+    for (const token of [
+      'x',
+      made,
+      made.replace('rh_', 'rh-'),
+      `${user.token}x`,
+      user.token.slice(1),
+      '\u00e9'.repeat(40),
+    ]) {
+      for (const url of ['/api/designs', '/api/users', `/api/users/${user.id}/tokens`]) {
+        const refused = await new Caller(app, token).get(url)
+        t.equal(refused.status, 401, token)
+        t.match(refused.headers['www-authenticate'], /^Bearer.*error="invalid_token"/)
+      }
+    }
+    for (const authorization of ['Basic abc', user.token, 'Bearer', 'Bearer ', '']) {
+      t.equal((await anonymous.get('/api/designs', { authorization })).status, 401, authorization)
+    }
+    t.equal(
+      (await anonymous.get('/api/designs', { authorization: `bearer ${user.token}` })).status,
+      200,
+      'any letter case',
+    )
+  })
+
+  t.test('a token of one user does not open another one', async (t) => {
+    const secret = user.token.slice(-43)
+    const [, owner] = other.token.split('_')
+    t.equal((await new Caller(app, `rh_${owner}_${secret}`).get('/api/users/me')).status, 401)
+  })
+
+  t.test('a revoked token is refused at once', async (t) => {
+    const { body } = await user.post(`/api/users/${user.id}/tokens`, { name: 'short' })
+    const holder = new Caller(app, body.token)
+    t.equal((await holder.get('/api/users/me')).status, 200)
+    t.equal((await user.delete(`/api/users/${user.id}/tokens/${body.id}`)).status, 204)
+    t.equal((await holder.get('/api/users/me')).status, 401)
+    t.equal((await user.get('/api/users/me')).status, 200, 'the others go on')
+  })
+
+  t.test('an expired token is refused, also when its lookup is cached', async (t) => {
+    const issue = async (ms: number) => {
+      const expires = new Date(Date.now() + ms).toISOString()
+      const { body } = await user.post(`/api/users/${user.id}/tokens`, { name: 'x', expires_at: expires })
+      return new Caller(app, body.token)
+    }
+    const expired = await issue(-1_000)
+    t.equal((await expired.get('/api/users/me')).status, 401)
+    t.equal((await expired.get('/api/users/me')).status, 401)
+    t.equal((await (await issue(60_000)).get('/api/users/me')).status, 200)
+  })
+
+  t.test('a deactivated user is refused at once, and let in again', async (t) => {
+    t.equal((await other.get('/api/users/me')).status, 200)
+    await admin.patch(`/api/users/${other.id}`, { is_active: false })
+    t.equal((await other.get('/api/users/me')).status, 401)
+    t.equal((await other.get(`/api/users/${other.id}/tokens`)).status, 401)
+    await admin.patch(`/api/users/${other.id}`, { is_active: true })
+    t.equal((await other.get('/api/users/me')).status, 200)
+  })
+
+  t.test('a deleted user is refused at once', async (t) => {
+    const gone = await newUser()
+    t.equal((await gone.get('/api/designs')).status, 200)
+    await admin.delete(`/api/users/${gone.id}`)
+    t.equal((await gone.get('/api/designs')).status, 401)
+  })
+})
+
+t.test('several administrators have tokens of their own', async (t) => {
+  const tokens = ['a-first-admin-token-of-32-characters', 'a-second-admin-token-of-32-characters']
+  const { app } = await startService(t, { env: { ADMIN_TOKENS: tokens.join(',') } })
+  for (const token of tokens) t.equal((await new Caller(app, token).get('/api/users')).status, 200)
+  t.equal((await new Caller(app, tokens.join(',')).get('/api/users')).status, 401)
+})
+
+t.test('a known token costs no query', async (t) => {
+  const queries: string[] = []
+  const { newUser } = await startService(t, { onQuery: (name) => queries.push(name) })
+  const user = await newUser()
+  const count = () => queries.filter((name) => /^(tokens|users)\.find$/.test(name)).length
+  await user.get('/api/designs')
+  t.equal(count(), 2, 'one for the token, one for the user')
+  await user.get('/api/designs')
+  await user.get('/api/users/me')
+  t.equal(count(), 2)
+})
