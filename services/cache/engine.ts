@@ -11,6 +11,7 @@ import { RedisTier } from './redis-tier.js'
 import { SingleFlight } from './single-flight.js'
 import { Stats } from './stats.js'
 import { CLEAR_TAG, TagRegistry } from './tags.js'
+import { VersionTokens } from './version-token.js'
 import { replicaState, type ReplicaState, type Tiers } from './tiers.js'
 
 /** What the engine tells its operator. */
@@ -72,8 +73,12 @@ export class Engine {
   }
   readonly #cancels = new Map<string, () => void>()
 
-  constructor(options: EngineOptions, journalId: string) {
+  readonly versionTokens: VersionTokens
+
+  constructor(options: EngineOptions, identity: { readonly id: string; readonly secret: string }) {
     this.options = options
+    this.versionTokens = new VersionTokens(identity.secret)
+    const journalId = identity.id
     const { clock, boundMs, journal, events, random, randomId, leaseMs } = options
     const tags = new TagRegistry<MemoryEntry>({ maxIdle: MAX_IDLE_TAGS })
     const memory = new MemoryTier({

@@ -15,14 +15,14 @@ export type { DomainStats } from './stats.js'
 export { CLEAR_TAG } from './tags.js'
 export type { TieredCache } from './tiered-cache.js'
 export type { ReplicaState } from './tiers.js'
+export { InvalidVersionTokenError } from './version-token.js'
 
 /**
  * Opens the cache: follows the journal (a first tail is finished when this resolves) and takes up Redis in the
  * background, whether or not it answers yet. Rejects with what the journal throws when it can't be reached.
  */
 export async function openTieredCache(options: EngineOptions): Promise<TieredCache> {
-  const { id } = await options.journal.identity()
-  const engine = new Engine(options, id)
+  const engine = new Engine(options, await options.journal.identity())
   await engine.start()
   return new TieredCache(engine)
 }

@@ -35,6 +35,8 @@ export class JournalFollower {
   #finished: Promise<void> | undefined
   #wake: (() => void) | undefined
   #isWoken = false
+  /** Callers of {@link JournalFollower.tailNow} that the next tail answers. */
+  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
   /** Why the journal is not followed, in words. */
   reason = 'not connected yet'
 
@@ -71,16 +73,24 @@ export class JournalFollower {
     this.#wake?.()
   }
 
+  /** Resolves once a tail that began after this call has finished; rejects when the next one fails. */
+  tailNow(): Promise<void> {
+    const tailed = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    this.tailSoon()
+    return tailed
+  }
+
   async #follow(): Promise<void> {
     const { clock, boundMs, onChange } = this.#options
     let pauseMs = FIRST_PAUSE_MS
     while (!this.#isStopped) {
       try {
         if (this.#session === undefined) await this.#connect()
-        const startedAt = await this.#tail()
+        const startedAt = await this.#tailFor(this.#waiting.splice(0))
         pauseMs = FIRST_PAUSE_MS
         await this.#pause(startedAt + boundMs / 3 - clock.now())
       } catch (error) {
+        for (const { reject } of this.#waiting.splice(0)) reject(error)
         if (this.#isStopped) return
         this.reason = error instanceof Error ? error.message : String(error)
         this.#abandon()
@@ -104,6 +114,17 @@ export class JournalFollower {
       this.reason = error?.message ?? 'the connection closed'
       this.tailSoon()
     })
+  }
+
+  async #tailFor(callers: readonly { resolve: () => void; reject: (error: unknown) => void }[]): Promise<number> {
+    try {
+      const startedAt = await this.#tail()
+      for (const { resolve } of callers) resolve()
+      return startedAt
+    } catch (error) {
+      for (const { reject } of callers) reject(error)
+      throw error
+    }
   }
 
   async #tail(): Promise<number> {

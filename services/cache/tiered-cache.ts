@@ -7,6 +7,7 @@ import { ReadThrough } from './read-through.js'
 import { Flight } from './single-flight.js'
 import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
 import { CLEAR_TAG } from './tags.js'
+import { tagDigest } from './version-token.js'
 import type { ReplicaState } from './tiers.js'
 
 /**
@@ -133,6 +134,26 @@ export class TieredCache {
   /** Empties everything on every replica: one journal row, whatever the number of entries. */
   clear(): Promise<RaisedTag[]> {
     return this.invalidate([CLEAR_TAG])
+  }
+
+  /** What a write raised, as a signed text of at most 200 characters that {@link TieredCache.require} takes. */
+  versionToken(raised: readonly RaisedTag[]): string {
+    return this.#engine.versionTokens.write(raised)
+  }
+
+  /**
+   * Makes sure that reads of these addresses from here on answer nothing older than the write behind `token`, on any
+   * replica: what is older is bypassed as if the journal had told of it already.
+   * @throws InvalidVersionTokenError; rejects with the journal's error when it is needed (a write of many tags) and down
+   */
+  async require(addresses: readonly EntryAddress[], token: string): Promise<void> {
+    const { tiers, options, versionTokens } = this.#engine
+    const { versions, isPartial } = versionTokens.read(token)
+    for (const tag of new Set(addresses.flatMap(({ tags }) => tags))) {
+      const version = versions.get(tagDigest(tag))
+      if (version !== undefined) void this.raise([{ tag, version }])
+    }
+    if (isPartial && options.isEnabled) await tiers.journal.tailNow()
   }
 
   inspect(address: EntryAddress): Promise<Inspection> {

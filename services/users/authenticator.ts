@@ -16,8 +16,8 @@ export interface Principal {
 }
 
 export interface AuthenticatorOptions {
-  readonly users: UserService
-  readonly tokens: TokenService
+  readonly users: Pick<UserService, 'peek' | 'get'>
+  readonly tokens: Pick<TokenService, 'peek' | 'find'>
   /** Wall-clock milliseconds since 1970: expiry is a date. */
   readonly wallMs: () => number
 }
