@@ -5,6 +5,7 @@ export type { Database, ListenSession, Queryable, Statement } from './database.j
 export { DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'
+export { installTriggers, removeTriggers } from './triggers.js'
 
 export interface DatabaseOptions {
   /** A PostgreSQL server (14 or later); without one the embedded PGlite keeps its files in `dataDir`. */
