@@ -3,7 +3,15 @@ import { Engine, type EngineOptions } from './engine.js'
 import { TieredCache } from './tiered-cache.js'
 
 export { type Clock, systemClock } from './clock.js'
-export { Document, type EntryAddress, type Loader, type Lookup, type Outcome, ownerOf, type RaisedTag } from './entry.js'
+export {
+  Document,
+  type EntryAddress,
+  type Loader,
+  type Lookup,
+  type Outcome,
+  ownerOf,
+  type RaisedTag,
+} from './entry.js'
 export type { EngineEvents, EngineOptions } from './engine.js'
 export type { Inspection, TierInspection } from './inspect.js'
 export type { JournalSession, JournalStore } from './journal-store.js'

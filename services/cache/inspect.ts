@@ -37,7 +37,11 @@ function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
     age_ms: Math.round(now - entry.loadedAt),
     ttl_ms: Math.round(entry.freshUntil - now),
     negative: entry.document === undefined,
-    stamps: entry.links.map(({ state: tag, version }) => ({ tag: tag.tag, stamp: `${version}`, current: `${tag.heard}` })),
+    stamps: entry.links.map(({ state: tag, version }) => ({
+      tag: tag.tag,
+      stamp: `${version}`,
+      current: `${tag.heard}`,
+    })),
     verdict: !journal.isCurrent(now)
       ? 'memory is bypassed: the journal is not followed'
       : isServed
@@ -52,7 +56,8 @@ function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
 
 async function inspectRedis(tiers: Tiers, address: EntryAddress): Promise<TierInspection> {
   const redis = usableRedis(tiers)
-  if (redis === undefined) return unreachable(tiers.redis === undefined ? 'Redis is not configured' : 'Redis is not in use')
+  if (redis === undefined)
+    return unreachable(tiers.redis === undefined ? 'Redis is not configured' : 'Redis is not in use')
   const wallMs = tiers.clock.wallMs()
   try {
     const { entry, current } = await redis.look(address, tiers.tags.clearVersion)
@@ -66,7 +71,11 @@ async function inspectRedis(tiers: Tiers, address: EntryAddress): Promise<TierIn
       age_ms: Math.max(0, wallMs - entry.loadedAt),
       ttl_ms: entry.freshUntil - wallMs,
       negative: entry.document === undefined,
-      stamps: address.tags.map((tag, n) => ({ tag, stamp: entry.stamps[n] ?? null, current: current.get(tag) ?? null })),
+      stamps: address.tags.map((tag, n) => ({
+        tag,
+        stamp: entry.stamps[n] ?? null,
+        current: current.get(tag) ?? null,
+      })),
       verdict: !isEqual
         ? 'not served: a tag has moved on'
         : isBehind

@@ -112,7 +112,13 @@ export class MemoryTier {
       clearVersion: fill.clearVersion,
       links: [],
     }
-    entry.links = fill.stamps.map(({ state, version }) => ({ state, version, entry, previous: undefined, next: undefined }))
+    entry.links = fill.stamps.map(({ state, version }) => ({
+      state,
+      version,
+      entry,
+      previous: undefined,
+      next: undefined,
+    }))
     if (this.isBehind(entry)) return false
     this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
     if (this.#entries.peek(fill.key) !== entry) return false
@@ -161,5 +167,7 @@ export class MemoryTier {
 }
 
 function sizeOf(fill: MemoryFill): number {
-  return ENTRY_OVERHEAD_BYTES + fill.key.length + (fill.document === undefined ? 0 : Buffer.byteLength(fill.document.json))
+  return (
+    ENTRY_OVERHEAD_BYTES + fill.key.length + (fill.document === undefined ? 0 : Buffer.byteLength(fill.document.json))
+  )
 }

@@ -16,7 +16,11 @@ export interface Policy {
 const JITTER = 0.1
 
 /** The lifetimes of one new entry, in ms from its load: jittered downwards by up to 10 %. `random` is in [0, 1). */
-export function lifetimes(policy: Policy, isNegative: boolean, random: number): { freshMs: number; lifetimeMs: number } {
+export function lifetimes(
+  policy: Policy,
+  isNegative: boolean,
+  random: number,
+): { freshMs: number; lifetimeMs: number } {
   const ttlMs = isNegative ? policy.negativeTtlMs : policy.ttlMs
   const freshMs = Math.ceil(ttlMs * (1 - JITTER * random))
   return { freshMs, lifetimeMs: isNegative ? freshMs : freshMs + policy.graceMs }

@@ -36,10 +36,7 @@ export async function readMany(
 }
 
 /** What Redis has of these, promoted to memory, without a load; all `undefined` when it is not in use or fails. */
-export async function lookInRedis(
-  tiers: Tiers,
-  addresses: readonly EntryAddress[],
-): Promise<(Lookup | undefined)[]> {
+export async function lookInRedis(tiers: Tiers, addresses: readonly EntryAddress[]): Promise<(Lookup | undefined)[]> {
   const { tags } = tiers
   const redis = usableRedis(tiers)
   if (redis === undefined) return addresses.map(() => undefined)
@@ -129,7 +126,8 @@ async function begin(
     const addresses = parts.map(({ address }) => address)
     const heard = (tag: string): number => tags.heardOf(tag)
     const { stamps } = await redis.begin({ addresses, clearVersion, heard, leaseId: '', supersededId: '' })
-    for (const { address, flight } of parts) flight.readUnder(address.tags.map((tag) => versionOf(stamps.get(tag) ?? '')))
+    for (const { address, flight } of parts)
+      flight.readUnder(address.tags.map((tag) => versionOf(stamps.get(tag) ?? '')))
     return { redis, stamps }
   } catch {
     for (const { flight } of parts) flight.readUnder()

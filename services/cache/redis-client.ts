@@ -11,6 +11,10 @@ export interface RedisClient {
   ping(): Promise<string>
   eval(script: string, keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
   evalsha(sha: string, keyCount: number, ...keysAndArguments: (string | number)[]): Promise<unknown>
-  on(event: 'ready' | 'close', listener: () => void): unknown
-  off(event: 'ready' | 'close', listener: () => void): unknown
+  on(event: RedisEvent, listener: () => void): unknown
+  off(event: RedisEvent, listener: () => void): unknown
 }
+
+/** The last three come from a cluster only: one of its nodes came, went or failed. */
+export type RedisEvent = 'ready' | 'close' | '+node' | '-node' | 'node error'
+

@@ -20,6 +20,8 @@ export interface RedisLinkOptions {
   readonly onChange: () => void
 }
 
+/** After each of these a server may answer that lacks raises: another one, or the same with less in it. */
+const LOSSES = ['close', '+node', '-node', 'node error'] as const
 const PING_PAUSE_MS = 20
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
@@ -50,7 +52,7 @@ export class RedisLink {
   start(): void {
     const { client } = this.#options
     client.on('ready', this.#onReady)
-    client.on('close', this.#onClose)
+    for (const event of LOSSES) client.on(event, this.#onLoss)
     if (!this.isConnected) return
     this.state = 'resyncing'
     this.#onReady()
@@ -62,7 +64,7 @@ export class RedisLink {
     this.#generation += 1
     this.state = 'down'
     client.off('ready', this.#onReady)
-    client.off('close', this.#onClose)
+    for (const event of LOSSES) client.off(event, this.#onLoss)
   }
 
   get isConnected(): boolean {
@@ -163,9 +165,9 @@ export class RedisLink {
     void this.#recover()
   }
 
-  readonly #onClose = (): void => {
+  readonly #onLoss = (): void => {
     this.#vouchedAt = Number.NEGATIVE_INFINITY
-    this.lost('the connection closed')
+    this.lost('a connection closed or failed over')
   }
 
   async #recover(): Promise<void> {
@@ -173,14 +175,24 @@ export class RedisLink {
     this.#generation += 1
     const generation = this.#generation
     const isWanted = (): boolean => generation === this.#generation
-    for (let pauseMs = FIRST_PAUSE_MS; isWanted() && this.isConnected; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      isWanted() && this.isConnected;
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
+    ) {
       try {
         await client.ping()
         if (!isWanted()) return
         breaker.close()
         this.state = 'resyncing'
         onChange()
-        await resync({ journal, redis: tier, lookBackMs, isWanted, onProgress: (progress) => (this.progress = progress) })
+        await resync({
+          journal,
+          redis: tier,
+          lookBackMs,
+          isWanted,
+          onProgress: (progress) => (this.progress = progress),
+        })
         if (!isWanted()) return
         this.state = 'live'
         onChange()

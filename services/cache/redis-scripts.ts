@@ -10,6 +10,9 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
+/** What is no stamp is below every version, so that the next raise or begin mends it. */
+const VERSION_OF = `local function versionOf(stamp) return tonumber(string.match(stamp, '^%d+') or -1) end`
+
 /**
  * Makes tags at least a version. A tag key holds `<version>:<incarnation>`; a lower or absent one gets the version and
  * a new incarnation, a higher one stays. Idempotent and commutative: any replica, any order, any number of times.
@@ -17,11 +20,12 @@ function script(text: string): Script {
  * KEYS tag…   ARGV lifetimeMs incarnation version…   reply: how many tags were raised
  */
 export const RAISE = script(`
+${VERSION_OF}
 local raised = 0
 for i = 1, #KEYS do
   local held = redis.call('GET', KEYS[i])
   local version = ARGV[i + 2]
-  if not held or tonumber(string.match(held, '^%d+')) < tonumber(version) then
+  if not held or versionOf(held) < tonumber(version) then
     redis.call('SET', KEYS[i], version .. ':' .. ARGV[2], 'PX', ARGV[1])
     raised = raised + 1
   end
@@ -37,6 +41,7 @@ return raised
  * KEYS lease… tag…   ARGV leases leaseId supersededId leaseMs lifetimeMs incarnation heard…   reply: 0|1 a lease, a stamp a tag
  */
 export const BEGIN = script(`
+${VERSION_OF}
 local leases = tonumber(ARGV[1])
 local reply = {}
 for i = 1, leases do
@@ -52,7 +57,7 @@ for i = 1, #KEYS - leases do
   local key = KEYS[leases + i]
   local held = redis.call('GETEX', key, 'PX', ARGV[5])
   local heard = ARGV[6 + i]
-  if not held or tonumber(string.match(held, '^%d+')) < tonumber(heard) then
+  if not held or versionOf(held) < tonumber(heard) then
     held = heard .. ':' .. ARGV[6]
     redis.call('SET', key, held, 'PX', ARGV[5])
   end

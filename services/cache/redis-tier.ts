@@ -66,13 +66,18 @@ export class RedisTier {
     const entries = addresses.map((address, at) => {
       const text = values[at]
       const entry = text == null ? undefined : decodeEntry(text)
-      return entry !== undefined && address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n]) ? entry : undefined
+      return entry !== undefined && address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])
+        ? entry
+        : undefined
     })
     return { entries, stamps, isLeased: leaseOf !== undefined && values.at(-1) != null }
   }
 
   /** An entry as it lies there, valid or not, and its tags' values: for inspection. */
-  async look(address: EntryAddress, clearVersion: number): Promise<{ entry: StoredEntry | undefined; current: Map<string, string> }> {
+  async look(
+    address: EntryAddress,
+    clearVersion: number,
+  ): Promise<{ entry: StoredEntry | undefined; current: Map<string, string> }> {
     const { client, keys } = this.#options
     const names = [keys.entry(address.key, clearVersion), ...address.tags.map((tag) => keys.tag(tag))]
     const [text, ...values] = await this.#run(() => client.mget(names))

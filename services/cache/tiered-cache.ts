@@ -220,7 +220,9 @@ export class TieredCache {
       })
     }
     let cancel: (() => void) | undefined
-    const overdue = new Promise<undefined>((resolve) => (cancel = tiers.clock.after(options.boundMs, () => resolve(undefined))))
+    const overdue = new Promise<undefined>(
+      (resolve) => (cancel = tiers.clock.after(options.boundMs, () => resolve(undefined))),
+    )
     try {
       const answer = await Promise.race([reading, overdue])
       return answer ?? stale() ?? (await reading)
