@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { type EngineEvents, type EntryAddress, openTieredCache, systemClock, type TieredCache } from '../services/cache/index.js'
+import {
+  type EngineEvents,
+  type EntryAddress,
+  openTieredCache,
+  systemClock,
+  type TieredCache,
+} from '../services/cache/index.js'
 import { entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
 import { createJournalStore } from '../services/database/index.js'
 import { HealthProbe } from '../services/health.js'
@@ -71,7 +77,9 @@ function logEvents(log: FastifyBaseLogger): EngineEvents {
       log.warn('⚠️ Memory cache at capacity, evicting items')
     },
     onDiscontinuity() {
-      log.fatal('The journal went back in time: the database was replaced or restored. Ending, to start anew without old entries')
+      log.fatal(
+        'The journal went back in time: the database was replaced or restored. Ending, to start anew without old entries',
+      )
       setImmediate(() => {
         throw new Error('the journal went back in time')
       })

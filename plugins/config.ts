@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { envSchema } from 'env-schema'
 import fp from 'fastify-plugin'
 import { crossChecks, listOf, sentinelAddress, type Fault } from '../services/config/checks.js'
@@ -48,7 +49,21 @@ export function loadConfig(env: Variables): Config {
 /** {@link loadConfig} on the environment of this process, and on `.env` of the working directory for what is not set there. */
 export function loadProcessConfig(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  return loadConfig(process.env)
+  const config = loadConfig(process.env)
+  return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
+}
+
+/** The admin token made by an earlier run, or the one just made, kept in `DATA_DIR/admin-token` for its owner alone. */
+function keptAdminToken({ dataDir, adminTokens }: Config): string {
+  const path = join(dataDir, 'admin-token')
+  if (existsSync(path)) {
+    const kept = readFileSync(path, 'utf8').trim()
+    if (kept.length >= 32) return kept
+  }
+  const made = adminTokens.join()
+  mkdirSync(dataDir, { recursive: true })
+  writeFileSync(path, `${made}\n`, { mode: 0o600 })
+  return made
 }
 
 function configFrom(environment: Environment) {
@@ -139,7 +154,7 @@ export default fp<{ config: Config }>(
   async (fastify, { config }) => {
     fastify.decorate('config', config)
     if (config.isAdminTokenMade) {
-      fastify.log.warn(`ADMIN_TOKENS is not set. Admin token of this run: ${config.adminTokens.join()}`)
+      fastify.log.warn(`ADMIN_TOKENS is not set. Admin token made for this machine: ${config.adminTokens.join()}`)
     }
     if (config.deploymentId !== undefined && config.databaseUrl === undefined) {
       fastify.log.warn('⚠️ DATABASE_URL is not set: data is kept in this container and lost with the next deployment')

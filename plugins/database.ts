@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { type Database, DatabaseUnavailableError, migrate, type MigratableDatabase, openDatabase } from '../services/database/index.js'
+import {
+  type Database,
+  DatabaseUnavailableError,
+  migrate,
+  type MigratableDatabase,
+  openDatabase,
+} from '../services/database/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

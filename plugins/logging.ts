@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
+import { LogController, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from './config.js'
 
@@ -21,11 +21,11 @@ const SECRET_PATHS = ['headers', 'req.headers', 'request.headers', 'err.headers'
  */
 export function loggerOptions(
   config: Config,
-  isTerminal = process.stdout.isTTY === true,
-): Pick<FastifyServerOptions, 'logger' | 'disableRequestLogging' | 'genReqId'> {
+  isTerminal: boolean = process.stdout.isTTY,
+): Pick<FastifyServerOptions, 'logger' | 'logController' | 'genReqId'> {
   const isPretty = isTerminal && !config.isProduction && isInstalled('pino-pretty')
   return {
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
     logger: {
       level: config.isDebugLogging ? 'debug' : 'info',
@@ -56,7 +56,9 @@ function replicaFields(config: Config): Record<string, string> {
     replica_region: config.replicaRegion,
     deployment_id: config.deploymentId,
   }
-  return Object.fromEntries(Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  )
 }
 
 /** Railway's id of the request joins our lines with those of its proxy; else a number, unique in this process. */

@@ -41,7 +41,10 @@ export default fp(
 )
 
 /** A command of this client rejects within its time limit, at once while not connected, and is never sent again. */
-function createClient({ url, cluster, sentinels }: NonNullable<Config['redis']>, commandTimeout: number): Redis | Cluster {
+function createClient(
+  { url, cluster, sentinels }: NonNullable<Config['redis']>,
+  commandTimeout: number,
+): Redis | Cluster {
   const options = {
     commandTimeout,
     connectTimeout: 2_000,

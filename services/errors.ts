@@ -21,6 +21,12 @@ export const InvalidCursorError = createError<[]>(
   400,
 )
 
+export const InvalidVersionError = createError<[]>(
+  'INVALID_VERSION',
+  'Roundhouse-Min-Version is not one this service gave out: send a Roundhouse-Version header back as it is, or none',
+  400,
+)
+
 export const UnauthorizedError = createError<[]>(
   'UNAUTHORIZED',
   'A valid token is needed: send Authorization: Bearer <token>, with a token that is neither revoked nor expired',

@@ -1,9 +1,9 @@
 import { Type, type TSchema } from '@sinclair/typebox'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Page, strict, Uuid } from '../../services/catalogue/schema.js'
 import { InvalidRequestError } from '../../services/errors.js'
 import { ownerOf } from './owner.js'
-import { answerLookup, answerWritten, type Lookup } from './reading.js'
+import { answerDeleted, answerLookup, answerSaved, minVersionOf, type Lookup } from './reading.js'
 
 type Document = NonNullable<Lookup['document']>
 
@@ -17,9 +17,16 @@ export interface RowService {
   peekList(userId: string, query: Query): Lookup | undefined
   list(userId: string, query: Query): Promise<Lookup>
   getMany(userId: string, ids: readonly string[]): Promise<Lookup>
-  create(userId: string, body: unknown): Promise<{ readonly id: string; readonly document: Document }>
-  update(userId: string, id: string, change: unknown, ifMatch?: string): Promise<Document>
-  delete(userId: string, id: string, ifMatch?: string): Promise<void>
+  require(userId: string, ids: readonly string[], version: string): Promise<void>
+  create(userId: string, body: unknown): Promise<Saved>
+  update(userId: string, id: string, change: unknown, ifMatch?: string): Promise<Saved>
+  delete(userId: string, id: string, ifMatch?: string): Promise<string>
+}
+
+interface Saved {
+  readonly id: string
+  readonly document: Document
+  readonly version: string
 }
 
 export interface OwnedRowRoutes {
@@ -57,26 +64,36 @@ export function addOwnedRowRoutes(fastify: FastifyInstance, routes: OwnedRowRout
     (request, reply) => {
       const userId = ownerOf(request)
       const ids = idsIn(request.query)
-      if (ids !== undefined) {
-        return rows.getMany(userId, ids).then((lookup) => answerLookup(request, reply, lookup, kind))
-      }
-      const hit = rows.peekList(userId, request.query)
-      if (hit !== undefined) return void answerLookup(request, reply, hit, kind)
-      return rows.list(userId, request.query).then((lookup) => answerLookup(request, reply, lookup, kind))
+      const answer = (lookup: Lookup): FastifyReply => answerLookup(request, reply, lookup, kind)
+      const read = (): Promise<Lookup> =>
+        ids === undefined ? rows.list(userId, request.query) : rows.getMany(userId, ids)
+      const minVersion = minVersionOf(request)
+      if (minVersion !== undefined)
+        return rows
+          .require(userId, ids ?? [], minVersion)
+          .then(read)
+          .then(answer)
+      const hit = ids === undefined ? rows.peekList(userId, request.query) : undefined
+      if (hit !== undefined) return void answer(hit)
+      return read().then(answer)
     },
   )
 
   fastify.get<ItemRequest>(item, { schema: { params, response: { 200: schemas.item } } }, (request, reply) => {
     const userId = ownerOf(request)
-    const hit = rows.peek(userId, idIn(request))
+    const id = idIn(request)
+    const minVersion = minVersionOf(request)
+    const hit = minVersion === undefined ? rows.peek(userId, id) : undefined
     if (hit !== undefined) return void answerLookup(request, reply, hit, kind)
-    return rows.get(userId, idIn(request)).then((lookup) => answerLookup(request, reply, lookup, kind))
+    const required = minVersion === undefined ? undefined : rows.require(userId, [id], minVersion)
+    const lookup = required === undefined ? rows.get(userId, id) : required.then(() => rows.get(userId, id))
+    return lookup.then((found) => answerLookup(request, reply, found, kind))
   })
 
   fastify.post('/', { schema: { body: schemas.creation, response: { 201: schemas.item } } }, async (request, reply) => {
-    const { id, document } = await rows.create(ownerOf(request), request.body)
-    reply.code(201).header('location', `${fastify.prefix}/${id}`)
-    return answerWritten(reply, document)
+    const saved = await rows.create(ownerOf(request), request.body)
+    reply.code(201).header('location', `${fastify.prefix}/${saved.id}`)
+    return answerSaved(reply, saved)
   })
 
   fastify.patch<ItemRequest>(
@@ -84,13 +101,12 @@ export function addOwnedRowRoutes(fastify: FastifyInstance, routes: OwnedRowRout
     { schema: { params, body: schemas.change, response: { 200: schemas.item } } },
     async (request, reply) => {
       const ifMatch = request.headers['if-match']
-      return answerWritten(reply, await rows.update(ownerOf(request), idIn(request), request.body, ifMatch))
+      return answerSaved(reply, await rows.update(ownerOf(request), idIn(request), request.body, ifMatch))
     },
   )
 
   fastify.delete<ItemRequest>(item, { schema: { params } }, async (request, reply) => {
-    await rows.delete(ownerOf(request), idIn(request), request.headers['if-match'])
-    return reply.code(204).send()
+    return answerDeleted(reply, await rows.delete(ownerOf(request), idIn(request), request.headers['if-match']))
   })
 }
 

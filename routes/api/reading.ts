@@ -27,12 +27,26 @@ export function answerLookup(request: FastifyRequest, reply: FastifyReply, looku
 /** Answers with a document that no cache was asked for, or 304 when the caller has it. */
 export function answerDocument(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
   const known = request.headers['if-none-match']
-  if (known === undefined || !isKnown(known, document.etag)) return answerWritten(reply, document)
+  if (known === undefined || !isKnown(known, document.etag)) return answerText(reply, document)
   return reply.header('cache-control', PRIVATE).header('etag', document.etag).code(304).send()
 }
 
-/** Answers with a document that was just written. */
-export function answerWritten(reply: FastifyReply, { json, etag }: Document): FastifyReply {
+/** Answers a write with what it wrote, and with its version for a read that must not be older. */
+export function answerSaved(reply: FastifyReply, saved: { document: Document; version: string }): FastifyReply {
+  return answerText(reply.header('roundhouse-version', saved.version), saved.document)
+}
+
+/** Answers a delete. */
+export function answerDeleted(reply: FastifyReply, version: string): FastifyReply {
+  return reply.header('roundhouse-version', version).code(204).send()
+}
+
+/** The version that a caller demands at least, if any. */
+export function minVersionOf(request: FastifyRequest): string | undefined {
+  return request.headers['roundhouse-min-version']?.toString()
+}
+
+function answerText(reply: FastifyReply, { json, etag }: Document): FastifyReply {
   return reply.header('cache-control', PRIVATE).header('etag', etag).header('content-type', JSON_TYPE).send(json)
 }
 

@@ -172,6 +172,7 @@ export class Engine {
     this.stateChanges[to] += 1
     const why = [
       ...(journal.isCurrent(this.options.clock.now()) ? [] : [`journal: ${journal.reason}`]),
+      ...(redis === undefined ? ['Redis: not configured'] : []),
       ...(redis === undefined || redis.link.state === 'live' ? [] : [`Redis: ${redis.link.reason}`]),
     ]
     events.onState({ from, to, reason: why.join('; ') || 'journal and tiers answer' })

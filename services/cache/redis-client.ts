@@ -17,4 +17,3 @@ export interface RedisClient {
 
 /** The last three come from a cluster only: one of its nodes came, went or failed. */
 export type RedisEvent = 'ready' | 'close' | '+node' | '-node' | 'node error'
-

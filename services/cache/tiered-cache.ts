@@ -119,9 +119,10 @@ export class TieredCache {
   /**
    * Takes committed journal rows in: memory and running loads before this returns, Redis (awaited under its time limit)
    * before the promise resolves. Never rejects: what Redis misses keeps Redis out of use until it is resynced.
+   * @returns the write's version token, for {@link TieredCache.require}: signed text of at most 200 characters
    */
-  raise(raised: readonly RaisedTag[]): Promise<void> {
-    return this.#engine.takeIn(raised)
+  raise(raised: readonly RaisedTag[]): Promise<string> {
+    return this.#engine.takeIn(raised).then(() => this.#engine.versionTokens.write(raised))
   }
 
   /** For what has no rows of its own to write: raises `tags` in a transaction of its own, then as {@link TieredCache.raise}. */
@@ -136,23 +137,19 @@ export class TieredCache {
     return this.invalidate([CLEAR_TAG])
   }
 
-  /** What a write raised, as a signed text of at most 200 characters that {@link TieredCache.require} takes. */
-  versionToken(raised: readonly RaisedTag[]): string {
-    return this.#engine.versionTokens.write(raised)
-  }
-
   /**
-   * Makes sure that reads of these addresses from here on answer nothing older than the write behind `token`, on any
+   * Makes sure that reads that depend on `tags` from here on answer nothing older than the write behind `token`, on any
    * replica: what is older is bypassed as if the journal had told of it already.
    * @throws InvalidVersionTokenError; rejects with the journal's error when it is needed (a write of many tags) and down
    */
-  async require(addresses: readonly EntryAddress[], token: string): Promise<void> {
+  async require(tags: readonly string[], token: string): Promise<void> {
     const { tiers, options, versionTokens } = this.#engine
     const { versions, isPartial } = versionTokens.read(token)
-    for (const tag of new Set(addresses.flatMap(({ tags }) => tags))) {
+    const known = tags.flatMap((tag) => {
       const version = versions.get(tagDigest(tag))
-      if (version !== undefined) void this.raise([{ tag, version }])
-    }
+      return version === undefined ? [] : [{ tag, version }]
+    })
+    void this.#engine.takeIn(known)
     if (isPartial && options.isEnabled) await tiers.journal.tailNow()
   }
 

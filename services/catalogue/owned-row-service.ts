@@ -1,8 +1,10 @@
+import { tags } from '../cache-map.js'
 import type { Document, EntryAddress, Lookup, TieredCache } from '../cache/index.js'
 import type { Database } from '../database/index.js'
 import { combinedLookup } from './combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize } from './documents.js'
 import type { Domain } from './domain.js'
+import { requireVersion } from './min-version.js'
 import { allowedVersions } from './etag.js'
 import { insertMissing, type BulkOutcome } from './missing-rows.js'
 import { OwnedRowWriter } from './owned-row-writer.js'
@@ -22,6 +24,8 @@ export interface Foundation {
 export interface Saved {
   readonly id: string
   readonly document: Document
+  /** The write's version token: a read that requires it is never older. */
+  readonly version: string
 }
 
 /**
@@ -102,11 +106,21 @@ export class OwnedRowService<
     return combinedLookup(lookups)
   }
 
+  /**
+   * Reads of these rows and of the lists are at least as new, from here on, as the write whose version token this is.
+   * @throws InvalidVersionError, DatabaseUnavailableError
+   */
+  require(userId: string, ids: readonly string[], version: string): Promise<void> {
+    const { tag, listTag } = this.#domain
+    const own = ids.map((id) => tag(userId, id.toLowerCase()))
+    return requireVersion(this.#foundation.cache, [...own, listTag(userId), tags.owner(userId)], version)
+  }
+
   /** @throws InvalidReferenceError when the body names a row that is not the user's */
   async create(userId: string, body: New): Promise<Saved> {
     const { row, raised } = await this.#writer.insert(userId, this.#foundation.newId(), body)
-    await this.#foundation.cache.raise(raised)
-    return { id: row.id, document: this.#document(row) }
+    const version = await this.#foundation.cache.raise(raised)
+    return { id: row.id, document: this.#document(row), version }
   }
 
   /**
@@ -128,18 +142,19 @@ export class OwnedRowService<
    * @param ifMatch the If-Match header: compared and written in one statement
    * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
    */
-  async update(userId: string, id: string, change: Change, ifMatch?: string): Promise<Document> {
+  async update(userId: string, id: string, change: Change, ifMatch?: string): Promise<Saved> {
     const { row, raised } = await this.#writer.update(userId, id.toLowerCase(), change, allowedVersions(ifMatch))
-    await this.#foundation.cache.raise(raised)
-    return this.#document(row)
+    const version = await this.#foundation.cache.raise(raised)
+    return { id: row.id, document: this.#document(row), version }
   }
 
   /**
    * @param ifMatch the If-Match header: compared under the row's lock
+   * @returns the write's version token
    * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
    */
-  async delete(userId: string, id: string, ifMatch?: string): Promise<void> {
-    await this.#foundation.cache.raise(await this.#writer.delete(userId, id.toLowerCase(), allowedVersions(ifMatch)))
+  async delete(userId: string, id: string, ifMatch?: string): Promise<string> {
+    return this.#foundation.cache.raise(await this.#writer.delete(userId, id.toLowerCase(), allowedVersions(ifMatch)))
   }
 
   /** Lower case: `A…` and `a…` are one row, and must be one entry under one tag. */

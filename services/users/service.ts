@@ -2,6 +2,7 @@ import { profileEntry, tags } from '../cache-map.js'
 import type { Document, Lookup, RaisedTag } from '../cache/index.js'
 import { pageDocument, rowDocument, type Serialize } from '../catalogue/documents.js'
 import { allowedVersions } from '../catalogue/etag.js'
+import { requireVersion } from '../catalogue/min-version.js'
 import type { Foundation, Saved } from '../catalogue/owned-row-service.js'
 import type { AllowedVersions } from '../catalogue/owned-rows.js'
 import { cutPage, pageOf } from '../catalogue/selection.js'
@@ -54,8 +55,8 @@ export class UserService {
       const inserted = await insertUser(transaction, id, body)
       return [inserted, await raiseTags(transaction, [tags.profile(id), tags.tokens(id)])] as const
     })
-    await this.#foundation.cache.raise(raised)
-    return { id, document: this.#document(user) }
+    const version = await this.#foundation.cache.raise(raised)
+    return { id, document: this.#document(user), version }
   }
 
   /**
@@ -63,7 +64,7 @@ export class UserService {
    * @param ifMatch the If-Match header: compared and written in one statement
    * @throws NotFoundError, PreconditionFailedError, EmailTakenError
    */
-  async update(id: string, change: UserChange, ifMatch?: string): Promise<Document> {
+  async update(id: string, change: UserChange, ifMatch?: string): Promise<Saved> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
     const [user, raised] = await this.#write(async (transaction) => {
@@ -71,16 +72,17 @@ export class UserService {
       if (updated === undefined) throw await absence(transaction, userId, versions)
       return [updated, await raiseTags(transaction, [tags.profile(userId), tags.tokens(userId)])] as const
     })
-    await this.#foundation.cache.raise(raised)
-    return this.#document(user)
+    const version = await this.#foundation.cache.raise(raised)
+    return { id: userId, document: this.#document(user), version }
   }
 
   /**
    * Deletes a user with every row and token of theirs.
    * @param ifMatch the If-Match header: compared under the row's lock
+   * @returns the write's version token
    * @throws NotFoundError, PreconditionFailedError
    */
-  async delete(id: string, ifMatch?: string): Promise<void> {
+  async delete(id: string, ifMatch?: string): Promise<string> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
     const raised = await this.#foundation.database.transaction(async (transaction) => {
@@ -89,7 +91,16 @@ export class UserService {
       await deleteUser(transaction, userId)
       return raiseTags(transaction, [tags.owner(userId), tags.profile(userId), tags.tokens(userId)])
     })
-    await this.#foundation.cache.raise(raised)
+    return this.#foundation.cache.raise(raised)
+  }
+
+  /**
+   * Reads of the user are at least as new, from here on, as the write whose version token this is.
+   * @throws InvalidVersionError, DatabaseUnavailableError
+   */
+  require(id: string, version: string): Promise<void> {
+    const userId = id.toLowerCase()
+    return requireVersion(this.#foundation.cache, [tags.profile(userId), tags.owner(userId)], version)
   }
 
   /**

@@ -53,7 +53,10 @@ export class TokenService {
    * Makes a token; only here is its text ever to be seen.
    * @throws NotFoundError when there is no such user
    */
-  async create(user: string, { name, expires_at: expiry }: NewToken): Promise<IssuedToken> {
+  async create(
+    user: string,
+    { name, expires_at: expiry }: NewToken,
+  ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
     const { database, cache, newId, randomBytes } = this.#foundation
     const token = tokenText(userId, randomBytes(SECRET_BYTES))
@@ -64,8 +67,8 @@ export class TokenService {
         const inserted = await insertToken(transaction, row)
         return [inserted, await raiseTags(transaction, [tags.tokens(userId)])] as const
       })
-      await cache.raise(raised)
-      return { ...saved, token }
+      const version = await cache.raise(raised)
+      return { issued: { ...saved, token }, version }
     } catch (error) {
       throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
     }
@@ -73,16 +76,17 @@ export class TokenService {
 
   /**
    * Revokes a token. Once it resolves, the token is refused here.
+   * @returns the write's version token
    * @throws NotFoundError
    */
-  async delete(user: string, id: string): Promise<void> {
+  async delete(user: string, id: string): Promise<string> {
     const userId = user.toLowerCase()
     const raised = await this.#foundation.database.transaction(async (transaction) => {
       const isDeleted = await deleteToken(transaction, userId, id)
       if (!isDeleted) throw new NotFoundError('token')
       return raiseTags(transaction, [tags.tokens(userId)])
     })
-    await this.#foundation.cache.raise(raised)
+    return this.#foundation.cache.raise(raised)
   }
 
   /** A known token when memory holds it fresh. */

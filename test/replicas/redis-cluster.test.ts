@@ -12,7 +12,8 @@ t.test('two replicas on a Redis Cluster', async (t) => {
   const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }
   const one = await startService(t, { env })
   const two = await startService(t, { env })
-  const isCoherent = async (): Promise<boolean> => one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
+  const isCoherent = async (): Promise<boolean> =>
+    one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
   await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas use the cluster' })
 
   const users = await Promise.all(Array.from({ length: 8 }, () => one.newUser()))

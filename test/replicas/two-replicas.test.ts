@@ -13,7 +13,8 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
   const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url }
   const one = await startService(t, { env })
   const two = await startService(t, { env })
-  const isCoherent = async (): Promise<boolean> => one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
+  const isCoherent = async (): Promise<boolean> =>
+    one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
   await until(isCoherent, { describe: 'both replicas are coherent' })
 
   const user = await one.newUser()
@@ -42,25 +43,30 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
     t.equal((await user.delete(`/api/users/${user.id}/tokens/${spare.id}`)).status, 204)
     const revokedAt = performance.now()
     t.equal((await one.anonymous.get(url, spareHeaders)).status, 401, 'at once where it was revoked')
-    await until(async () => (await two.anonymous.get(url, spareHeaders)).status === 401, { describe: 'refused there too' })
+    await until(async () => (await two.anonymous.get(url, spareHeaders)).status === 401, {
+      describe: 'refused there too',
+    })
     t.ok(performance.now() - revokedAt < BOUND_MS)
   })
 
-  await t.test('with Redis killed, writes still reach the other within the bound, and Redis is taken up again', async (t) => {
-    await redis.kill()
-    t.equal((await user.patch(url, { description: 'a grey fox' })).status, 200)
-    const acknowledgedAt = performance.now()
-    await until(async () => (await readOnTwo()).body.description === 'a grey fox', { describe: 'the write shows' })
-    t.ok(performance.now() - acknowledgedAt < BOUND_MS)
-    t.match((await two.anonymous.get('/api/cache/health')).body, {
-      status: 'degraded',
-      state: 'memory-only',
-      cache_health: { redis: 'unavailable', journal: 'healthy' },
-    })
-    await redis.restart({ empty: true })
-    await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas use Redis again' })
-    t.equal((await readOnTwo()).body.description, 'a grey fox')
-  })
+  await t.test(
+    'with Redis killed, writes still reach the other within the bound, and Redis is taken up again',
+    async (t) => {
+      await redis.kill()
+      t.equal((await user.patch(url, { description: 'a grey fox' })).status, 200)
+      const acknowledgedAt = performance.now()
+      await until(async () => (await readOnTwo()).body.description === 'a grey fox', { describe: 'the write shows' })
+      t.ok(performance.now() - acknowledgedAt < BOUND_MS)
+      t.match((await two.anonymous.get('/api/cache/health')).body, {
+        status: 'degraded',
+        state: 'memory-only',
+        cache_health: { redis: 'unavailable', journal: 'healthy' },
+      })
+      await redis.restart({ empty: true })
+      await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas use Redis again' })
+      t.equal((await readOnTwo()).body.description, 'a grey fox')
+    },
+  )
 
   await t.test('with Postgres down, memory answers and says so; tokens are never accepted that way', async (t) => {
     await readOnTwo()

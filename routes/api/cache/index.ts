@@ -5,11 +5,15 @@ import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserP
 /** Health, statistics, clearing and inspection of the cache. */
 const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   // The platform's health check: no token, no limit, no log line, and never slower than the probes' time limit.
-  fastify.get('/health', { schema: { response: { 200: Health, 503: Health } }, logLevel: 'silent' }, async (_, reply) => {
-    const health = await fastify.health.check()
-    reply.header('cache-control', 'no-store')
-    return reply.code(health.status === 'unhealthy' ? 503 : 200).send(health)
-  })
+  fastify.get(
+    '/health',
+    { schema: { response: { 200: Health, 503: Health } }, logLevel: 'silent' },
+    async (_, reply) => {
+      const health = await fastify.health.check()
+      reply.header('cache-control', 'no-store')
+      return reply.code(health.status === 'unhealthy' ? 503 : 200).send(health)
+    },
+  )
 
   fastify.get('/stats', { schema: { response: { 200: Stats } } }, async (_, reply) => {
     const { domains, ...cacheStats } = fastify.cache.stats()
@@ -25,7 +29,12 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       const userId = request.params.user_id.toLowerCase()
       const raised = await fastify.users.clear(userId)
       request.log.info(`🧹 Cleared cache for user: ${userId}`)
-      return { cleared: 'user' as const, user_id: userId, tags: raised.length, message: `Cache cleared for user ${userId}` }
+      return {
+        cleared: 'user' as const,
+        user_id: userId,
+        tags: raised.length,
+        message: `Cache cleared for user ${userId}`,
+      }
     },
   )
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answerDocument, answerLookup, answerWritten } from '../reading.js'
+import { answerDeleted, answerDocument, answerLookup, answerSaved, minVersionOf } from '../reading.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */
@@ -12,22 +12,24 @@ export const administration: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.post('/', { schema: createUser }, async (request, reply) => {
-    const { id, document } = await users.create(request.body)
-    reply.code(201).header('location', `${fastify.prefix}/${id}`)
-    return answerWritten(reply, document)
+    const saved = await users.create(request.body)
+    reply.code(201).header('location', `${fastify.prefix}/${saved.id}`)
+    return answerSaved(reply, saved)
   })
 
-  fastify.get('/:user_id', { schema: readUser }, async (request, reply) =>
-    answerLookup(request, reply, await users.get(request.params.user_id), 'user'),
-  )
+  fastify.get('/:user_id', { schema: readUser }, async (request, reply) => {
+    const { user_id: userId } = request.params
+    const minVersion = minVersionOf(request)
+    if (minVersion !== undefined) await users.require(userId, minVersion)
+    return answerLookup(request, reply, await users.get(userId), 'user')
+  })
 
   fastify.patch('/:user_id', { schema: changeUser }, async (request, reply) => {
     const { params, body, headers } = request
-    return answerWritten(reply, await users.update(params.user_id, body, headers['if-match']))
+    return answerSaved(reply, await users.update(params.user_id, body, headers['if-match']))
   })
 
   fastify.delete('/:user_id', { schema: deleteUser }, async (request, reply) => {
-    await users.delete(request.params.user_id, request.headers['if-match'])
-    return reply.code(204).send()
+    return answerDeleted(reply, await users.delete(request.params.user_id, request.headers['if-match']))
   })
 }

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ownerOf } from '../owner.js'
-import { answerLookup, answerWritten } from '../reading.js'
+import { answerLookup, answerSaved, minVersionOf } from '../reading.js'
 import { changeMe, readMe } from './schemas.js'
 
 /** The user who is asking. */
@@ -8,11 +8,14 @@ export const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const { users } = fastify
   fastify.addHook('onRequest', fastify.requireUser)
 
-  fastify.get('/me', { schema: readMe }, async (request, reply) =>
-    answerLookup(request, reply, await users.get(ownerOf(request)), 'user'),
-  )
+  fastify.get('/me', { schema: readMe }, async (request, reply) => {
+    const userId = ownerOf(request)
+    const minVersion = minVersionOf(request)
+    if (minVersion !== undefined) await users.require(userId, minVersion)
+    return answerLookup(request, reply, await users.get(userId), 'user')
+  })
 
   fastify.patch('/me', { schema: changeMe }, async (request, reply) =>
-    answerWritten(reply, await users.update(ownerOf(request), request.body, request.headers['if-match'])),
+    answerSaved(reply, await users.update(ownerOf(request), request.body, request.headers['if-match'])),
   )
 }

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answerDocument } from '../reading.js'
+import { answerDeleted, answerDocument } from '../reading.js'
 import { createToken, deleteToken, listTokens } from './schemas.js'
 
 /** Tokens of one user, for administrators and that user. */
@@ -13,13 +13,13 @@ export const tokens: FastifyPluginAsyncTypebox = async (fastify) => {
   // The text of the token is in this answer and in no other: nothing on the way may keep it.
   fastify.post('/:user_id/tokens', { schema: createToken }, async (request, reply) => {
     const { user_id: userId } = request.params
-    const issued = await fastify.tokens.create(userId, request.body)
+    const { issued, version } = await fastify.tokens.create(userId, request.body)
     const location = `${fastify.prefix}/${userId}/tokens/${issued.id}`
-    return reply.code(201).header('location', location).header('cache-control', 'no-store').send(issued)
+    reply.code(201).header('location', location).header('roundhouse-version', version)
+    return reply.header('cache-control', 'no-store').send(issued)
   })
 
   fastify.delete('/:user_id/tokens/:token_id', { schema: deleteToken }, async (request, reply) => {
-    await fastify.tokens.delete(request.params.user_id, request.params.token_id)
-    return reply.code(204).send()
+    return answerDeleted(reply, await fastify.tokens.delete(request.params.user_id, request.params.token_id))
   })
 }

@@ -18,7 +18,8 @@ async function newTemplate(user: UserCaller): Promise<string> {
 async function warm(user: UserCaller, url: string): Promise<void> {
   await user.get(url)
   const again = await user.get(url)
-  if (!again.headers['cache-status']?.includes('hit')) throw new Error(`${url} is no hit: ${again.headers['cache-status']}`)
+  if (!again.headers['cache-status']?.includes('hit'))
+    throw new Error(`${url} is no hit: ${again.headers['cache-status']}`)
 }
 
 async function isHit(user: UserCaller, url: string): Promise<boolean> {
@@ -45,7 +46,13 @@ async function health(t: Test, { anonymous }: TestService): Promise<void> {
     last_check: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
     uptime_seconds: Number,
     cache_health: { redis: 'disabled', memory: 'healthy', journal: 'healthy', database: 'healthy', overall: 'healthy' },
-    performance_stats: { hits: Number, misses: Number, hit_rate_percent: Number, redis_available: false, enabled: true },
+    performance_stats: {
+      hits: Number,
+      misses: Number,
+      hit_rate_percent: Number,
+      redis_available: false,
+      enabled: true,
+    },
   })
 }
 
@@ -96,7 +103,11 @@ async function clearTemplate(t: Test, { admin, newUser }: TestService): Promise<
   const lonely = `/api/designs/${await newDesign(user)}`
   const urls = [`/api/templates/${templateId}`, '/api/templates', `/api/mockups/${mockup.id}`]
   for (const url of [...urls, lonely]) await warm(user, url)
-  t.equal((await other.post(`/api/cache/clear/template/${templateId}`, {})).status, 404, "another user's is no template")
+  t.equal(
+    (await other.post(`/api/cache/clear/template/${templateId}`, {})).status,
+    404,
+    "another user's is no template",
+  )
   t.equal((await admin.post(`/api/cache/clear/template/${UNKNOWN_ID}`, {})).status, 404)
 
   const cleared = await user.post(`/api/cache/clear/template/${templateId}`, {})
@@ -129,7 +140,12 @@ async function inspect(t: Test, { admin, newUser }: TestService): Promise<void> 
   t.match((await admin.get(url)).body, { memory: { present: false, state: 'absent', verdict: 'not in memory' } })
   await warm(user, `/api/designs/${id}`)
   t.match((await admin.get(url)).body, {
-    memory: { present: true, state: 'fresh', verdict: 'served (fresh)', stamps: [{ tag: `${user.id}/designs/${id}` }, {}] },
+    memory: {
+      present: true,
+      state: 'fresh',
+      verdict: 'served (fresh)',
+      stamps: [{ tag: `${user.id}/designs/${id}` }, {}],
+    },
     redis: { present: false, state: 'unreachable', verdict: 'Redis is not configured' },
   })
 }

@@ -49,12 +49,15 @@ t.test('mockups', async (t) => {
   t.test('refuse images that are not exactly right', async (t) => {
     const image = { filename: 'a', file_path: '/a' }
     const refused = [
-      ...[{}, [{}], [{ ...image, colour: 1 }], [{ ...image, masks: [[[1]]] }], [{ ...image, masks: [[['1', 2]]] }]],
-      ...[
-        [{ ...image, filename: 'a\0' }],
-        [{ ...image, filename: '\udc00' }],
-        Array.from({ length: 101 }, () => image),
-      ],
+      {},
+      [{}],
+      [{ ...image, colour: 1 }],
+      [{ ...image, masks: [[[1]]] }],
+      [{ ...image, masks: [[['1', 2]]] }],
+
+      [{ ...image, filename: 'a\0' }],
+      [{ ...image, filename: '\udc00' }],
+      Array.from({ length: 101 }, () => image),
     ]
     for (const images of refused) t.equal((await user.post('/api/mockups', { ...minimal, images })).status, 400)
     t.equal((await user.post('/api/mockups', { ...minimal, starting_name: 1.5 })).status, 400)
@@ -72,7 +75,7 @@ t.test('mockups', async (t) => {
       { design_id: UNKNOWN_ID },
     ]
     for (const reference of refused) {
-      const [[field = '', id = ''] = []] = Object.entries(reference)
+      const [[field, id] = ['', '']] = Object.entries(reference)
       const expected = { status: 422, body: { code: 'INVALID_REFERENCE', message: new RegExp(`${field}.*${id}`) } }
       t.match(await user.post('/api/mockups', { ...minimal, ...reference }), expected)
       t.match(await user.patch(`/api/mockups/${own.id}`, reference), expected)

@@ -28,16 +28,18 @@ t.test('templates', async (t) => {
 
   t.test('refuse a price that is not exact', async (t) => {
     const refused = [
-      ...[1999, '19.99', { cents: 19.5, currency: 'EUR' }, { cents: -1, currency: 'EUR' }, { cents: 1 }],
-      ...[
-        { cents: 2_147_483_648, currency: 'EUR' },
-        { cents: 1, currency: 'eur' },
-        { cents: 1, currency: 'EURO' },
-      ],
-      ...[
-        { cents: '1', currency: 'EUR' },
-        { cents: 1, currency: 'EUR', tax: 1 },
-      ],
+      1999,
+      '19.99',
+      { cents: 19.5, currency: 'EUR' },
+      { cents: -1, currency: 'EUR' },
+      { cents: 1 },
+
+      { cents: 2_147_483_648, currency: 'EUR' },
+      { cents: 1, currency: 'eur' },
+      { cents: 1, currency: 'EURO' },
+
+      { cents: '1', currency: 'EUR' },
+      { cents: 1, currency: 'EUR', tax: 1 },
     ]
     for (const price of refused) {
       t.equal((await user.post('/api/templates', { ...TEMPLATE, price })).status, 400, JSON.stringify(price))

@@ -44,17 +44,17 @@ t.test('users', async (t) => {
   t.test('are refused with 400 when a field is not right', async (t) => {
     const user = { email: 'x@example.com', shop_name: 'x' }
     const refused = [
-      ...[
-        { ...user, email: 'x' },
-        { ...user, email: 'x@' },
-        { ...user, email: `${'x'.repeat(250)}@example.com` },
-      ],
-      ...[
-        { ...user, email: 'x\0@example.com' },
-        { ...user, role: 'king' },
-        { ...user, subscription_plan: 'gold' },
-      ],
-      ...[{ ...user, is_active: 1 }, { ...user, id: UNKNOWN_ID }, { shop_name: 'x' }, { ...user, shop_name: '' }],
+      { ...user, email: 'x' },
+      { ...user, email: 'x@' },
+      { ...user, email: `${'x'.repeat(250)}@example.com` },
+
+      { ...user, email: 'x\0@example.com' },
+      { ...user, role: 'king' },
+      { ...user, subscription_plan: 'gold' },
+      { ...user, is_active: 1 },
+      { ...user, id: UNKNOWN_ID },
+      { shop_name: 'x' },
+      { ...user, shop_name: '' },
     ]
     for (const body of refused) t.equal((await admin.post('/api/users', body)).status, 400, JSON.stringify(body))
     t.equal((await admin.patch(url, {})).status, 400)
@@ -83,7 +83,7 @@ t.test('users', async (t) => {
       ids.push(...body.items.map(({ id }: { id: string }) => id))
       cursor = body.next_cursor
     }
-    t.same(ids, [...ids].sort().reverse())
+    t.same(ids, [...ids].sort().toReversed())
     t.equal(new Set(ids).size, 3)
     t.equal((await admin.get('/api/users?limit=0')).status, 400)
     t.equal((await admin.get('/api/users?email=x')).status, 400)

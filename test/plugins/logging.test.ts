@@ -1,0 +1,118 @@
+import t, { type Test } from 'tap'
+import Fastify from 'fastify'
+import configPlugin, { loadConfig } from '../../plugins/config.js'
+import errors from '../../plugins/errors.js'
+import logging, { loggerOptions } from '../../plugins/logging.js'
+import { ServiceUnavailableError } from '../../services/errors.js'
+
+const TOKEN = 'a'.repeat(32)
+
+/** An app that logs into memory, with routes that succeed and fail. */
+async function appWith(test: Test, env: Record<string, string>) {
+  const config = loadConfig({ ADMIN_TOKENS: TOKEN, ...env })
+  const { logger, ...server } = loggerOptions(config, false)
+  if (typeof logger !== 'object') throw new Error('no settings for the logger')
+  const lines: string[] = []
+  const stream = { write: (line: string) => void lines.push(line) }
+  const app = Fastify({ ...server, logger: { ...logger, stream } })
+  await app.register(configPlugin, { config })
+  await app.register(logging)
+  await app.register(errors)
+  app.get('/fine', async () => 'fine')
+  app.get('/api/cache/health', async () => 'fine')
+  app.get('/broken', async () => {
+    throw new Error('out of cheese')
+  })
+  app.get('/busy', async () => {
+    throw new ServiceUnavailableError()
+  })
+  app.get('/secrets', async (request) => {
+    request.log.info({ headers: request.headers, req: { headers: request.headers } }, 'headers')
+    return 'fine'
+  })
+  test.teardown(() => app.close())
+  return {
+    app,
+    records: (): Record<string, unknown>[] => lines.map((line) => JSON.parse(line)),
+    text: () => lines.join(''),
+  }
+}
+
+t.test('a line has its level as a word, a message, a time, and what Railway says about the replica', async (t) => {
+  const ids = {
+    RAILWAY_REPLICA_ID: 'r1',
+    RAILWAY_REPLICA_REGION: 'eu',
+    RAILWAY_DEPLOYMENT_ID: 'd1',
+    DATABASE_URL: 'postgres://h/d',
+  }
+  const { app, records } = await appWith(t, ids)
+  app.log.info({ extra: 1 }, 'hello')
+  t.match(records(), [
+    {
+      level: 'info',
+      message: 'hello',
+      time: /^\d{4}-.*Z$/,
+      replica_id: 'r1',
+      replica_region: 'eu',
+      deployment_id: 'd1',
+      extra: 1,
+    },
+  ])
+})
+
+t.test('a request that went well leaves one line at debug, and none otherwise', async (t) => {
+  const quiet = await appWith(t, {})
+  await quiet.app.inject('/fine')
+  t.same(quiet.records(), [])
+  const loud = await appWith(t, { DEBUG_LOGGING: 'true' })
+  await loud.app.inject('/fine?limit=1')
+  t.match(loud.records(), [
+    { level: 'debug', message: 'GET /fine?limit=1 200', method: 'GET', status: 200, duration_ms: Number },
+  ])
+  t.equal(loud.records().length, 1)
+})
+
+t.test('health checks are never logged', async (t) => {
+  const { app, records } = await appWith(t, { DEBUG_LOGGING: 'true' })
+  await app.inject('/api/cache/health')
+  t.same(records(), [])
+})
+
+t.test('a refusal is one line at info, a failure one at error with the error, a 503 one at warn', async (t) => {
+  const { app, records } = await appWith(t, {})
+  await app.inject('/nowhere')
+  await app.inject('/broken')
+  await app.inject('/busy')
+  t.match(records(), [
+    { level: 'info', status: 404 },
+    { level: 'error', status: 500, err: { message: 'out of cheese', stack: String } },
+    { level: 'warn', status: 503, err: { code: 'SERVICE_UNAVAILABLE' } },
+  ])
+  t.equal(records().length, 3)
+})
+
+t.test("Railway's request id is used, unless it is too long to be one", async (t) => {
+  const { app, records } = await appWith(t, {})
+  const ask = async (id: string) => app.inject({ url: '/broken', headers: { 'x-railway-request-id': id } })
+  t.match((await ask('railway-1')).json().message, 'railway-1')
+  await ask('x'.repeat(65))
+  await ask('')
+  t.match(records(), [{ request_id: 'railway-1' }, { request_id: /^\w{1,8}$/ }, { request_id: /^\w{1,8}$/ }])
+})
+
+t.test('credentials are not logged with headers', async (t) => {
+  const { app, records, text } = await appWith(t, {})
+  await app.inject({ url: '/secrets', headers: { authorization: `Bearer ${TOKEN}`, cookie: TOKEN } })
+  t.match(records(), [{ headers: { authorization: '[redacted]', cookie: '[redacted]' } }])
+  t.notMatch(text(), TOKEN)
+})
+
+t.test('pino-pretty is for a terminal outside production', async (t) => {
+  const targetOf = (env: Record<string, string>, isTerminal: boolean) => {
+    const { logger } = loggerOptions(loadConfig({ ADMIN_TOKENS: TOKEN, ...env }), isTerminal)
+    return typeof logger === 'object' && 'transport' in logger
+  }
+  t.equal(targetOf({}, true), true)
+  t.equal(targetOf({}, false), false)
+  t.equal(targetOf({ NODE_ENV: 'production' }, true), false)
+})

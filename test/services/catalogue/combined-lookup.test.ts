@@ -1,0 +1,34 @@
+import t from 'tap'
+import { Document, type Lookup } from '../../../services/cache/index.js'
+import { combinedLookup } from '../../../services/catalogue/combined-lookup.js'
+
+const HIT: Lookup = {
+  document: new Document('{"n":1}', '"1"'),
+  outcome: 'hit',
+  tier: 'memory',
+  ttlMs: 500,
+  ageMs: 10,
+  stored: false,
+  collapsed: false,
+}
+const MISS: Lookup = { ...HIT, outcome: 'miss', tier: undefined, ttlMs: 900, ageMs: 0, stored: true }
+
+t.test('several documents are one page in their order, without those that are not there', async (t) => {
+  const second = { ...HIT, document: new Document('{"n":2}', '"2"') }
+  const { document } = combinedLookup([HIT, { ...HIT, document: undefined }, second])
+  t.equal(document?.json, '{"items":[{"n":1},{"n":2}],"next_cursor":null}')
+})
+
+t.test('what is said of it is true of each: the worst outcome and the least time left', async (t) => {
+  t.match(combinedLookup([HIT, { ...HIT, ttlMs: 200, ageMs: 70 }]), {
+    outcome: 'hit',
+    tier: 'memory',
+    ttlMs: 200,
+    ageMs: 70,
+  })
+  t.match(combinedLookup([HIT, { ...HIT, tier: 'redis' }]), { outcome: 'hit', tier: 'redis' })
+  t.match(combinedLookup([HIT, { ...HIT, outcome: 'stale', ttlMs: -5 }]), { outcome: 'stale', ttlMs: -5 })
+  t.match(combinedLookup([MISS, HIT]), { outcome: 'miss', tier: undefined, stored: true })
+  t.match(combinedLookup([MISS, { ...MISS, stored: false, collapsed: true }]), { stored: false, collapsed: false })
+  t.match(combinedLookup([MISS, { ...HIT, outcome: 'stale-if-error' }]), { outcome: 'stale-if-error' })
+})

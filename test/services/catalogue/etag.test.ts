@@ -1,0 +1,18 @@
+import t from 'tap'
+import { allowedVersions, rowEtag, textEtag } from '../../../services/catalogue/etag.js'
+
+t.test('no header and a star allow any version', async (t) => {
+  t.equal(allowedVersions(undefined), undefined)
+  t.equal(allowedVersions('*'), undefined)
+  t.equal(allowedVersions(' * '), undefined)
+})
+
+t.test('tags of rows allow the versions they stand for', async (t) => {
+  t.same(allowedVersions(rowEtag(7)), [7])
+  t.same(allowedVersions('"1-1","1-2" , "a,b", "1-3"'), [1, 2, 3])
+})
+
+t.test('weak tags, tags of lists, other formats and nonsense allow nothing', async (t) => {
+  const nothing = ['W/"1-1"', textEtag('[]'), '"0-1"', '"1-"', '"1-x"', '"1-1000000000000000"', '1-1', '"1-1', '']
+  for (const header of nothing) t.same(allowedVersions(header), [], header)
+})

@@ -1,0 +1,103 @@
+import t from 'tap'
+import { Document, type Lookup, type Outcome } from '../../../services/cache/index.js'
+import { Authenticator } from '../../../services/users/authenticator.js'
+import { tokenHash, tokenText } from '../../../services/users/token-text.js'
+
+const USER_ID = '01a2069f-4382-76fe-94e2-50d41d9cb575'
+const TEXT = tokenText(USER_ID, new Uint8Array(32))
+const KNOWN = { id: 't', expires_at_ms: 1_000 }
+const ACTIVE = { id: USER_ID, role: 'owner', is_active: true }
+
+function lookup(content: object | undefined, outcome: Outcome = 'hit'): Lookup {
+  const document = content && new Document(JSON.stringify(content), '"1"')
+  return { document, outcome, tier: 'memory', ttlMs: 1, ageMs: 1, stored: false, collapsed: false }
+}
+
+/** An authenticator whose lookups answer `found`, at a time that a test moves. */
+function setUp() {
+  const found = { token: lookup(KNOWN), profile: lookup(ACTIVE), isInMemory: false }
+  const asked: string[] = []
+  const clock = { ms: 0 }
+  const authenticator = new Authenticator({
+    tokens: {
+      peek: () => (found.isInMemory ? found.token : undefined),
+      find: async (userId, hash) => {
+        asked.push(`${userId} ${hash}`)
+        return found.token
+      },
+    },
+    users: { peek: () => (found.isInMemory ? found.profile : undefined), get: async () => found.profile },
+    wallMs: () => clock.ms,
+  })
+  return { authenticator, found, asked, clock }
+}
+
+t.test('looks a token up under the user it names, by its hash', async (t) => {
+  const { authenticator, asked } = setUp()
+  t.same(await authenticator.authenticate(TEXT), { id: USER_ID, role: 'owner', isAdmin: false })
+  t.same(asked, [`${USER_ID} ${tokenHash(TEXT)}`])
+})
+
+t.test('a text that is no token is refused without a lookup', async (t) => {
+  const { authenticator, asked } = setUp()
+  for (const text of ['', 'rh_', `${TEXT}x`, ` ${TEXT}`, TEXT.replace('rh', 'RH')]) {
+    t.equal(await authenticator.authenticate(text), undefined)
+  }
+  t.same(asked, [])
+})
+
+t.test('memory answers only for a token that was accepted before', async (t) => {
+  const { authenticator, found } = setUp()
+  found.isInMemory = true
+  t.equal(authenticator.peek(TEXT), undefined)
+  await authenticator.authenticate(TEXT)
+  t.match(authenticator.peek(TEXT), { id: USER_ID })
+  found.isInMemory = false
+  t.equal(authenticator.peek(TEXT), undefined)
+})
+
+t.test('a token is refused from the millisecond of its expiry on', async (t) => {
+  const { authenticator, found, clock } = setUp()
+  found.isInMemory = true
+  clock.ms = 999
+  t.ok(await authenticator.authenticate(TEXT))
+  t.ok(authenticator.peek(TEXT))
+  clock.ms = 1_000
+  t.notOk(authenticator.peek(TEXT))
+  t.notOk(await authenticator.authenticate(TEXT))
+})
+
+t.test('an unknown token, a missing user and an inactive user are refused', async (t) => {
+  const { authenticator, found } = setUp()
+  found.profile = lookup({ ...ACTIVE, is_active: false })
+  t.notOk(await authenticator.authenticate(TEXT))
+  found.profile = lookup(undefined)
+  t.notOk(await authenticator.authenticate(TEXT))
+  found.profile = lookup(ACTIVE)
+  found.token = lookup(undefined)
+  t.notOk(await authenticator.authenticate(TEXT))
+})
+
+t.test('an answer that may have missed a revocation lets nobody in and turns nobody away', async (t) => {
+  const { authenticator, found } = setUp()
+  const unavailable = { statusCode: 503, code: 'SERVICE_UNAVAILABLE' }
+  found.token = lookup(KNOWN, 'stale-if-error')
+  await t.rejects(authenticator.authenticate(TEXT), unavailable)
+  found.token = lookup(undefined, 'stale-if-error')
+  await t.rejects(authenticator.authenticate(TEXT), unavailable)
+  found.token = lookup(KNOWN)
+  found.profile = lookup(ACTIVE, 'stale-if-error')
+  await t.rejects(authenticator.authenticate(TEXT), unavailable)
+})
+
+t.test('a thousand accepted tokens are remembered, the oldest goes first', async (t) => {
+  const { authenticator, found } = setUp()
+  const texts = Array.from({ length: 1001 }, (_, n) =>
+    tokenText(USER_ID, new Uint8Array(32).fill(n % 256).fill(n >> 8, 1)),
+  )
+  for (const text of texts) await authenticator.authenticate(text)
+  found.isInMemory = true
+  t.notOk(authenticator.peek(texts[0] ?? ''))
+  t.ok(authenticator.peek(texts[1] ?? ''))
+  t.ok(authenticator.peek(texts[1000] ?? ''))
+})
