@@ -49,9 +49,10 @@ export default fp(
     const { redisClient } = fastify
     const pingRedis = redisClient && (() => redisClient.ping())
     fastify.decorate('cache', cache)
-    fastify.decorate('health', new HealthProbe({ cache, database: fastify.db, pingRedis, clock: systemClock }))
+    const health = new HealthProbe({ cache, database: fastify.db, pingRedis, clock: systemClock })
+    fastify.decorate('health', health)
     fastify.decorate('entryOfKey', entryOfKey)
-    const healthLog = setInterval(() => logHealth(cache, log), HEALTH_LOG_EVERY_MS).unref()
+    const healthLog = setInterval(() => void logHealth(health, cache, log), HEALTH_LOG_EVERY_MS).unref()
     fastify.addHook('onClose', async () => {
       clearInterval(healthLog)
       await cache.close()
@@ -87,11 +88,8 @@ function logEvents(log: FastifyBaseLogger): EngineEvents {
   }
 }
 
-function logHealth(cache: TieredCache, log: FastifyBaseLogger): void {
-  const { hit_rate_percent: hitRate, memory_cache_size: items } = cache.stats()
-  const health = { coherent: 'healthy', disabled: 'healthy', isolated: 'unhealthy' } as const
-  const { state, redis } = cache.health()
-  const isWhole = state === 'memory-only' && redis === 'disabled'
-  const word = state in health ? health[state as keyof typeof health] : isWhole ? 'healthy' : 'degraded'
-  log.info(`📊 Cache health: ${word} | Hit rate: ${hitRate}% | Memory items: ${items}`)
+async function logHealth(health: HealthProbe, cache: TieredCache, log: FastifyBaseLogger): Promise<void> {
+  const { status, performance_stats: performance } = await health.check()
+  const items = cache.stats().memory_cache_size
+  log.info(`📊 Cache health: ${status} | Hit rate: ${performance.hit_rate_percent}% | Memory items: ${items}`)
 }

@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import type { Queryable, Statement } from './database.js'
 import { leavesConnectionUsable, toSeamError } from './errors.js'
 
