@@ -8,6 +8,7 @@ import errors, { answerError } from './plugins/errors.js'
 import logging, { loggerOptions } from './plugins/logging.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
+import timing from './plugins/timing.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import designRoutes from './routes/api/designs/index.js'
@@ -40,6 +41,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(config, { config: settings })
   await app.register(logging)
   await app.register(errors)
+  await app.register(timing)
   await app.register(validation)
   await app.register(database, { onQuery: options.onQuery })
   await app.register(redis)
