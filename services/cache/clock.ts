@@ -9,6 +9,11 @@ export interface Clock {
   sleep(ms: number): Promise<void>
   /** Runs `work` once after `ms`; the returned function cancels it. Does not keep the process alive. */
   after(ms: number, work: () => void): () => void
+  /**
+   * Runs `work` when this uninterrupted run of JavaScript ends, before the next event is handled. A clock without it is
+   * read each time.
+   */
+  endOfRun?(work: () => void): void
 }
 
 export const systemClock: Clock = {
@@ -20,4 +25,49 @@ export const systemClock: Clock = {
     timer.unref()
     return () => clearTimeout(timer)
   },
+  endOfRun: (work) => process.nextTick(work),
+}
+
+/** Reads of one run that share one look at the clock, at most: a chain of promises may be a long run. */
+const SHARED_READS = 128
+
+/**
+ * The time for reads from memory: the clock is looked at once in each uninterrupted run of JavaScript (it costs more than
+ * the rest of the read). No event is handled within a run, so whatever a run answers was asked for before it
+ * began: a barrier that was young enough then is young enough for every one of its reads, and a run that comes
+ * after a standstill of the event loop looks at the clock anew.
+ */
+export class RunClock {
+  readonly #clock: Clock
+  #at = 0
+  #left = 0
+  #isEndAwaited = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    if (this.#left > 0) {
+      this.#left -= 1
+      return this.#at
+    }
+    return this.#look()
+  }
+
+  #look(): number {
+    this.#at = this.#clock.now()
+    if (this.#clock.endOfRun === undefined) return this.#at
+    this.#left = SHARED_READS
+    if (!this.#isEndAwaited) {
+      this.#isEndAwaited = true
+      this.#clock.endOfRun(this.#end)
+    }
+    return this.#at
+  }
+
+  readonly #end = (): void => {
+    this.#left = 0
+    this.#isEndAwaited = false
+  }
 }

@@ -1,9 +1,10 @@
 import { Breaker } from './breaker.js'
-import type { Clock } from './clock.js'
+import { type Clock, RunClock } from './clock.js'
 import type { RaisedTag } from './entry.js'
 import { JournalFollower } from './journal.js'
 import type { JournalStore } from './journal-store.js'
-import { type MemoryEntry, MemoryTier } from './memory-tier.js'
+import type { MemoryEntry } from './memory-entry.js'
+import { MemoryTier } from './memory-tier.js'
 import type { RedisClient } from './redis-client.js'
 import { RedisKeys } from './redis-keys.js'
 import { RedisLink } from './redis-link.js'
@@ -60,6 +61,8 @@ const PRUNE_EVERY_MS = 3_600_000
 export class Engine {
   readonly options: EngineOptions
   readonly tiers: Tiers
+  /** For reads from memory. */
+  readonly runClock: RunClock
   readonly flights = new SingleFlight<MemoryEntry>()
   #state: ReplicaState | undefined
   #wasRedisLost = false
@@ -81,7 +84,9 @@ export class Engine {
     const journalId = identity.id
     const { clock, boundMs, journal, events, random, randomId, leaseMs } = options
     const tags = new TagRegistry<MemoryEntry>({ maxIdle: MAX_IDLE_TAGS })
+    this.runClock = new RunClock(clock)
     const memory = new MemoryTier({
+      clock: this.runClock,
       maxItems: options.maxItems,
       maxBytes: options.maxBytes,
       tags,
@@ -145,12 +150,12 @@ export class Engine {
   takeIn(raised: readonly RaisedTag[]): Promise<void> {
     const { tags, stats, memory, redis } = this.tiers
     const news = raised.filter((row) => tags.hear(row))
-    if (news.length === 0) return Promise.resolve()
     stats.invalidations += news.length
     for (const { tag } of news) {
       if (tag === CLEAR_TAG) memory.dropCleared()
       else memory.dropBehind(tags.state(tag))
     }
+    // No news may be a notification that was faster than the write it tells of: Redis is still to be waited for.
     return redis?.link.raise(news) ?? Promise.resolve()
   }
 

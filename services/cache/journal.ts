@@ -29,6 +29,8 @@ const LONGEST_PAUSE_MS = 1_000
 export class JournalFollower {
   readonly #options: JournalFollowerOptions
   #barrier = Number.NEGATIVE_INFINITY
+  /** The barrier and H: memory may be served before that. */
+  #currentUntil = Number.NEGATIVE_INFINITY
   #cursor: string | undefined
   #session: JournalSession | undefined
   #isStopped = false
@@ -50,7 +52,7 @@ export class JournalFollower {
   }
 
   isCurrent(now: number): boolean {
-    return now - this.#barrier < this.#options.boundMs
+    return now < this.#currentUntil
   }
 
   /** Connects and finishes a first tail; rejects when that fails. Afterwards it reconnects by itself. */
@@ -137,6 +139,7 @@ export class JournalFollower {
     this.#cursor = cursor
     onRaised(raised)
     this.#barrier = startedAt
+    this.#currentUntil = startedAt + this.#options.boundMs
     onTail(startedAt)
     return startedAt
   }

@@ -1,34 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import type { Document } from './entry.js'
-import type { TagLink, TagRegistry, TagState } from './tags.js'
-
-export interface MemoryEntry {
-  readonly key: string
-  /** `undefined`: a negative entry. */
-  readonly document: Document | undefined
-  /** Monotonic ms at which the load began. */
-  readonly loadedAt: number
-  readonly freshUntil: number
-  readonly expiresAt: number
-  readonly clearVersion: number
-  links: readonly TagLink<MemoryEntry>[]
-}
-
-/** What a fill or a promotion hands over: the entry and the versions of the stamps it was read under. */
-export interface MemoryFill {
-  readonly key: string
-  readonly document: Document | undefined
-  readonly loadedAt: number
-  readonly freshUntil: number
-  readonly expiresAt: number
-  readonly clearVersion: number
-  readonly stamps: readonly { readonly state: TagState<MemoryEntry>; readonly version: number }[]
-}
+import type { RunClock } from './clock.js'
+import { MemoryEntry, type MemoryFill } from './memory-entry.js'
+import type { TagRegistry, TagState } from './tags.js'
 
 export interface MemoryTierOptions {
   readonly maxItems: number
   readonly maxBytes: number
   readonly tags: TagRegistry<MemoryEntry>
+  readonly clock: RunClock
   /** Runs the rest of a long drop later, so that no drop holds the event loop. */
   readonly defer: (work: () => void) => void
   readonly onCapacity: () => void
@@ -47,12 +26,14 @@ const ENTRY_OVERHEAD_BYTES = 400
 export class MemoryTier {
   readonly #entries: LRUCache<string, MemoryEntry>
   readonly #tags: TagRegistry<MemoryEntry>
+  readonly #clock: RunClock
   readonly #defer: (work: () => void) => void
   evictions = 0
   expirations = 0
 
   constructor(options: MemoryTierOptions) {
     this.#tags = options.tags
+    this.#clock = options.clock
     this.#defer = options.defer
     this.#entries = new LRUCache<string, MemoryEntry>({
       max: options.maxItems,
@@ -103,31 +84,14 @@ export class MemoryTier {
 
   /** Keeps an entry, unless one of its tags has moved on meanwhile. Returns whether it was kept. */
   keep(fill: MemoryFill): boolean {
-    const entry: MemoryEntry = {
-      key: fill.key,
-      document: fill.document,
-      loadedAt: fill.loadedAt,
-      freshUntil: fill.freshUntil,
-      expiresAt: fill.expiresAt,
-      clearVersion: fill.clearVersion,
-      links: [],
-    }
-    entry.links = fill.stamps.map(({ state, version }) => ({
-      state,
-      version,
-      entry,
-      previous: undefined,
-      next: undefined,
-    }))
+    const entry = new MemoryEntry(fill, this.#clock)
     if (this.isBehind(entry)) return false
+    // Linked first: what makes way for this entry must not let go of a tag that this one depends on.
+    this.#link(entry)
     this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
-    if (this.#entries.peek(fill.key) !== entry) return false
-    for (const link of entry.links) {
-      link.next = link.state.head
-      if (link.next !== undefined) link.next.previous = link
-      link.state.head = link
-    }
-    return true
+    if (this.#entries.peek(fill.key) === entry) return true
+    this.#unlink(entry)
+    return false
   }
 
   /** Frees what a raised tag has put behind. They are unreadable already; a large tag is freed over several turns. */
@@ -154,6 +118,14 @@ export class MemoryTier {
     }
     for (const key of cleared) this.#entries.delete(key)
     if (cleared.length === DROP_SLICE) this.#defer(() => this.dropCleared())
+  }
+
+  #link(entry: MemoryEntry): void {
+    for (const link of entry.links) {
+      link.next = link.state.head
+      if (link.next !== undefined) link.next.previous = link
+      link.state.head = link
+    }
   }
 
   #unlink(entry: MemoryEntry): void {

@@ -1,6 +1,6 @@
 import { versionOf } from './codec.js'
 import type { Document, EntryAddress, Lookup } from './entry.js'
-import type { MemoryEntry } from './memory-tier.js'
+import type { MemoryEntry } from './memory-entry.js'
 import { lifetimes } from './policy.js'
 import { promote } from './read-through.js'
 import type { RedisFill, RedisTier } from './redis-tier.js'
@@ -103,6 +103,7 @@ async function loadAndFill(tiers: Tiers, request: ManyLoad): Promise<Lookup[]> {
         expiresAt: startedAt + lifetimeMs,
         clearVersion: flight.clearVersion,
         stamps: flight.stamps,
+        counts: stats.of(address.policy.domain),
       })
     const ttlMs = Math.max(0, freshMs - ageMs)
     return { document, outcome: 'miss', tier: undefined, ttlMs, ageMs, stored, collapsed: false }

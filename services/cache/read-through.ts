@@ -1,6 +1,6 @@
 import { type StoredEntry, versionOf } from './codec.js'
 import type { Document, EntryAddress, Loader, Lookup } from './entry.js'
-import type { MemoryEntry } from './memory-tier.js'
+import type { MemoryEntry } from './memory-entry.js'
 import { lifetimes } from './policy.js'
 import type { RedisTier } from './redis-tier.js'
 import type { Flight } from './single-flight.js'
@@ -170,6 +170,7 @@ export class ReadThrough {
         expiresAt: startedAt + lifetimeMs,
         clearVersion: this.#flight.clearVersion,
         stamps: this.#flight.stamps,
+        counts: stats.of(policy.domain),
       })
     const ttlMs = Math.max(0, freshMs - ageMs)
     const lookup: Lookup = { document, outcome: 'miss', tier: undefined, ttlMs, ageMs, stored, collapsed: false }
@@ -204,7 +205,7 @@ export class ReadThrough {
  * are held within the policy's own; `undefined` when they are over.
  */
 export function promote(tiers: Tiers, address: EntryAddress, stored: StoredEntry): Lookup | undefined {
-  const { clock, tags, memory } = tiers
+  const { clock, tags, memory, stats } = tiers
   const now = clock.now()
   const wallMs = clock.wallMs()
   const longest = lifetimes(address.policy, stored.document === undefined, 0)
@@ -220,6 +221,7 @@ export function promote(tiers: Tiers, address: EntryAddress, stored: StoredEntry
     expiresAt: now + lifetimeMs,
     clearVersion: tags.clearVersion,
     stamps: address.tags.map((tag, n) => ({ state: tags.state(tag), version: versionOf(stored.stamps[n] ?? '') })),
+    counts: stats.of(address.policy.domain),
   })
   const outcome = ttlMs > 0 ? 'hit' : 'stale'
   return { document: stored.document, outcome, tier: 'redis', ttlMs, ageMs, stored: false, collapsed: false }

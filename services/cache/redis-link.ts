@@ -113,18 +113,19 @@ export class RedisLink {
     if (this.isConnected) void this.#recover()
   }
 
-  /** Raises in Redis, if it is in use; a failure puts it out of use until a resync. Never rejects. */
+  /**
+   * Raises in Redis, if it is in use, and waits for every raise under way: rows heard of before are among them.
+   * A failure puts Redis out of use until a resync. Never rejects.
+   */
   async raise(raised: readonly RaisedTag[]): Promise<void> {
     if (this.state === 'down') return
-    const running = this.#options.tier.raise(raised)
-    this.#raising.add(running)
-    try {
-      await running
-    } catch (error) {
-      this.lost(`a raise failed: ${messageOf(error)}`)
-    } finally {
-      this.#raising.delete(running)
+    if (raised.length > 0) {
+      const failed = (error: unknown): void => this.lost(`a raise failed: ${messageOf(error)}`)
+      const running = this.#options.tier.raise(raised).catch(failed)
+      this.#raising.add(running)
+      void running.then(() => this.#raising.delete(running))
     }
+    await Promise.all(this.#raising)
   }
 
   /**
@@ -134,7 +135,7 @@ export class RedisLink {
   async vouch(tailStartedAt: number): Promise<void> {
     const { tier, clock, boundMs, clearVersion } = this.#options
     const generation = this.#generation
-    await Promise.allSettled(this.#raising)
+    await Promise.all(this.#raising)
     if (this.state !== 'live' || generation !== this.#generation) return
     const known = this.#redisTime
     const validUntil = known === undefined ? 0 : known.ms + (tailStartedAt - known.at) + (boundMs * 2) / 3

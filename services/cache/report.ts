@@ -37,22 +37,24 @@ export interface CacheHealth {
 
 export function cacheStats({ tiers, options }: Engine): CacheStats {
   const { stats, memory } = tiers
+  const [memoryHits, redisHits, misses] = [stats.total('memoryHits'), stats.total('redisHits'), stats.total('misses')]
+  const hits = memoryHits + redisHits
   return {
-    hits: stats.hits,
-    misses: stats.misses,
-    memory_hits: stats.memoryHits,
-    redis_hits: stats.redisHits,
-    stale_hits: stats.staleHits,
-    negative_hits: stats.negativeHits,
+    hits,
+    misses,
+    memory_hits: memoryHits,
+    redis_hits: redisHits,
+    stale_hits: stats.total('staleHits'),
+    negative_hits: stats.total('negativeHits'),
     redis_errors: stats.redisErrors,
     memory_errors: stats.memoryErrors,
-    hit_rate_percent: percent(stats.hits, stats.hits + stats.misses),
+    hit_rate_percent: percent(hits, hits + misses),
     memory_cache_size: memory.items,
     memory_cache_bytes: memory.bytes,
     evictions: memory.evictions,
     expirations: memory.expirations,
     invalidations: stats.invalidations,
-    loads: stats.loads,
+    loads: stats.total('loads'),
     refused_fills: stats.refusedFills,
     redis_available: tiers.redis?.link.state === 'live',
     enabled: options.isEnabled,

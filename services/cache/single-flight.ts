@@ -60,12 +60,25 @@ export class Flight<Entry> {
   }
 }
 
+interface Running<Entry> {
+  readonly flight: Flight<Entry>
+  readonly lookup: Promise<Lookup>
+  /** How many flights had been started before it: a read that knows of more began after it. */
+  readonly number: number
+}
+
 /** The flights under way, at most one joinable per key. */
 export class SingleFlight<Entry> {
-  readonly #flights = new Map<string, { readonly flight: Flight<Entry>; readonly lookup: Promise<Lookup> }>()
+  readonly #flights = new Map<string, Running<Entry>>()
+  #started = 0
 
   get size(): number {
     return this.#flights.size
+  }
+
+  /** How many flights have been started so far. */
+  get started(): number {
+    return this.#started
   }
 
   /** The flight under way for a key, detached or not. */
@@ -74,21 +87,23 @@ export class SingleFlight<Entry> {
   }
 
   /**
-   * The lookup to share, if joining it keeps the promise: it is not detached, and either the journal is followed
+   * The flight to share, if joining it keeps the promise: it is not detached, and either the journal is followed
    * (`isCurrent`) or the flight itself is younger than the bound.
    */
-  join(key: string, isYoungEnough: (startedAt: number) => boolean): Promise<Lookup> | undefined {
+  join(key: string, isYoungEnough: (startedAt: number) => boolean): Running<Entry> | undefined {
     const running = this.#flights.get(key)
     if (running === undefined || running.flight.isDetached || !isYoungEnough(running.flight.startedAt)) return undefined
-    return running.lookup
+    return running
   }
 
   start(flight: Flight<Entry>, run: () => Promise<Lookup>): Promise<Lookup> {
+    const number = this.#started
+    this.#started += 1
     const lookup = run().finally(() => {
       if (this.#flights.get(flight.key)?.flight === flight) this.#flights.delete(flight.key)
       flight.land()
     })
-    this.#flights.set(flight.key, { flight, lookup })
+    this.#flights.set(flight.key, { flight, lookup, number })
     return lookup
   }
 }

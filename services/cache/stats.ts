@@ -10,21 +10,24 @@ export interface DomainStats {
   readonly load_ms_p99: number
 }
 
-interface DomainCounts {
-  hits: number
+/** What happened in one domain since the start. */
+export interface DomainCounts {
+  memoryHits: number
+  redisHits: number
+  /** Hits of entries that were stale by time, or answered on error. */
+  staleHits: number
+  negativeHits: number
   misses: number
   loads: number
-  readonly loadMicroseconds: RecordableHistogram
+  /** `undefined` when loads are not timed: a histogram is large. */
+  readonly loadMicroseconds: RecordableHistogram | undefined
 }
 
-/** What happened since the start. Counted in one place each: a read at its end, a load at its end. */
+/**
+ * Counts since the start. Each read is counted once, at its end: by {@link Stats.record}, or where a memory hit is
+ * answered without further ado, on the counts its entry carries.
+ */
 export class Stats {
-  memoryHits = 0
-  redisHits = 0
-  staleHits = 0
-  negativeHits = 0
-  misses = 0
-  loads = 0
   refusedFills = 0
   invalidations = 0
   redisErrors = 0
@@ -38,53 +41,56 @@ export class Stats {
 
   /** At the end of every read that went through the cache. */
   record(domain: string, lookup: Lookup): void {
-    const counts = this.#domain(domain)
+    const counts = this.of(domain)
     if (lookup.outcome === 'miss' || lookup.outcome === 'bypass') {
-      this.misses += 1
       counts.misses += 1
       return
     }
-    counts.hits += 1
-    if (lookup.tier === 'memory') this.memoryHits += 1
-    else this.redisHits += 1
-    if (lookup.outcome !== 'hit') this.staleHits += 1
-    if (lookup.document === undefined) this.negativeHits += 1
+    if (lookup.tier === 'memory') counts.memoryHits += 1
+    else counts.redisHits += 1
+    if (lookup.outcome !== 'hit') counts.staleHits += 1
+    if (lookup.document === undefined) counts.negativeHits += 1
   }
 
   recordLoad(domain: string, milliseconds: number): void {
-    const counts = this.#domain(domain)
-    this.loads += 1
+    const counts = this.of(domain)
     counts.loads += 1
-    if (this.#isTimed) counts.loadMicroseconds.record(Math.max(1, Math.round(milliseconds * 1_000)))
+    counts.loadMicroseconds?.record(Math.max(1, Math.round(milliseconds * 1_000)))
   }
 
-  get hits(): number {
-    return this.memoryHits + this.redisHits
+  /** One count over all domains. */
+  total(count: Exclude<keyof DomainCounts, 'loadMicroseconds'>): number {
+    let total = 0
+    for (const counts of this.#domains.values()) total += counts[count]
+    return total
   }
 
   domains(): Record<string, DomainStats> {
-    return Object.fromEntries(
-      [...this.#domains].map(([domain, { hits, misses, loads, loadMicroseconds }]) => [
-        domain,
-        {
-          hits,
-          misses,
-          hit_rate_percent: percent(hits, hits + misses),
-          loads,
-          load_ms_p50: loadMicroseconds.count === 0 ? 0 : loadMicroseconds.percentile(50) / 1_000,
-          load_ms_p99: loadMicroseconds.count === 0 ? 0 : loadMicroseconds.percentile(99) / 1_000,
-        },
-      ]),
-    )
+    return Object.fromEntries([...this.#domains].map(([domain, counts]) => [domain, statsOf(counts)]))
   }
 
-  #domain(domain: string): DomainCounts {
+  of(domain: string): DomainCounts {
     let counts = this.#domains.get(domain)
     if (counts === undefined) {
-      counts = { hits: 0, misses: 0, loads: 0, loadMicroseconds: createHistogram() }
+      const loadMicroseconds = this.#isTimed ? createHistogram() : undefined
+      counts = { memoryHits: 0, redisHits: 0, staleHits: 0, negativeHits: 0, misses: 0, loads: 0, loadMicroseconds }
       this.#domains.set(domain, counts)
     }
     return counts
+  }
+}
+
+function statsOf({ memoryHits, redisHits, misses, loads, loadMicroseconds }: DomainCounts): DomainStats {
+  const hits = memoryHits + redisHits
+  const percentileMs = (percentile: number): number =>
+    loads === 0 || loadMicroseconds === undefined ? 0 : loadMicroseconds.percentile(percentile) / 1_000
+  return {
+    hits,
+    misses,
+    hit_rate_percent: percent(hits, hits + misses),
+    loads,
+    load_ms_p50: percentileMs(50),
+    load_ms_p99: percentileMs(99),
   }
 }
 

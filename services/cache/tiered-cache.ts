@@ -1,14 +1,15 @@
+import type { RunClock } from './clock.js'
 import type { Document, EntryAddress, Loader, Lookup, RaisedTag } from './entry.js'
 import type { Engine } from './engine.js'
 import { inspect, type Inspection } from './inspect.js'
-import type { MemoryEntry } from './memory-tier.js'
+import type { MemoryEntry } from './memory-entry.js'
 import { lookInRedis, type ManyLoader, readMany } from './read-many.js'
 import { ReadThrough } from './read-through.js'
 import { Flight } from './single-flight.js'
 import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
 import { CLEAR_TAG } from './tags.js'
 import { tagDigest } from './version-token.js'
-import type { ReplicaState } from './tiers.js'
+import type { ReplicaState, Tiers } from './tiers.js'
 
 /**
  * The tiered cache: memory in front of Redis in front of whatever the loader reads.
@@ -21,8 +22,13 @@ export class TieredCache {
   readonly #engine: Engine
   readonly #refreshing = new Set<string>()
 
+  readonly #tiers: Tiers
+  readonly #runClock: RunClock
+
   constructor(engine: Engine) {
     this.#engine = engine
+    this.#tiers = engine.tiers
+    this.#runClock = engine.runClock
   }
 
   /** Stops following the journal and using Redis; the clients handed in are their owner's to close. */
@@ -36,13 +42,7 @@ export class TieredCache {
 
   /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
   peek(address: EntryAddress): Lookup | undefined {
-    const { tiers, options } = this.#engine
-    if (!options.isEnabled) return undefined
-    const now = tiers.clock.now()
-    if (!tiers.journal.isCurrent(now)) return undefined
-    const entry = tiers.memory.read(address.key, now)
-    if (entry === undefined || now >= entry.freshUntil) return undefined
-    return this.#record(address, memoryLookup(entry, now))
+    return this.#freshHit(address.key)
   }
 
   /** What the tiers have, without a load; `undefined` when none has it. */
@@ -60,15 +60,34 @@ export class TieredCache {
    * in use. Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
    */
   getOrLoad(address: EntryAddress, load: Loader): Promise<Lookup> {
-    const { tiers, options } = this.#engine
-    if (!options.isEnabled) return this.#bypass(address, load)
+    const fresh = this.#freshHit(address.key)
+    if (fresh !== undefined) return Promise.resolve(fresh)
+    const { flights, options } = this.#engine
+    return options.isEnabled ? this.#read(address, load, flights.started) : this.#bypass(address, load)
+  }
+
+  /** A fresh entry of memory, while the barrier is younger than H (which it never is with the cache switched off). */
+  #freshHit(key: string): MemoryEntry | undefined {
+    const { memory, journal } = this.#tiers
+    const now = this.#runClock.now()
+    if (!journal.isCurrent(now)) return undefined
+    const entry = memory.read(key, now)
+    if (entry === undefined || now >= entry.freshUntil) return undefined
+    entry.counts.memoryHits += 1
+    if (entry.document === undefined) entry.counts.negativeHits += 1
+    return entry
+  }
+
+  /** `began`: how many flights had been started when the read began. */
+  #read(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
+    const { tiers } = this.#engine
     const now = tiers.clock.now()
     const held = tiers.journal.isCurrent(now) ? tiers.memory.read(address.key, now) : undefined
     if (held !== undefined) {
       if (now >= held.freshUntil) this.#refresh(address, load)
-      return Promise.resolve(this.#record(address, memoryLookup(held, now)))
+      return Promise.resolve(this.#record(address, held))
     }
-    return this.#miss(address, load)
+    return this.#miss(address, load, began)
   }
 
   /**
@@ -165,14 +184,16 @@ export class TieredCache {
     return cacheHealth(this.#engine)
   }
 
-  async #miss(address: EntryAddress, load: Loader): Promise<Lookup> {
+  async #miss(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
     const { tiers, flights, options } = this.#engine
     const shared = flights.join(address.key, (startedAt) => {
       const now = tiers.clock.now()
       return tiers.journal.isCurrent(now) || now - startedAt < options.boundMs
     })
     if (shared !== undefined) {
-      const lookup = await this.#orStale(shared, () => this.#staleIfError(address))
+      const lookup = await this.#orStale(shared.lookup, () => this.#staleIfError(address))
+      // Redis may have answered before this read began, and have acknowledged a raise in between: look again.
+      if (lookup.tier === 'redis' && shared.number < began) return this.#read(address, load, began)
       return this.#record(address, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
     }
     const flight = this.#flight(address)
@@ -238,7 +259,9 @@ export class TieredCache {
     const isolatedMs = now - (tiers.journal.barrier + options.boundMs)
     if (!address.policy.mayServeOnError || isolatedMs > options.staleIfErrorMs) return undefined
     const entry = tiers.memory.read(address.key, now)
-    return entry === undefined ? undefined : { ...memoryLookup(entry, now), outcome: 'stale-if-error' }
+    if (entry === undefined) return undefined
+    const { document, tier, ttlMs, ageMs, stored, collapsed } = entry
+    return { document, outcome: 'stale-if-error', tier, ttlMs, ageMs, stored, collapsed }
   }
 
   async #bypass(address: EntryAddress, load: Loader): Promise<Lookup> {
@@ -252,19 +275,6 @@ export class TieredCache {
   #record(address: EntryAddress, lookup: Lookup): Lookup {
     this.#engine.tiers.stats.record(address.policy.domain, lookup)
     return lookup
-  }
-}
-
-function memoryLookup(entry: MemoryEntry, now: number): Lookup {
-  const ttlMs = entry.freshUntil - now
-  return {
-    document: entry.document,
-    outcome: ttlMs > 0 ? 'hit' : 'stale',
-    tier: 'memory',
-    ttlMs,
-    ageMs: now - entry.loadedAt,
-    stored: false,
-    collapsed: false,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.js'
 import type { JournalFollower } from './journal.js'
-import type { MemoryEntry, MemoryTier } from './memory-tier.js'
+import type { MemoryEntry } from './memory-entry.js'
+import type { MemoryTier } from './memory-tier.js'
 import type { RedisLink } from './redis-link.js'
 import type { RedisTier } from './redis-tier.js'
 import type { Stats } from './stats.js'

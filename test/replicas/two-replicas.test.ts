@@ -10,7 +10,11 @@ const BOUND_MS = 1_000
 t.test('two replicas on one Postgres and one Redis', async (t) => {
   const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
   t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
-  const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url }
+  const env = {
+    DATABASE_URL: await postgres.createDatabase(),
+    REDIS_URL: redis.url,
+    CACHE_STALENESS_BOUND_MS: `${BOUND_MS}`,
+  }
   const one = await startService(t, { env })
   const two = await startService(t, { env })
   const isCoherent = async (): Promise<boolean> =>
@@ -73,6 +77,8 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
     await postgres.kill()
     const isUnhealthy = async (): Promise<boolean> => (await two.anonymous.get('/api/cache/health')).status === 503
     await until(isUnhealthy, { timeoutMs: 10_000, describe: 'health says that it cannot serve' })
+    // Until the bound is over, memory is as good as ever, and so are tokens.
+    await until(() => two.app.cache.state === 'isolated', { describe: 'the journal is missed' })
     const answer = await readOnTwo()
     t.equal(answer.status, 503)
     t.ok(answer.headers['retry-after'])

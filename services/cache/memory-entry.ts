@@ -1,0 +1,74 @@
+import type { RunClock } from './clock.js'
+import type { Document, Lookup } from './entry.js'
+import type { DomainCounts } from './stats.js'
+import type { TagLink, TagState } from './tags.js'
+
+/** What a fill or a promotion hands over: the entry and the versions of the stamps it was read under. */
+export interface MemoryFill {
+  readonly key: string
+  readonly document: Document | undefined
+  readonly loadedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  readonly clearVersion: number
+  readonly stamps: readonly { readonly state: TagState<MemoryEntry>; readonly version: number }[]
+  /** Where hits of the entry are counted. */
+  readonly counts: DomainCounts
+}
+
+/** An entry of the memory tier. It is itself the lookup that a hit answers with, so that a hit makes no object. */
+export class MemoryEntry implements Lookup {
+  readonly key: string
+  /** `undefined`: a negative entry. */
+  readonly document: Document | undefined
+  /** Monotonic ms at which the load began. */
+  readonly loadedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  readonly clearVersion: number
+  readonly counts: DomainCounts
+  readonly links: readonly TagLink<MemoryEntry>[]
+  readonly #clock: RunClock
+
+  constructor(fill: MemoryFill, clock: RunClock) {
+    this.key = fill.key
+    this.document = fill.document
+    this.loadedAt = fill.loadedAt
+    this.freshUntil = fill.freshUntil
+    this.expiresAt = fill.expiresAt
+    this.clearVersion = fill.clearVersion
+    this.counts = fill.counts
+    this.#clock = clock
+    this.links = fill.stamps.map(({ state, version }) => ({
+      state,
+      version,
+      entry: this,
+      previous: undefined,
+      next: undefined,
+    }))
+  }
+
+  get outcome(): 'hit' | 'stale' {
+    return this.ttlMs > 0 ? 'hit' : 'stale'
+  }
+
+  get tier(): 'memory' {
+    return 'memory'
+  }
+
+  get ttlMs(): number {
+    return this.freshUntil - this.#clock.now()
+  }
+
+  get ageMs(): number {
+    return this.#clock.now() - this.loadedAt
+  }
+
+  get stored(): false {
+    return false
+  }
+
+  get collapsed(): false {
+    return false
+  }
+}
