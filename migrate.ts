@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { loadProcessConfig } from './plugins/config.js'
+import { type Config, ConfigError, loadProcessConfig } from './plugins/config.js'
 import { installTriggers, migrate, openDatabase, removeTriggers } from './services/database/index.js'
 
 /**
@@ -9,7 +9,7 @@ import { installTriggers, migrate, openDatabase, removeTriggers } from './servic
 const { values: flags } = parseArgs({
   options: { 'with-triggers': { type: 'boolean' }, 'without-triggers': { type: 'boolean' } },
 })
-const { databaseUrl, databaseUnpooledUrl, dataDir } = loadProcessConfig()
+const { databaseUrl, databaseUnpooledUrl, dataDir } = settingsOrExit()
 const database = await openDatabase({ url: databaseUrl, unpooledUrl: databaseUnpooledUrl, dataDir })
 try {
   const ran = await migrate(database)
@@ -27,4 +27,13 @@ try {
   process.exitCode = 1
 } finally {
   await database.close()
+}
+
+function settingsOrExit(): Config {
+  try {
+    return loadProcessConfig()
+  } catch (error) {
+    console.error(error instanceof ConfigError ? error.message : error)
+    process.exit(1)
+  }
 }

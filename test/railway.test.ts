@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { createRailwayContext, project } from 'railway/iac'
+import railway from '../.railway/railway.js'
+import { variables } from '../services/config/environment.js'
+
+const legacy = JSON.parse(readFileSync(join(import.meta.dirname, '../railway.json'), 'utf8'))
+
+async function serviceIn(environment: string) {
+  const { resources = [] } = await railway(createRailwayContext({ environment }), project)
+  const service = resources.flat().find(({ address }) => address === 'service.api')
+  if (service?.type !== 'service') throw new Error('.railway/railway.ts has no service named api')
+  return service
+}
+
+t.test('railway.json and .railway/railway.ts say the same', async (t) => {
+  const { build, deploy } = await serviceIn('production')
+  t.same(legacy.build, build)
+  // ON_FAILURE is what Railway takes when the type is left out, as railway.ts must.
+  const { restartPolicyType, ...rest } = legacy.deploy
+  t.equal(restartPolicyType, 'ON_FAILURE')
+  t.same(rest, deploy)
+})
+
+t.test('railway.json has keys and types that Railway accepts', async (t) => {
+  t.same(Object.keys(legacy), ['$schema', 'build', 'deploy'])
+  const numbers = ['healthcheckTimeout', 'numReplicas', 'restartPolicyMaxRetries', 'overlapSeconds', 'drainingSeconds']
+  for (const key of numbers) t.type(legacy.deploy[key], 'number', key)
+  t.equal(legacy.deploy.preDeployCommand.length, 1, 'two commands would reject the whole file')
+  t.notOk('startCommand' in legacy.deploy, 'a start command is not expanded by a shell')
+})
+
+t.test('the health check, the drain and the variables fit the service', async (t) => {
+  const { deploy, variables: env } = await serviceIn('production')
+  t.equal(deploy?.healthcheckPath, '/api/cache/health')
+  t.match(env?.RAILWAY_DEPLOYMENT_DRAINING_SECONDS, { value: String(deploy?.drainingSeconds) })
+  t.match(env?.DATABASE_URL, { resource: 'database.Postgres', output: 'DATABASE_URL' })
+  t.match(env?.REDIS_URL, { resource: 'database.Redis', output: 'REDIS_URL' })
+  const unknown = Object.keys(env ?? {}).filter((name) => name !== 'NODE_OPTIONS' && !variables.includes(name))
+  t.same(unknown, [], 'no variable that the service does not read')
+})
+
+t.test('other environments run one replica', async (t) => {
+  t.equal((await serviceIn('staging')).deploy?.numReplicas, 1)
+})

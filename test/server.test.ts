@@ -1,0 +1,103 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import t, { type Test } from 'tap'
+import { until } from './helpers/deadline.js'
+import { preparedPgliteDir } from './helpers/pglite.js'
+import { freePort } from './helpers/servers.js'
+
+const server = join(import.meta.dirname, '../server.ts')
+
+class Service {
+  readonly #process: ChildProcessByStdio<null, Readable, Readable>
+  output = ''
+
+  constructor(test: Test, env: Record<string, string>) {
+    const { PATH } = process.env
+    // In the test's own folder, where no .env is.
+    const options = { cwd: test.testdir(), env: { PATH, ...env } }
+    this.#process = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), server], {
+      ...options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text))
+    }
+    test.teardown(() => this.#process.kill('SIGKILL'))
+  }
+
+  async listening(): Promise<void> {
+    await until(() => this.output.includes('Server listening'), { timeoutMs: 30_000, describe: 'the service listens' })
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** The exit code. */
+  async ended(): Promise<number | null> {
+    if (this.#process.exitCode === null) await once(this.#process, 'close')
+    return this.#process.exitCode
+  }
+}
+
+async function ask(port: number, agent: Agent): Promise<IncomingMessage> {
+  const [response]: IncomingMessage[] = await once(get({ port, path: '/api/cache/health', agent }), 'response')
+  if (response === undefined) throw new Error('no response')
+  response.resume()
+  await once(response, 'end')
+  return response
+}
+
+t.test('a faulty environment is listed on stderr, and ends the process with 1', async (t) => {
+  const service = new Service(t, { PORT: 'http', NODE_ENV: 'production', REDIS_URL: '${{Redis.REDIS_URL}}' })
+  t.equal(await service.ended(), 1)
+  for (const line of ['3 faults', 'PORT must be', 'ADMIN_TOKENS is required', 'REDIS_URL holds a']) {
+    t.match(service.output, line)
+  }
+  t.notMatch(service.output, 'at loadConfig', 'no stack trace')
+})
+
+t.test('a port in use is named, and ends the process with 1', async (t) => {
+  const other = createServer().listen(0, '::')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const address = other.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const service = new Service(t, { PORT: String(port), DATA_DIR: await preparedPgliteDir() })
+  t.equal(await service.ended(), 1)
+  t.match(service.output, `Port ${port} is in use`)
+})
+
+t.test('after SIGTERM a replica serves on for a third of the draining time, then ends with 0', async (t) => {
+  const port = await freePort()
+  const env = { PORT: String(port), DATA_DIR: await preparedPgliteDir(), RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '6' }
+  const service = new Service(t, env)
+  await service.listening()
+  const agent = new Agent({ keepAlive: true })
+  t.equal((await ask(port, agent)).headers.connection, 'keep-alive')
+
+  service.kill('SIGTERM')
+  await until(() => service.output.includes('SIGTERM: closing'), { describe: 'the signal is heard' })
+  const answer = await ask(port, agent)
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.headers.connection, 'close', 'the next request goes to another replica')
+  t.equal(await service.ended(), 0)
+  agent.destroy()
+})
+
+t.test('Ctrl-C closes at once, also when npm hands it on a second time', async (t) => {
+  const port = await freePort()
+  const service = new Service(t, {
+    PORT: String(port),
+    DATA_DIR: await preparedPgliteDir(),
+    RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '60',
+  })
+  await service.listening()
+  service.kill('SIGINT')
+  service.kill('SIGINT')
+  t.equal(await service.ended(), 0)
+})
