@@ -1,18 +1,23 @@
 /** Runs before the tests: finds the servers they start, or installs them where that is possible without asking. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { userInfo } from 'node:os'
+import { pgbouncerCommand } from './helpers/pgbouncer.js'
 import { binaryDirectory } from './helpers/postgres.js'
 
-const packages = [...(hasRedis() ? [] : ['redis-server']), ...(hasPostgres() ? [] : ['postgresql'])]
+const packages = [
+  ...(hasRedis() ? [] : ['redis-server']),
+  ...(finds(binaryDirectory) ? [] : ['postgresql']),
+  ...(finds(pgbouncerCommand) ? [] : ['pgbouncer']),
+]
 if (packages.length > 0) install(packages)
 
 function hasRedis(): boolean {
   return spawnSync('redis-server', ['--version']).error === undefined
 }
 
-function hasPostgres(): boolean {
+function finds(program: () => string): boolean {
   try {
-    binaryDirectory()
+    program()
     return true
   } catch {
     return false

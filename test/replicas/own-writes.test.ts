@@ -79,20 +79,23 @@ t.test('a read that demands the version of a write is never older, on any replic
     }
   })
 
-  await t.test('with the journal and the database out of reach it is 503 with Retry-After, never an old answer', async (t) => {
-    const { body: design } = await user.post('/api/designs', DESIGN)
-    const url = `/api/designs/${design.id}`
-    await reader.anonymous.get(url, headers)
-    const written = await user.patch(url, { description: 'newest' })
-    await postgres.kill()
-    await redis.kill()
-    const answer = await reader.anonymous.get(url, {
-      ...headers,
-      'roundhouse-min-version': written.headers['roundhouse-version'] ?? '',
-    })
-    t.equal(answer.status, 503)
-    t.ok(answer.headers['retry-after'])
-  })
+  await t.test(
+    'with the journal and the database out of reach it is 503 with Retry-After, never an old answer',
+    async (t) => {
+      const { body: design } = await user.post('/api/designs', DESIGN)
+      const url = `/api/designs/${design.id}`
+      await reader.anonymous.get(url, headers)
+      const written = await user.patch(url, { description: 'newest' })
+      await postgres.kill()
+      await redis.kill()
+      const answer = await reader.anonymous.get(url, {
+        ...headers,
+        'roundhouse-min-version': written.headers['roundhouse-version'] ?? '',
+      })
+      t.equal(answer.status, 503)
+      t.ok(answer.headers['retry-after'])
+    },
+  )
 })
 
 /** Writes raise their tags as ever, and nobody is told: replicas hear of them from their next tail. */

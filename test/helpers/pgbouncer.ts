@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process'
+import { chownSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { until } from './deadline.js'
+import { unprivilegedUser } from './postgres.js'
+import { ServerProcess, freePort, temporaryDirectory } from './servers.js'
+
+export const PGBOUNCER_MISSING = 'PgBouncer is missing: apt-get update && apt-get install -y pgbouncer'
+
+export interface Pgbouncer {
+  /** The URL of a database behind the pooler, from its own. */
+  urlOf(databaseUrl: string): string
+  stop(): Promise<void>
+}
+
+/** Debian keeps it where only root's PATH looks. */
+export function pgbouncerCommand(): string {
+  const found = ['pgbouncer', '/usr/sbin/pgbouncer'].find((command) => !spawnSync(command, ['--version']).error)
+  if (found === undefined) throw new Error(PGBOUNCER_MISSING)
+  return found
+}
+
+/** A transaction pooler with two server connections in front of the PostgreSQL on `port`: no session outlives a transaction. */
+export async function startPgbouncer(port: number): Promise<Pgbouncer> {
+  const directory = temporaryDirectory()
+  const user = unprivilegedUser()
+  const listenPort = await freePort()
+  const configuration = join(directory, 'pgbouncer.ini')
+  writeFileSync(
+    configuration,
+    `[databases]
+* = host=127.0.0.1 port=${port} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${listenPort}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 100
+`,
+  )
+  if (user) for (const path of [directory, configuration]) chownSync(path, user.uid, user.gid)
+  // `any` connects everybody as the user of the [databases] line; the cluster of the tests trusts that one.
+  const server = new ServerProcess({
+    command: pgbouncerCommand(),
+    args: [configuration],
+    directory,
+    user,
+    lastSignal: 'KILL',
+  })
+  await until(() => server.hasExited || answers(listenPort), { describe: 'PgBouncer listens' })
+  if (server.hasExited) throw new Error(`PgBouncer did not start:\n${server.log()}`)
+  return {
+    urlOf(databaseUrl) {
+      const url = new URL(databaseUrl)
+      url.port = `${listenPort}`
+      return url.href
+    },
+    stop: () => server.end('SIGINT'),
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
