@@ -50,6 +50,8 @@ function createClient(
     connectTimeout: 2_000,
     socketTimeout: 5_000,
     maxRetriesPerRequest: 1,
+    // Its INFO falls under the command's time limit, so that a busy machine never gets ready; the cache pings for itself.
+    enableReadyCheck: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     family: 0,
@@ -91,7 +93,7 @@ function credentials(url: string | undefined): Pick<RedisOptions, 'username' | '
 }
 
 function backoff(attempt: number): number {
-  return Math.min(50 * 2 ** Math.min(attempt, 6), 2_000)
+  return Math.min(50 * 2 ** Math.min(attempt, 6), 1_000)
 }
 
 /** Whether the client became ready in time; it goes on connecting either way. */

@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../helpers/deadline.js'
+import type { Link } from './link.js'
+import type { ReplicaProcess } from './replica-process.js'
+import type { Seeded } from './seeded.js'
+import type { Stage } from './stage.js'
+
+/** What a fault has at hand; `victim` is the replica that a fault of one replica hits. */
+export interface Scene {
+  readonly stage: Stage
+  readonly random: Seeded
+  readonly victim: number
+  /** 1 in the long drill; below, everything lasts shorter. */
+  readonly scale: number
+}
+
+/** Goes over once it resolves, with the proof that it happened; it rejects when it did not. */
+type Fault = (scene: Scene) => Promise<string>
+
+const held = (scene: Scene, lowMs: number, highMs: number): Promise<void> =>
+  sleep(scene.random.between(lowMs, highMs) * scene.scale)
+
+const TO_SERVER = 'toServer'
+const TO_CLIENT = 'toClient'
+
+/** A listening connection is the one that tails the journal. */
+const TERMINATE_LISTENERS = `
+  select pg_terminate_backend(pid) as ended from pg_stat_activity
+  where application_name = 'roundhouse' and query like '%pg_snapshot_xmin%' and pid <> pg_backend_pid()`
+
+/** How long a fault waits for its chance: another one may be in its way. */
+const CHANCE_MS = 15_000
+
+/** Faults that everybody feels. */
+export const serverFaults: Readonly<Record<string, Fault>> = {
+  'Redis killed, back empty': async (scene) => {
+    const { redis } = scene.stage
+    const before = await scene.stage.askRedis((client) => client.dbsize())
+    await redis.kill()
+    await held(scene, 500, 3_000)
+    await redis.restart({ empty: true })
+    return `${before} keys gone`
+  },
+
+  'Redis killed, back from a stale snapshot': async (scene) => {
+    const { redis } = scene.stage
+    await scene.stage.askRedis((client) => client.save())
+    await held(scene, 2_000, 4_000)
+    await redis.kill()
+    await held(scene, 100, 1_500)
+    await redis.restart()
+    const keys = await scene.stage.askRedis((client) => client.dbsize())
+    if (keys === 0) throw new Error('The snapshot was empty')
+    return `${keys} keys from before`
+  },
+
+  'Redis stopped (SIGSTOP)': async (scene) => {
+    const { redis } = scene.stage
+    redis.pause()
+    const proof = await isStopped(redis.pid)
+    await held(scene, 3_000, 10_000)
+    redis.resume()
+    return proof
+  },
+
+  'Redis evicting (maxmemory, allkeys-lru)': async ({ stage, random, scale }) =>
+    stage.askRedis(async (client) => {
+      const figure = async (name: string): Promise<number> =>
+        Number(new RegExp(`${name}:(\\d+)`).exec(await client.info())?.[1])
+      const before = await figure('evicted_keys')
+      const data = (await figure('used_memory_dataset')) / 3
+      await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+      await client.config('SET', 'maxmemory', Math.round((await figure('used_memory')) - data))
+      await sleep(random.between(3_000, 6_000) * scale)
+      const evicted = (await figure('evicted_keys')) - before
+      await client.config('SET', 'maxmemory', 0)
+      if (evicted === 0) throw new Error('Nothing was evicted')
+      return `${evicted} keys evicted`
+    }),
+
+  'Postgres restarted': async (scene) => {
+    const { postgres } = scene.stage
+    const { pid } = postgres
+    await postgres.restart()
+    if (postgres.pid === pid) throw new Error('The same server')
+    return 'orderly, a new postmaster'
+  },
+
+  'Postgres killed (-9)': async (scene) => {
+    const { postgres } = scene.stage
+    await postgres.kill()
+    await held(scene, 200, 2_000)
+    await postgres.restart()
+    return 'recovered from its log'
+  },
+
+  'LISTEN backends terminated': async ({ stage }) => {
+    const terminated = async (): Promise<number> => {
+      const rows = await stage.sql<{ ended: boolean }>(TERMINATE_LISTENERS)
+      return rows.filter(({ ended }) => ended).length
+    }
+    return `${await until(terminated, { describe: 'a replica listens' })} backends`
+  },
+}
+
+/** Faults of one replica or its links. */
+export const replicaFaults: Readonly<Record<string, Fault>> = {
+  'replica killed (-9) between commit and raise': async ({ stage, victim }) => {
+    const replica = replicaOf(stage, victim)
+    const ended = replica.expectExit()
+    if (!replica.order({ kind: 'crash-before-raise' })) throw new Error('No replica to crash')
+    const how = await ended
+    await sleep(200)
+    await replica.start()
+    if (how !== 'SIGKILL') throw new Error(`It ended by ${how}`)
+    return 'after a commit, before its raise'
+  },
+
+  'replica stopped (SIGSTOP)': async (scene) => {
+    const replica = replicaOf(scene.stage, scene.victim)
+    replica.stop()
+    const proof = await isStopped(replica.pid)
+    await held(scene, 3_000, 10_000)
+    replica.resume()
+    return proof
+  },
+
+  'event loop blocked 3 s': async ({ stage, victim }) => {
+    const replica = replicaOf(stage, victim)
+    replica.blockedMs = 0
+    if (!replica.order({ kind: 'block', ms: 3_000 })) throw new Error('No replica to block')
+    await until(() => replica.blockedMs >= 3_000, { describe: 'the event loop goes on' })
+    return `${Math.round(replica.blockedMs)} ms`
+  },
+
+  'link to Redis cut': (scene) => cut(scene, linkOf(scene.stage.redisLinks, scene.victim)),
+  'link to Postgres cut': (scene) => cut(scene, linkOf(scene.stage.postgresLinks, scene.victim)),
+  'link to Redis black-holed, commands': (scene) => blackHole(scene, [redisLink(scene)], TO_SERVER),
+  'link to Redis black-holed, replies': (scene) => blackHole(scene, [redisLink(scene)], TO_CLIENT),
+  'link to Postgres black-holed, queries': (scene) => blackHole(scene, [postgresLink(scene)], TO_SERVER),
+  'link to Postgres black-holed, replies': (scene) => blackHole(scene, [postgresLink(scene)], TO_CLIENT),
+  'both links black-holed, both ways': (scene) =>
+    blackHole(scene, [redisLink(scene), postgresLink(scene)], TO_SERVER, TO_CLIENT),
+}
+
+export const faults: Readonly<Record<string, Fault>> = { ...serverFaults, ...replicaFaults }
+
+/** A signal takes effect when the process runs next, on a busy machine some time later. `T` as in proc(5). */
+async function isStopped(pid: number): Promise<string> {
+  const state = (): string | undefined => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]
+  await until(() => state()?.startsWith('T'), { timeoutMs: 1_000, describe: 'the process is stopped' })
+  return 'process state T'
+}
+
+async function cut(scene: Scene, link: Link): Promise<string> {
+  const waiting = { timeoutMs: CHANCE_MS, describe: 'there is a connection to cut' }
+  const connections = await until(() => link.connections, waiting)
+  link.cut()
+  await held(scene, 2_000, 5_000)
+  link.restore()
+  return `${connections} connections cut`
+}
+
+async function blackHole(
+  scene: Scene,
+  links: readonly Link[],
+  ...directions: ('toServer' | 'toClient')[]
+): Promise<string> {
+  const total = (): number => links.reduce((sum, { heldBytes }) => sum + heldBytes, 0)
+  const before = total()
+  for (const link of links) link.blackHole(...directions)
+  await held(scene, 3_000, 7_000)
+  const waiting = { timeoutMs: CHANCE_MS, describe: 'something is held up' }
+  await until(() => total() > before, waiting).finally(() => links.forEach((link) => link.restore()))
+  return `${total() - before} bytes held up`
+}
+
+function redisLink({ stage, victim }: Scene): Link {
+  return linkOf(stage.redisLinks, victim)
+}
+
+function postgresLink({ stage, victim }: Scene): Link {
+  return linkOf(stage.postgresLinks, victim)
+}
+
+function linkOf(links: readonly Link[], victim: number): Link {
+  const link = links[victim]
+  if (link === undefined) throw new Error(`There is no link ${victim}`)
+  return link
+}
+
+function replicaOf({ replicas }: Stage, victim: number): ReplicaProcess {
+  const replica = replicas[victim]
+  if (replica === undefined) throw new Error(`There is no replica ${victim}`)
+  return replica
+}

@@ -1,0 +1,39 @@
+import { faults, replicaFaults, serverFaults } from './faults.js'
+import type { Seeded } from './seeded.js'
+
+/** Faults that happen at the same time, and the replica that they hit if they hit one. */
+export interface Round {
+  readonly faults: readonly string[]
+  readonly victim: number
+  /** Quiet time before it, in ms. */
+  readonly pauseMs: number
+}
+
+export interface PlanOptions {
+  readonly random: Seeded
+  readonly replicas: number
+  readonly isShort: boolean
+}
+
+/** Pairs planned after every fault has had a round of its own; more than fit into any time that is asked for. */
+const PAIRS = 400
+
+/**
+ * Every fault alone, in random order; then one of the servers' together with one of a replica's, again and again. The
+ * short drill has the pairs only, and each fault in them at least once.
+ */
+export function planRounds({ random, replicas, isShort }: PlanOptions): Round[] {
+  const round = (names: readonly string[]): Round => ({
+    faults: names,
+    victim: random.below(replicas),
+    pauseMs: isShort ? random.between(200, 500) : random.between(1_000, 3_000),
+  })
+  const alone = random.shuffled(Object.keys(faults)).map((name) => round([name]))
+  const pairs: Round[] = []
+  while (pairs.length < (isShort ? Object.keys(replicaFaults).length : PAIRS)) {
+    const servers = random.shuffled(Object.keys(serverFaults))
+    const own = random.shuffled(Object.keys(replicaFaults))
+    own.forEach((name, n) => pairs.push(round([servers[n % servers.length] ?? '', name])))
+  }
+  return isShort ? pairs : [...alone, ...pairs]
+}

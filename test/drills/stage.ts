@@ -1,0 +1,108 @@
+import pg from 'pg'
+import { Redis } from 'ioredis'
+import { startPostgres, type PostgresServer } from '../helpers/postgres.js'
+import { type RedisServer, startRedis } from '../helpers/redis.js'
+import { Link } from './link.js'
+import { ReplicaProcess } from './replica-process.js'
+import { COMMITTED_WRITES } from './final-check.js'
+
+export const ADMIN_TOKEN = 'an-admin-token-of-the-drill-0123456789'
+
+/** Few enough that memory evicts and Redis is read all the time. */
+const MEMORY_ITEMS = 200
+const RESTART_PAUSE_MS = 100
+
+export interface UnexpectedExit {
+  readonly replica: number
+  readonly how: string
+  readonly log: string
+}
+
+/** The servers, the replicas and the links between them. */
+export class Stage {
+  readonly redisLinks: Link[] = []
+  readonly postgresLinks: Link[] = []
+  readonly replicas: ReplicaProcess[] = []
+  readonly unexpectedExits: UnexpectedExit[] = []
+  #isClosing = false
+
+  private constructor(
+    readonly postgres: PostgresServer,
+    readonly redis: RedisServer,
+    /** Past every link. */
+    readonly databaseUrl: string,
+  ) {
+    // A stopped process does not notice that its parent is gone.
+    process.once('exit', () => this.replicas.forEach((replica) => replica.killNow()))
+  }
+
+  static async open({ replicas, boundMs }: { replicas: number; boundMs: number }): Promise<Stage> {
+    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+    const stage = new Stage(postgres, redis, await postgres.createDatabase())
+    for (let n = 0; n < replicas; n++) await stage.#addReplica(n, boundMs)
+    await stage.sql(COMMITTED_WRITES)
+    return stage
+  }
+
+  /** One statement on a connection of its own, past every link. */
+  async sql<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
+    const client = new pg.Client(this.databaseUrl)
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      const { rows } = await client.query<Row>(text)
+      return rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** Asks Redis past every link. */
+  async askRedis<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(this.redis.url, { maxRetriesPerRequest: 1 })
+    redis.on('error', () => {})
+    return work(redis).finally(() => redis.disconnect())
+  }
+
+  async areCoherent(): Promise<boolean> {
+    const reports = await Promise.all(this.replicas.map((replica) => replica.report()))
+    return reports.every((report) => report?.state === 'coherent')
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.redis.resume()
+    for (const replica of this.replicas) await replica.kill()
+    for (const link of [...this.redisLinks, ...this.postgresLinks]) link.close()
+    await Promise.all([this.redis.stop(), this.postgres.stop()])
+  }
+
+  async #addReplica(index: number, boundMs: number): Promise<void> {
+    const [redisLink, postgresLink] = await Promise.all([Link.open(this.redis.port), Link.open(this.postgres.port)])
+    this.redisLinks.push(redisLink)
+    this.postgresLinks.push(postgresLink)
+    const database = new URL(this.databaseUrl)
+    database.port = String(postgresLink.port)
+    const replica = await ReplicaProcess.start({
+      env: {
+        ADMIN_TOKENS: ADMIN_TOKEN,
+        DATABASE_URL: database.href,
+        REDIS_URL: `redis://127.0.0.1:${redisLink.port}`,
+        CACHE_STALENESS_BOUND_MS: String(boundMs),
+        CACHE_MAX_MEMORY_ITEMS: String(MEMORY_ITEMS),
+      },
+      onUnexpectedExit: (end) => {
+        if (this.#isClosing) return
+        this.unexpectedExits.push({ replica: index, ...end })
+        void this.#startAgain(replica)
+      },
+    })
+    this.replicas.push(replica)
+  }
+
+  /** As the platform does with a replica that ended. */
+  async #startAgain(replica: ReplicaProcess): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS))
+    if (!this.#isClosing) await replica.start().catch(() => undefined)
+  }
+}
