@@ -31,6 +31,13 @@ const ADMIN: Principal = { id: undefined, role: undefined, isAdmin: true }
 
 const BEARER = /^Bearer +(\S+) *$/i
 
+/** The token of an Authorization header; empty when there is none. The usual spelling is taken without the pattern. */
+function tokenIn(header: string | undefined): string {
+  if (header === undefined) return ''
+  if (header.startsWith('Bearer ') && !header.includes(' ', 7)) return header.slice(7)
+  return BEARER.exec(header)?.[1] ?? ''
+}
+
 /** Bearer tokens (RFC 6750): those of ADMIN_TOKENS, and those of users. */
 export default fp(
   async (fastify) => {
@@ -55,7 +62,7 @@ export default fp(
     /** `accept` looks at the principal and may refuse it with an error. */
     const guard = (accept: (principal: Principal, request: FastifyRequest) => Error | undefined): Guard =>
       function authenticate(request, reply, done) {
-        const text = BEARER.exec(request.headers.authorization ?? '')?.[1] ?? ''
+        const text = tokenIn(request.headers.authorization)
         // In the common case nothing is waited for: bearer-auth would go through a promise in any case.
         request.user = authenticator.peek(text) ?? null
         if (request.user !== null) return done(accept(request.user, request))

@@ -22,11 +22,13 @@ const SECRET_PATHS = ['headers', 'req.headers', 'request.headers', 'err.headers'
 export function loggerOptions(
   config: Config,
   isTerminal: boolean = process.stdout.isTTY,
-): Pick<FastifyServerOptions, 'logger' | 'logController' | 'genReqId'> {
+): Pick<FastifyServerOptions, 'logger' | 'logController' | 'genReqId' | 'childLoggerFactory'> {
   const isPretty = isTerminal && !config.isProduction && isInstalled('pino-pretty')
   return {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
+    // No logger of its own for each request: few requests write a line, and those name the request themselves.
+    childLoggerFactory: (logger) => logger,
     logger: {
       level: config.isDebugLogging ? 'debug' : 'info',
       messageKey: 'message',
@@ -73,19 +75,18 @@ function requestIds(): (request: IncomingMessage) => string {
 }
 
 /** One line per request at most: what went well at debug, refusals at info, failures as warnings and errors. */
-function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const { statusCode } = reply
-  const level = levelOf(statusCode)
-  if (level === 'debug' && !request.server.config.isDebugLogging) return
   if (request.routeOptions.url === HEALTH_ROUTE) return
   const fields = {
+    request_id: request.id,
     method: request.method,
     url: request.url,
     status: statusCode,
     duration_ms: Math.round(reply.elapsedTime * 10) / 10,
     ...(statusCode >= 500 && { err: request.failure }),
   }
-  request.log[level](fields, `${request.method} ${request.url} ${statusCode}`)
+  request.log[levelOf(statusCode)](fields, `${request.method} ${request.url} ${statusCode}`)
 }
 
 function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
@@ -94,11 +95,12 @@ function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
   return statusCode === 503 ? 'warn' : 'error'
 }
 
-/** The log line of each request; needs the plugins config and errors. */
+/** The log lines of requests that go well, for DEBUG_LOGGING; plugins/errors.ts writes those of the others. */
 export default fp(
   async (fastify) => {
+    if (!fastify.config.isDebugLogging) return
     fastify.addHook('onResponse', (request, reply, done) => {
-      logRequest(request, reply)
+      if (reply.statusCode < 400) logRequest(request, reply)
       done()
     })
   },

@@ -48,9 +48,20 @@ export const tags = {
   mockup: (userId: string, id: string): string => `${userId}/mockups/${id}`,
 } as const
 
-/** An entry whose key is its own tag: one document. */
-function document(userId: string, tag: string, policy: Policy): EntryAddress {
-  return { key: tag, tags: [tag, tags.owner(userId)], policy }
+/** An entry whose key is its own tag: one document. A hit in memory needs the key alone, so tags are made when asked for. */
+class DocumentAddress implements EntryAddress {
+  #tags: readonly string[] | undefined
+
+  constructor(
+    readonly key: string,
+    readonly policy: Policy,
+    readonly userId: string,
+  ) {}
+
+  get tags(): readonly string[] {
+    this.#tags ??= [this.key, tags.owner(this.userId)]
+    return this.#tags
+  }
 }
 
 /** A list: its key is the list tag and the canonical query (defaults filled in, keys sorted). */
@@ -59,7 +70,7 @@ function list(userId: string, tag: string, query: string, policy: Policy): Entry
 }
 
 export function designEntry(userId: string, id: string): EntryAddress {
-  return document(userId, tags.design(userId, id), policies.designs)
+  return new DocumentAddress(tags.design(userId, id), policies.designs, userId)
 }
 
 export function designListEntry(userId: string, query: string): EntryAddress {
@@ -67,7 +78,7 @@ export function designListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function templateEntry(userId: string, id: string): EntryAddress {
-  return document(userId, tags.template(userId, id), policies.templates)
+  return new DocumentAddress(tags.template(userId, id), policies.templates, userId)
 }
 
 export function templateListEntry(userId: string, query: string): EntryAddress {
@@ -75,7 +86,7 @@ export function templateListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function mockupEntry(userId: string, id: string): EntryAddress {
-  return document(userId, tags.mockup(userId, id), policies.mockups)
+  return new DocumentAddress(tags.mockup(userId, id), policies.mockups, userId)
 }
 
 export function mockupListEntry(userId: string, query: string): EntryAddress {
@@ -83,7 +94,7 @@ export function mockupListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function profileEntry(userId: string): EntryAddress {
-  return document(userId, tags.profile(userId), policies.users)
+  return new DocumentAddress(tags.profile(userId), policies.users, userId)
 }
 
 /** `tokenHash` is the SHA-256 of the token in hex; the token's own text never gets here. */

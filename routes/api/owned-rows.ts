@@ -41,6 +41,9 @@ export interface OwnedRowRoutes {
   }
 }
 
+/** As the schema of the other routes has it (plugins/validation.ts). */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
 interface ItemRequest {
   Params: Record<string, string>
 }
@@ -79,12 +82,14 @@ export function addOwnedRowRoutes(fastify: FastifyInstance, routes: OwnedRowRout
     },
   )
 
-  fastify.get<ItemRequest>(item, { schema: { params, response: { 200: schemas.item } } }, (request, reply) => {
+  // Without a schema for the id: a hit proves it, and what is no hit is checked below.
+  fastify.get<ItemRequest>(item, { schema: { response: { 200: schemas.item } } }, (request, reply) => {
     const userId = ownerOf(request)
     const id = idIn(request)
     const minVersion = minVersionOf(request)
     const hit = minVersion === undefined ? rows.peek(userId, id) : undefined
     if (hit !== undefined) return void answerLookup(request, reply, hit, kind)
+    if (!UUID.test(id)) throw new InvalidRequestError(`path: ${idName} must match format "uuid"`)
     const required = minVersion === undefined ? undefined : rows.require(userId, [id], minVersion)
     const lookup = required === undefined ? rows.get(userId, id) : required.then(() => rows.get(userId, id))
     return lookup.then((found) => answerLookup(request, reply, found, kind))

@@ -46,8 +46,8 @@ export function minVersionOf(request: FastifyRequest): string | undefined {
   return request.headers['roundhouse-min-version']?.toString()
 }
 
-function answerText(reply: FastifyReply, { json, etag }: Document): FastifyReply {
-  return reply.header('cache-control', PRIVATE).header('etag', etag).header('content-type', JSON_TYPE).send(json)
+function answerText(reply: FastifyReply, { body, etag }: Document): FastifyReply {
+  return reply.header('cache-control', PRIVATE).header('etag', etag).header('content-type', JSON_TYPE).send(body)
 }
 
 /** Whether If-None-Match names the document, by weak comparison (RFC 9110, section 13.1.2). */

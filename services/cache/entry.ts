@@ -20,15 +20,41 @@ export function ownerOf(name: string): string {
 
 /**
  * What a route answers: JSON text and its strong ETag, made once at fill time.
- * A hit sends the text as it is; {@link Document.parse} is for the few callers that need the object.
+ * A hit sends {@link Document.body} as it is; {@link Document.parse} is for the few callers that need the object.
  */
 export class Document {
+  #text: string | undefined
+  #bytes: Buffer | undefined
+  #isSent = false
   #parsed: unknown
 
   constructor(
-    readonly json: string,
+    json: string,
     readonly etag: string,
-  ) {}
+  ) {
+    this.#text = json
+  }
+
+  get json(): string {
+    return this.#text ?? this.#bytes?.toString() ?? ''
+  }
+
+  /**
+   * The text to send. What is sent a second time is likely to be sent often: from then on it is kept as bytes instead,
+   * in memory of their own (a slice of a shared pool would hold the whole pool), so that no answer encodes it again.
+   */
+  get body(): string | Buffer {
+    if (this.#bytes !== undefined) return this.#bytes
+    const text = this.#text ?? ''
+    if (!this.#isSent) {
+      this.#isSent = true
+      return text
+    }
+    this.#bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+    this.#bytes.write(text)
+    this.#text = undefined
+    return this.#bytes
+  }
 
   /** The object behind the text, parsed at most once. Shared between callers: do not change it. */
   parse<T>(): T {

@@ -27,6 +27,8 @@ export class MemoryEntry implements Lookup {
   readonly expiresAt: number
   readonly clearVersion: number
   readonly counts: DomainCounts
+  /** What the registry's `news` was when the entry was last found valid: a hit then compares nothing else. */
+  validAt = -1
   readonly links: readonly TagLink<MemoryEntry>[]
   readonly #clock: RunClock
 

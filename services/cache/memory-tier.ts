@@ -59,9 +59,12 @@ export class MemoryTier {
   read(key: string, now: number): MemoryEntry | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    if (this.isBehind(entry)) {
-      this.#entries.delete(key)
-      return undefined
+    if (entry.validAt !== this.#tags.news) {
+      if (this.isBehind(entry)) {
+        this.#entries.delete(key)
+        return undefined
+      }
+      entry.validAt = this.#tags.news
     }
     if (now >= entry.expiresAt) {
       this.expirations += 1

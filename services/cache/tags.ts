@@ -38,6 +38,8 @@ export class TagState<Entry = unknown> {
 export class TagRegistry<Entry = unknown> {
   readonly #states = new Map<string, TagState<Entry>>()
   readonly #maxIdle: number
+  /** Moves with all that is news: what was found valid since it last moved still is. */
+  news = 0
   /** Version of {@link CLEAR_TAG}; entries and loads from before it are behind. */
   clearVersion = 0
 
@@ -69,11 +71,13 @@ export class TagRegistry<Entry = unknown> {
     if (tag === CLEAR_TAG) {
       if (version <= this.clearVersion) return false
       this.clearVersion = version
+      this.news += 1
       return true
     }
     const state = this.state(tag)
     if (version <= state.heard) return false
     state.heard = version
+    this.news += 1
     return true
   }
 

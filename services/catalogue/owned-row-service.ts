@@ -55,9 +55,12 @@ export class OwnedRowService<
     this.#writer = new OwnedRowWriter(foundation.database, this.#rows, domain)
   }
 
-  /** The row when memory holds it fresh; never waits and never reads the database. */
+  /**
+   * The row when memory holds it fresh; never waits and never reads the database. `id` may be any text: what is no id in
+   * lower case has no entry.
+   */
   peek(userId: string, id: string): Lookup | undefined {
-    return this.#foundation.cache.peek(this.#entry(userId, id))
+    return this.#foundation.cache.peek(this.#domain.entry(userId, id))
   }
 
   /** The row; a lookup without a document when the user has no such row. */

@@ -1,5 +1,5 @@
 import { tokenEntry } from '../cache-map.js'
-import type { EntryAddress, Lookup } from '../cache/index.js'
+import type { Document, EntryAddress, Lookup } from '../cache/index.js'
 import { ServiceUnavailableError } from '../errors.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
@@ -27,6 +27,15 @@ interface Recognised {
   readonly userId: string
   readonly hash: string
   readonly address: EntryAddress
+  /** What the two documents said when they were last judged: the same two say the same, but for the time. */
+  judged: Judgement | undefined
+}
+
+interface Judgement {
+  readonly token: Document
+  readonly profile: Document
+  readonly expiresAtMs: number | null
+  readonly principal: Principal
 }
 
 const MOST_RECOGNISED = 1000
@@ -46,8 +55,16 @@ export class Authenticator {
     const recognised = this.#recognised.get(text)
     if (recognised === undefined) return undefined
     const token = this.#options.tokens.peek(recognised.address)
-    const profile = token && this.#options.users.peek(recognised.userId)
-    return profile && this.#judge(token, profile)
+    if (token === undefined) return undefined
+    const profile = this.#options.users.peek(recognised.userId)
+    if (profile === undefined) return undefined
+    const { judged } = recognised
+    if (judged !== undefined && judged.token === token.document && judged.profile === profile.document) {
+      return this.#isOver(judged.expiresAtMs) ? undefined : judged.principal
+    }
+    const principal = this.#judge(token, profile)
+    if (principal !== undefined) recognised.judged = judgement(token, profile, principal)
+    return principal
   }
 
   /**
@@ -68,7 +85,7 @@ export class Authenticator {
   #remember(text: string, userId: string, hash: string): void {
     const [oldest] = this.#recognised.keys()
     if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
-    this.#recognised.set(text, { userId, hash, address: tokenEntry(userId, hash) })
+    this.#recognised.set(text, { userId, hash, address: tokenEntry(userId, hash), judged: undefined })
   }
 
   #judge(token: Lookup, profile: Lookup): Principal | undefined {
@@ -76,8 +93,21 @@ export class Authenticator {
     if (token.outcome === 'stale-if-error' || profile.outcome === 'stale-if-error') throw new ServiceUnavailableError()
     if (token.document === undefined || profile.document === undefined) return undefined
     const { expires_at_ms: expiresAtMs } = token.document.parse<KnownToken>()
-    if (expiresAtMs !== null && expiresAtMs <= this.#options.wallMs()) return undefined
+    if (this.#isOver(expiresAtMs)) return undefined
     const { id, role, is_active: isActive } = profile.document.parse<User>()
     return isActive ? { id, role, isAdmin: false } : undefined
   }
+
+  #isOver(expiresAtMs: number | null): boolean {
+    return expiresAtMs !== null && expiresAtMs <= this.#options.wallMs()
+  }
+}
+
+function judgement(
+  { document: token }: Lookup,
+  { document: profile }: Lookup,
+  principal: Principal,
+): Judgement | undefined {
+  if (token === undefined || profile === undefined) return undefined
+  return { token, profile, expiresAtMs: token.parse<KnownToken>().expires_at_ms, principal }
 }

@@ -23,9 +23,9 @@ export class UserService {
     this.#serialize = serialize
   }
 
-  /** The user when memory holds it fresh; never waits and never reads the database. */
+  /** The user of this id, in lower case, when memory holds it fresh; never waits and never reads the database. */
   peek(id: string): Lookup | undefined {
-    return this.#foundation.cache.peek(profileEntry(id.toLowerCase()))
+    return this.#foundation.cache.peek(profileEntry(id))
   }
 
   /** The user; a lookup without a document when there is none. */

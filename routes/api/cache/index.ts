@@ -28,7 +28,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const userId = request.params.user_id.toLowerCase()
       const raised = await fastify.users.clear(userId)
-      request.log.info(`🧹 Cleared cache for user: ${userId}`)
+      request.log.info({ request_id: request.id }, `🧹 Cleared cache for user: ${userId}`)
       return {
         cleared: 'user' as const,
         user_id: userId,
@@ -44,7 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const templateId = request.params.template_id.toLowerCase()
       const raised = await fastify.templates.clear(templateId, request.user?.id)
-      request.log.info(`🧹 Cleared cache for template: ${templateId}`)
+      request.log.info({ request_id: request.id }, `🧹 Cleared cache for template: ${templateId}`)
       const message = `Cache cleared for template ${templateId}, its lists and what is made from it`
       return { cleared: 'template' as const, template_id: templateId, tags: raised.length, message }
     },
@@ -55,7 +55,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     { schema: { response: { 200: Cleared } }, onRequest: fastify.requireAdmin },
     async (request) => {
       const raised = await fastify.cache.clear()
-      request.log.info('🧹 Cleared cache for everybody')
+      request.log.info({ request_id: request.id }, '🧹 Cleared cache for everybody')
       return { cleared: 'everything' as const, tags: raised.length, message: 'Cache cleared' }
     },
   )
