@@ -36,7 +36,7 @@ export default fp(
       redis: fastify.redisClient && { client: fastify.redisClient, isCluster: config.redis?.cluster === true },
       clock: systemClock,
       random: Math.random,
-      randomId: () => randomBytes(9).toString('base64url'),
+      randomId: ids(),
       boundMs: config.stalenessBoundMs,
       staleIfErrorMs: config.staleIfErrorSeconds * 1_000,
       maxItems: config.cacheMaxMemoryItems,
@@ -61,6 +61,13 @@ export default fp(
   },
   { name: 'cache', dependencies: ['config', 'database', 'redis'] },
 )
+
+/** Unique over all processes and all time; random only once, since a read may need one. */
+function ids(): () => string {
+  const process = randomBytes(9).toString('base64url')
+  let count = 0
+  return () => `${process}${(count++).toString(36)}`
+}
 
 function logEvents(log: FastifyBaseLogger): EngineEvents {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY

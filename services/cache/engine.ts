@@ -197,6 +197,7 @@ export class Engine {
       leaseMs,
       tagLifetimeMs: 2 * longestLifetimeMs,
       randomId,
+      endOfRun: clock.endOfRun?.bind(clock),
       onError: () => {
         parts.stats.redisErrors += 1
         void link.suspect()

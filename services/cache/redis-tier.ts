@@ -1,3 +1,4 @@
+import { BatchedMget } from './batched-mget.js'
 import type { Breaker } from './breaker.js'
 import { decodeEntry, encodeEntry, type StoredEntry, versionOf } from './codec.js'
 import type { EntryAddress, RaisedTag } from './entry.js'
@@ -17,6 +18,8 @@ export interface RedisTierOptions {
   /** Longer than any entry lives; a tag key that goes is a miss, never a hit. */
   readonly tagLifetimeMs: number
   readonly randomId: () => string
+  /** {@link Clock.endOfRun}: reads of one run share a command. */
+  readonly endOfRun: ((work: () => void) => void) | undefined
   readonly onError: () => void
 }
 
@@ -42,9 +45,12 @@ export interface RedisFill {
 /** The commands of the protocol, each one round trip. All of them reject while the breaker is open. */
 export class RedisTier {
   readonly #options: RedisTierOptions
+  readonly #reads: BatchedMget
 
   constructor(options: RedisTierOptions) {
     this.#options = options
+    const run = <T>(command: () => Promise<T>): Promise<T> => this.#run(command)
+    this.#reads = new BatchedMget({ client: options.client, run, endOfRun: options.endOfRun })
   }
 
   /**
@@ -52,12 +58,12 @@ export class RedisTier {
    * present and equal to its stamp.
    */
   async read(addresses: readonly EntryAddress[], clearVersion: number, leaseOf?: EntryAddress): Promise<RedisRead> {
-    const { client, keys } = this.#options
+    const { keys, isCluster } = this.#options
     const tags = tagsOf(addresses)
     const names = addresses.map(({ key }) => keys.entry(key, clearVersion))
     for (const tag of tags) names.push(keys.tag(tag))
     if (leaseOf !== undefined) names.push(keys.lease(leaseOf.key, clearVersion))
-    const values = await this.#run(() => client.mget(names))
+    const values = await this.#reads.get(isCluster ? ownerOf(addresses[0]?.key ?? '') : '', names)
     const stamps = new Map<string, string>()
     tags.forEach((tag, at) => {
       const stamp = values[addresses.length + at]
