@@ -1,0 +1,79 @@
+import { cpus, loadavg, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { grouped } from '../commands/progress.js'
+import { startPostgres } from '../test/helpers/postgres.js'
+import { startRedis } from '../test/helpers/redis.js'
+import { temporaryDirectory } from '../test/helpers/servers.js'
+import { checksOf } from './replay/checks.js'
+import { boundsOf, tableOf } from './replay/report.js'
+import { runReplays } from './replay/run.js'
+import { readTrace } from './replay/trace.js'
+
+const TRACE = fileURLToPath(new URL('./traces/web07.trace.gz', import.meta.url))
+
+/** Enough to keep a small machine busy, few enough that latency is not all queueing: docs/replay.md. */
+const CONCURRENCY = 4
+
+const usage = `Usage: npm run replay -- [trace file] [--concurrency ${CONCURRENCY}] [--requests <first so many>] [--postgres] [--check]
+
+Replays an access log over HTTP against the service without a cache, with its memory tier, and with memory and Redis.
+The database is DATABASE_URL, a PostgreSQL of its own with --postgres, else PGlite; Redis is REDIS_URL, else one of its
+own. Only rows and entries of a user made for this run are touched. --check: exit code 1 when a target is missed.`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    concurrency: { type: 'string' },
+    requests: { type: 'string' },
+    postgres: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+if (values.help) console.log(usage)
+else await main()
+
+async function main(): Promise<void> {
+  const { DATABASE_URL: givenDatabase = '', REDIS_URL: givenRedis = '' } = process.env
+  const concurrency = wholeNumber('--concurrency', values.concurrency, CONCURRENCY)
+  const trace = readTrace(positionals[0] ?? TRACE, wholeNumber('--requests', values.requests, Number.MAX_SAFE_INTEGER))
+  const bounds = boundsOf(trace)
+  const postgres = values.postgres ? await startPostgres() : undefined
+  const redis = givenRedis === '' ? await startRedis() : undefined
+  const databaseUrl = postgres?.url ?? (givenDatabase === '' ? undefined : givenDatabase)
+  const servers = {
+    databaseUrl,
+    dataDir: join(temporaryDirectory(), 'data'),
+    redisUrl: redis?.url ?? givenRedis,
+  }
+  try {
+    console.log(
+      `${grouped(trace.requests.length)} requests for ${grouped(trace.pages)} pages, ${concurrency} at a time, ` +
+        `on ${databaseUrl === undefined ? 'PGlite' : 'PostgreSQL'}\n${machine()}`,
+    )
+    const results = await runReplays({ trace, servers, concurrency })
+    console.log(`\n${tableOf(results, bounds)}\n`)
+    const checks = checksOf(results, bounds, databaseUrl !== undefined)
+    for (const { target, found, isMet } of checks) console.log(`${isMet ? 'met   ' : 'MISSED'}  ${target}: ${found}`)
+    if (values.check && checks.some(({ isMet }) => !isMet)) process.exitCode = 1
+  } finally {
+    await postgres?.stop()
+    await redis?.stop()
+  }
+}
+
+function wholeNumber(name: string, text: string | undefined, byDefault: number): number {
+  const value = text === undefined ? byDefault : Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`)
+  return value
+}
+
+/** The load of the last minute says whether others were at work too. */
+function machine(): string {
+  const model = cpus()[0]?.model ?? 'unknown processor'
+  const load = loadavg()[0]?.toFixed(1) ?? '?'
+  const memory = Math.round(totalmem() / 1024 ** 3)
+  return `Node ${process.version}, ${process.platform} ${process.arch}, ${cpus().length} × ${model.trim()}, ${memory} GiB, load ${load}`
+}

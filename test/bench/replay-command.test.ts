@@ -1,0 +1,18 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+t.test('npm run replay works with nothing but Node and Redis, and prints its table', async (t) => {
+  const args = ['--import=tsx', 'bench/replay.ts', '--requests', '300', '--check']
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { PATH: process.env['PATH'] } })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += String(chunk)))
+  const [code]: unknown[] = await once(child, 'close')
+  t.equal(code, 0)
+  t.match(output, /^300 requests for \d+ pages, 4 at a time, on PGlite$/m)
+  t.match(output, /^\| failures +\| +0 \| +0 \| +0 \|$/m)
+  t.match(output, /^met +memory and Redis: exactly one load per page/m)
+})
