@@ -20,10 +20,10 @@ const MOST_NAMES = 512
 export class BatchedMget {
   readonly #client: RedisClient
   readonly #run: <T>(command: () => Promise<T>) => Promise<T>
-  readonly #endOfRun: ((work: () => void) => void) | undefined
+  readonly #endOfRun: (work: () => void) => void
   readonly #batches = new Map<string, Batch>()
 
-  /** `run` is how commands are run (the breaker); without `endOfRun` every read is a command of its own. */
+  /** `run` is how commands are run (the breaker); without `endOfRun` a batch ends at the next microtask. */
   constructor(options: {
     client: RedisClient
     run: <T>(command: () => Promise<T>) => Promise<T>
@@ -31,23 +31,22 @@ export class BatchedMget {
   }) {
     this.#client = options.client
     this.#run = options.run
-    this.#endOfRun = options.endOfRun
+    this.#endOfRun = options.endOfRun ?? queueMicrotask
   }
 
   /** The values of `names`, which all belong to `slot`: what is in different slots can't share a command in a cluster. */
   get(slot: string, names: readonly string[]): Promise<(string | null)[]> {
-    if (this.#endOfRun === undefined) return this.#run(() => this.#client.mget([...names]))
-    const batch = this.#batches.get(slot) ?? this.#open(slot, this.#endOfRun)
+    const batch = this.#batches.get(slot) ?? this.#open(slot)
     const places = names.map((name) => placeOf(batch, name))
     const values = new Promise<(string | null)[]>((resolve, reject) => batch.waiting.push({ places, resolve, reject }))
     if (batch.names.length >= MOST_NAMES) this.#send(slot, batch)
     return values
   }
 
-  #open(slot: string, endOfRun: (work: () => void) => void): Batch {
+  #open(slot: string): Batch {
     const batch: Batch = { names: [], places: new Map(), waiting: [] }
     this.#batches.set(slot, batch)
-    endOfRun(() => {
+    this.#endOfRun(() => {
       if (this.#batches.get(slot) === batch) this.#send(slot, batch)
     })
     return batch

@@ -42,9 +42,9 @@ export async function lookInRedis(tiers: Tiers, addresses: readonly EntryAddress
   if (redis === undefined) return addresses.map(() => undefined)
   const clearVersion = tags.clearVersion
   try {
-    const { entries } = await redis.read(addresses, clearVersion)
+    const reads = await Promise.all(addresses.map((address) => redis.read(address, clearVersion)))
     return addresses.map((address, at) => {
-      const entry = entries[at]
+      const entry = reads[at]?.entry
       if (entry === undefined || clearVersion !== tags.clearVersion) return undefined
       if (address.tags.some((tag, n) => versionOf(entry.stamps[n] ?? '') < tags.heardOf(tag))) return undefined
       return promote(tiers, address, entry)

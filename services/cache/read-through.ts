@@ -77,7 +77,7 @@ export class ReadThrough {
       let isLeased = true
       while (isLeased && clock.now() < giveUpAt) {
         await clock.sleep(pauseMs * (0.5 + random() / 2))
-        const found = await this.#readRedis(this.#address)
+        const found = await this.#readRedis({ withLease: true })
         if (found?.hit !== undefined) return found.hit
         isLeased = found?.isLeased === true
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
@@ -89,13 +89,14 @@ export class ReadThrough {
    * One look at Redis, and at the lease for who waits for it; a valid entry is promoted to memory. `undefined`: Redis is
    * not in use or failed.
    */
-  async #readRedis(leaseOf?: EntryAddress): Promise<{ hit: Lookup | undefined; isLeased: boolean } | undefined> {
+  async #readRedis(
+    options = { withLease: false },
+  ): Promise<{ hit: Lookup | undefined; isLeased: boolean } | undefined> {
     const redis = usableRedis(this.#tiers)
     if (redis === undefined) return undefined
     const address = this.#address
     try {
-      const { entries, isLeased } = await redis.read([address], this.#flight.clearVersion, leaseOf)
-      const entry = entries[0]
+      const { entry, isLeased } = await redis.read(address, this.#flight.clearVersion, options)
       return { hit: entry === undefined ? undefined : this.#promote(entry), isLeased }
     } catch {
       return undefined

@@ -23,10 +23,9 @@ export interface RedisTierOptions {
   readonly onError: () => void
 }
 
-/** What one round trip read: per address its entry if it has one, every tag's value, whether the lease is taken. */
 export interface RedisRead {
-  readonly entries: readonly (StoredEntry | undefined)[]
-  readonly stamps: ReadonlyMap<string, string>
+  /** `undefined`: there is none, or it is not valid any more. */
+  readonly entry: StoredEntry | undefined
   readonly isLeased: boolean
 }
 
@@ -54,29 +53,24 @@ export class RedisTier {
   }
 
   /**
-   * Entries and the tags they depend on, at one moment. An entry is returned only while each of its tags is
-   * present and equal to its stamp.
+   * An entry and the tags it depends on, at one moment: it is returned only while each of its tags is present and equal
+   * to its stamp. `withLease`: also whether somebody holds the lease to load it.
    */
-  async read(addresses: readonly EntryAddress[], clearVersion: number, leaseOf?: EntryAddress): Promise<RedisRead> {
+  async read(
+    address: EntryAddress,
+    clearVersion: number,
+    options?: { readonly withLease: boolean },
+  ): Promise<RedisRead> {
     const { keys, isCluster } = this.#options
-    const tags = tagsOf(addresses)
-    const names = addresses.map(({ key }) => keys.entry(key, clearVersion))
+    const { key, tags } = address
+    const names = [keys.entry(key, clearVersion)]
     for (const tag of tags) names.push(keys.tag(tag))
-    if (leaseOf !== undefined) names.push(keys.lease(leaseOf.key, clearVersion))
-    const values = await this.#reads.get(isCluster ? ownerOf(addresses[0]?.key ?? '') : '', names)
-    const stamps = new Map<string, string>()
-    tags.forEach((tag, at) => {
-      const stamp = values[addresses.length + at]
-      if (stamp != null) stamps.set(tag, stamp)
-    })
-    const entries = addresses.map((address, at) => {
-      const text = values[at]
-      const entry = text == null ? undefined : decodeEntry(text)
-      return entry !== undefined && address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])
-        ? entry
-        : undefined
-    })
-    return { entries, stamps, isLeased: leaseOf !== undefined && values.at(-1) != null }
+    if (options?.withLease === true) names.push(keys.lease(key, clearVersion))
+    const values = await this.#reads.get(isCluster ? ownerOf(key) : '', names)
+    const text = values[0]
+    const entry = text == null ? undefined : decodeEntry(text)
+    const isValid = entry !== undefined && tags.every((_, n) => values[n + 1] === entry.stamps[n])
+    return { entry: isValid ? entry : undefined, isLeased: options?.withLease === true && values.at(-1) != null }
   }
 
   /** An entry as it lies there, valid or not, and its tags' values: for inspection. */

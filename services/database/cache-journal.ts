@@ -70,7 +70,7 @@ export function createJournalStore(
     },
 
     async renewIdentity(id) {
-      const text = `update cache_journal_identity set id = replace(gen_random_uuid()::text, '-', '') where id = $1`
+      const text = `update cache_journal_identity set id = left(replace(gen_random_uuid()::text, '-', ''), 12) where id = $1`
       await database.query({ name: 'cache_journal.renew_identity', text, values: [id] })
     },
 

@@ -16,7 +16,7 @@ create table cache_journal_identity (
   secret text not null
 );
 insert into cache_journal_identity
-values (replace(gen_random_uuid()::text, '-', ''),
+values (left(replace(gen_random_uuid()::text, '-', ''), 12),
         replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
 
 -- Raises tags in the caller's transaction and notifies every replica once it commits: what the service's own writes call,

@@ -1,0 +1,84 @@
+import { zipfOrder } from '../contenders/items.js'
+import { Seeded } from '../contenders/seeded.js'
+import type { Shop } from './big-catalogue.js'
+import { Reader } from './reader.js'
+
+export interface TrafficOptions {
+  readonly ports: readonly number[]
+  readonly shops: readonly Shop[]
+  readonly requests: number
+  readonly connections: number
+  /** Of the requests, 0 to 1. */
+  readonly writeShare: number
+  readonly exponent: number
+  readonly seed: number
+}
+
+export interface TrafficResult {
+  readonly seconds: number
+  readonly reads: number
+  readonly writes: number
+  readonly memoryHits: number
+  readonly redisHits: number
+  readonly misses: number
+  /** Reads that began after a newer version was acknowledged: how long after, in ms. */
+  readonly staleMs: readonly number[]
+}
+
+interface Acknowledged {
+  readonly version: number
+  readonly at: number
+}
+
+/**
+ * Reads and writes over all replicas, the next request of a connection when it has its answer. Everything is sent from
+ * this one process, so that one clock tells which write had been acknowledged when a read began.
+ */
+export async function runTraffic(options: TrafficOptions): Promise<TrafficResult> {
+  const { ports, shops, requests, connections, writeShare, exponent, seed } = options
+  const designs = shops.flatMap(({ token, designIds }) => designIds.map((id) => ({ token, id })))
+  const order = zipfOrder(seed, designs.length, requests, exponent)
+  const seeded = new Seeded(seed + 1)
+  /** The versions of each design as they were acknowledged, oldest first. */
+  const acknowledged = new Map<string, Acknowledged[]>()
+  const staleMs: number[] = []
+  const counts = { reads: 0, writes: 0, memoryHits: 0, redisHits: 0, misses: 0 }
+  let at = 0
+
+  const write = async (reader: Reader, { token, id }: { token: string; id: string }): Promise<void> => {
+    const { status, body } = await reader.send('PATCH', `/api/designs/${id}`, { token, body: { is_active: true } })
+    if (status !== 200) throw new Error(`A write was answered with ${status}: ${body}`)
+    const known = acknowledged.get(id) ?? []
+    acknowledged.set(id, known)
+    known.push({ version: versionIn(body), at: performance.now() })
+    counts.writes += 1
+  }
+  const read = async (reader: Reader, { token, id }: { token: string; id: string }): Promise<void> => {
+    const startedAt = performance.now()
+    const { status, cacheStatus, body } = await reader.send('GET', `/api/designs/${id}`, { token })
+    if (status !== 200) throw new Error(`A read was answered with ${status}: ${body}`)
+    counts.reads += 1
+    if (cacheStatus.endsWith('detail=memory')) counts.memoryHits += 1
+    else if (cacheStatus.endsWith('detail=redis')) counts.redisHits += 1
+    else counts.misses += 1
+    const version = versionIn(body)
+    const missed = acknowledged.get(id)?.find((write) => write.version > version)
+    staleMs.push(missed === undefined ? 0 : Math.max(0, startedAt - missed.at))
+  }
+  const work = async (n: number): Promise<void> => {
+    const reader = await Reader.open(ports[n % ports.length] ?? 0, '')
+    while (at < order.length) {
+      const design = designs[order[at++] ?? 0]
+      if (design === undefined) throw new Error('The order names designs')
+      await (seeded.next() < writeShare ? write : read)(reader, design)
+    }
+    reader.close()
+  }
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: connections }, (_, n) => work(n)))
+  return { ...counts, staleMs, seconds: (performance.now() - startedAt) / 1_000 }
+}
+
+function versionIn(body: string): number {
+  return Number(/"version":(\d+)/.exec(body)?.[1] ?? Number.NaN)
+}

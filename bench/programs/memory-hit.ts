@@ -1,0 +1,59 @@
+import { OURS, PEERS } from '../contenders/caches.js'
+import type { Benchmark } from '../harness/benchmark.js'
+import { sibling } from '../harness/contender-process.js'
+import { interleave, withContenders } from '../harness/rounds.js'
+import { rateRows } from '../harness/rows.js'
+
+const MODULE = sibling(import.meta.url, '../contenders/hits')
+const KEYS = 500
+const PROMISED = [OURS, 'lru-cache', ...PEERS]
+const SYNCHRONOUS = [OURS, 'Map', 'lru-cache', 'layered-loader']
+
+export const benchmark: Benchmark = {
+  title: 'hits in memory, against what a bounded map alone costs',
+  parameters: { keys: KEYS, 'value (bytes)': 1024 },
+  run: (settings) => {
+    const names = settings.hasPeers ? [...new Set([...PROMISED, ...SYNCHRONOUS])] : [OURS, 'lru-cache', 'Map']
+    const parameters = { keys: KEYS, memoryItems: 2 * KEYS, seed: settings.seed, isSmoke: settings.isSmoke }
+    return withContenders({ module: MODULE, names, parameters }, async (all) => {
+      const take = (turn: string, wanted: readonly string[]) =>
+        interleave(
+          all.filter(({ name }) => wanted.includes(name)),
+          { turn, settings },
+        )
+      const notes = [
+        'Every contender answers from a promise; lru-cache is asked in an async function, as any `getOrLoad` over it would.',
+      ]
+      return [
+        {
+          title: 'getOrLoad, one at a time',
+          floor: 'lru-cache',
+          rows: rateRows(await take('one', PROMISED), {
+            floor: 'lru-cache',
+            targets: { [OURS]: { of: 'ratio', atLeast: 0.9 } },
+          }),
+          notes,
+        },
+        {
+          title: 'getOrLoad, 64 at a time',
+          floor: 'lru-cache',
+          rows: rateRows(await take('64', PROMISED), {
+            floor: 'lru-cache',
+            targets: { [OURS]: { of: 'ratio', atLeast: 0.9 } },
+          }),
+        },
+        {
+          title: 'synchronous read',
+          floor: 'Map.get',
+          rows: rateRows(await take('synchronous', SYNCHRONOUS), {
+            floor: 'Map',
+            targets: { [OURS]: { of: 'ratio', atLeast: 0.3 } },
+          }),
+          notes: [
+            'Ours is `peek`: barrier, lifetime and every tag checked, the hit counted and recorded as recently used.',
+          ],
+        },
+      ]
+    })
+  },
+}

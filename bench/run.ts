@@ -1,0 +1,154 @@
+/** `npm run bench`: what is measured against what, in tables. Each benchmark runs in a process of its own. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { isMet, type Benchmark, type Settings, type Table } from './harness/benchmark.js'
+import { machine } from './harness/machine.js'
+import { markdownOf } from './harness/print.js'
+
+const NAMES = [
+  'memory-hit',
+  'redis-hit',
+  'miss-fill',
+  'cold-key',
+  'zipf',
+  'tag-invalidation',
+  'redis-hang',
+  'http',
+  'write-cost',
+  'scale',
+  'memory',
+  'compression',
+  'profile',
+]
+
+const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke]
+
+Names: ${NAMES.join(' ')}; all of them by default.
+Prints medians of interleaved rounds, with minimum and maximum, and ratios within one round. Servers are started for
+the run on free ports (redis-server and PostgreSQL must be installed). --check: exit code 1 when a target is missed.`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '9' },
+    'round-ms': { type: 'string', default: '400' },
+    seed: { type: 'string', default: '1' },
+    'no-peers': { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+interface Result {
+  readonly name: string
+  readonly title: string
+  readonly machine: string
+  readonly settings: Settings
+  readonly parameters: Benchmark['parameters']
+  readonly tables: readonly Table[]
+}
+
+if (values.help) console.log(usage)
+else process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const names = positionals.length === 0 ? NAMES : positionals
+  const unknown = names.filter((name) => !NAMES.includes(name))
+  if (unknown.length > 0) {
+    console.error(`There is no benchmark ${unknown.join(', ')}\n\n${usage}`)
+    return 2
+  }
+  const settings = settingsOf()
+  if (settings.hasPeers && !arePeersInstalled()) {
+    console.error('The caches to compare with are not installed; run: npm ci --prefix bench (or give --no-peers)')
+    return 2
+  }
+  const results = names.length === 1 ? [await runHere(names[0] ?? '', settings)] : runEach(names)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`)
+  const missed = results.flatMap(({ name, tables }) =>
+    tables.flatMap(({ title, rows }) =>
+      rows.filter((row) => isMet(row) === false).map((row) => `${name}: ${title}: ${row.name}`),
+    ),
+  )
+  if (missed.length > 0 && names.length > 1)
+    console.log(`\nTargets missed:\n${missed.map((line) => `- ${line}`).join('\n')}`)
+  const isFailed = results.length < names.length || (values.check && missed.length > 0)
+  return isFailed ? 1 : 0
+}
+
+function settingsOf(): Settings {
+  const isSmoke = values.smoke
+  return {
+    rounds: isSmoke ? 1 : wholeNumber('--rounds', values.rounds),
+    roundMs: isSmoke ? 20 : wholeNumber('--round-ms', values['round-ms']),
+    isSmoke,
+    hasPeers: !isSmoke && !values['no-peers'],
+    seed: wholeNumber('--seed', values.seed),
+  }
+}
+
+async function runHere(name: string, settings: Settings): Promise<Result> {
+  copyStatements()
+  const { benchmark } = (await import(`./programs/${name}${extname(import.meta.filename)}`)) as {
+    readonly benchmark: Benchmark
+  }
+  const { title, parameters } = benchmark
+  const shown = { ...parameters, rounds: settings.rounds, 'turn (ms)': settings.roundMs, seed: settings.seed }
+  console.log(`\n## ${name}: ${title}\n\n${machine()}`)
+  console.log(
+    Object.entries(shown)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', '),
+  )
+  const tables = await benchmark.run(settings)
+  for (const table of tables) console.log(`\n${markdownOf(table)}`)
+  return { name, title, machine: machine(), settings, parameters, tables }
+}
+
+/** One after the other, each in a fresh process; one that fails is left out of the results. */
+function runEach(names: readonly string[]): Result[] {
+  const directory = mkdtempSync(join(tmpdir(), 'rh-bench-'))
+  const flags = process.argv.slice(2).filter((word) => !names.includes(word))
+  try {
+    return names.flatMap((name): Result[] => {
+      const json = join(directory, name)
+      const args = [...process.execArgv, fileURLToPath(import.meta.url), name, ...flags, '--json', json]
+      spawnSync(process.execPath, args, { stdio: 'inherit' })
+      return existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Result[]) : []
+    })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The compiler leaves SQL files behind. */
+function copyStatements(): void {
+  for (const folder of ['migrations', 'triggers']) {
+    const target = fileURLToPath(new URL(`../services/database/${folder}`, import.meta.url))
+    if (!existsSync(target) || extname(import.meta.filename) === '.js') {
+      cpSync(join('services/database', folder), target, { recursive: true })
+    }
+  }
+}
+
+function arePeersInstalled(): boolean {
+  try {
+    import.meta.resolve('bentocache')
+    import.meta.resolve('layered-loader')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`)
+  return value
+}

@@ -1,0 +1,238 @@
+import type { Edit, Guard } from './guards.js'
+
+const CACHE = 'services/cache/tiered-cache.ts'
+const READ = 'services/cache/read-through.ts'
+const MANY = 'services/cache/read-many.ts'
+const FLIGHT = 'services/cache/single-flight.ts'
+const MEMORY = 'services/cache/memory-tier.ts'
+const JOURNAL = 'services/cache/journal.ts'
+const TAGS = 'services/cache/tags.ts'
+
+function edit(file: string, from: string, to: string): readonly Edit[] {
+  return [{ file, from, to }]
+}
+
+/** What sees to it that this process keeps and shares nothing old: memory, running loads, the journal's barrier. */
+export const ENGINE_GUARDS: readonly Guard[] = [
+  {
+    name: 'memory is served only while the journal is followed',
+    edits: [
+      {
+        file: CACHE,
+        from: `const now = this.#runClock.now()
+    if (!journal.isCurrent(now)) return undefined`,
+        to: 'const now = this.#runClock.now()',
+      },
+    ],
+    noticedBy: ['races/lost-message'],
+    schedules: 3_000,
+  },
+  {
+    name: 'the same for an entry that is stale by time',
+    edits: edit(
+      CACHE,
+      'const held = tiers.journal.isCurrent(now) ? tiers.memory.read(address.key, now) : undefined',
+      'const held = tiers.memory.read(address.key, now)',
+    ),
+    noticedBy: ['races/lost-message'],
+  },
+  {
+    name: 'each run of JavaScript looks at the clock anew',
+    edits: edit('services/cache/clock.ts', 'this.#left = 0\n', '\n'),
+    noticedBy: ['run-clock'],
+  },
+  {
+    name: 'the barrier is the beginning of a tail, not its end',
+    edits: [
+      { file: JOURNAL, from: 'this.#barrier = startedAt', to: 'this.#barrier = clock.now()' },
+      { file: JOURNAL, from: 'this.#currentUntil = startedAt +', to: 'this.#currentUntil = clock.now() +' },
+    ],
+    noticedBy: ['races/lost-message'],
+  },
+  {
+    name: 'the tail goes on from where it was',
+    edits: edit(JOURNAL, 'await session.tail(this.#cursor)', 'await session.tail(undefined)'),
+    noticedBy: ['races/lost-message'],
+    schedules: 3_000,
+  },
+  {
+    name: 'a tail reaches back to the oldest transaction of the last snapshot',
+    edits: [
+      {
+        file: 'services/database/cache-journal.ts',
+        from: 'select pg_snapshot_xmin(pg_current_snapshot())::text as cursor',
+        to: 'select pg_snapshot_xmax(pg_current_snapshot())::text as cursor',
+      },
+    ],
+    noticedBy: ['conformance/journal'],
+  },
+  {
+    name: 'a journal that went back is noticed',
+    edits: edit(JOURNAL, 'BigInt(cursor) < BigInt(this.#cursor)', 'BigInt(cursor) < 0n'),
+    noticedBy: ['races/lost-message'],
+  },
+  {
+    name: 'what Redis has is not answered below a version heard of',
+    edits: edit(
+      READ,
+      'if (this.#address.tags.some((tag, n) => (versions[n] ?? -1) < tags.heardOf(tag))) return undefined',
+      '',
+    ),
+    noticedBy: ['races/late-promotion'],
+  },
+  {
+    name: 'the same for several entries, and for a look',
+    edits: edit(
+      MANY,
+      `if (address.tags.some((tag, n) => versionOf(entry.stamps[n] ?? '') < tags.heardOf(tag))) return undefined`,
+      '',
+    ),
+    noticedBy: ['races/late-promotion'],
+  },
+  {
+    name: 'a reply of Redis from before a clear is dropped',
+    edits: edit(READ, 'if (this.#flight.clearVersion !== tags.clearVersion) return undefined', ''),
+    noticedBy: ['races/late-promotion'],
+    schedules: 3_000,
+  },
+  {
+    name: 'the same for several entries, and for a look after a clear',
+    edits: edit(
+      MANY,
+      'if (entry === undefined || clearVersion !== tags.clearVersion) return undefined',
+      'if (entry === undefined) return undefined',
+    ),
+    noticedBy: ['races/late-promotion'],
+  },
+  {
+    name: 'stamps are taken before the load',
+    edits: edit(
+      READ,
+      'document = await this.#load()',
+      `document = await this.#load()
+      const late = begun.redis && (await this.#begin(begun.redis, { isLeaseNeeded: false }))
+      if (late !== undefined && late !== 'leased elsewhere') begun = late`,
+    ),
+    noticedBy: ['races/stale-set'],
+    schedules: 3_000,
+  },
+  {
+    name: 'a refused fill is not kept in memory',
+    edits: edit(READ, `filled !== 'refused' &&`, ''),
+    noticedBy: ['races/stale-set'],
+  },
+  {
+    name: 'a refused load is repeated once',
+    edits: edit(
+      READ,
+      'if (!first.isRefused) return first.lookup',
+      'if (first.isRefused || !first.isRefused) return first.lookup',
+    ),
+    noticedBy: ['races/stale-set'],
+  },
+  {
+    name: 'memory keeps nothing that is behind',
+    edits: edit(MEMORY, 'if (this.isBehind(entry)) return false', ''),
+    noticedBy: ['races/stale-set', 'memory-tier'],
+  },
+  {
+    name: 'memory answers nothing that is behind',
+    edits: edit(MEMORY, 'for (const link of entry.links) if (link.version < link.state.heard) return true', ''),
+    noticedBy: ['races/stale-set', 'memory-tier'],
+    schedules: 3_000,
+  },
+  {
+    name: 'memory answers nothing from before a clear',
+    edits: edit(MEMORY, 'if (entry.clearVersion !== this.#tags.clearVersion) return true', ''),
+    noticedBy: ['races/joined-load', 'memory-tier'],
+    schedules: 3_000,
+  },
+  {
+    name: 'an entry is linked with its tags before others make way for it',
+    edits: edit(
+      MEMORY,
+      `    this.#link(entry)
+    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })`,
+      `    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
+    this.#link(entry)`,
+    ),
+    noticedBy: ['memory-tier'],
+  },
+  {
+    name: 'a read joins no detached load',
+    edits: edit(FLIGHT, 'running.flight.isDetached || ', ''),
+    noticedBy: ['races/joined-load'],
+  },
+  {
+    name: 'a raised tag detaches a load',
+    edits: edit(
+      FLIGHT,
+      'return this.#states.some((state, n) => state.heard > (this.#versions[n] ?? -1))',
+      'return false',
+    ),
+    noticedBy: ['races/joined-load'],
+  },
+  {
+    name: 'a clear detaches a load',
+    edits: edit(FLIGHT, 'if (this.clearVersion !== this.#tags.clearVersion) return true', ''),
+    noticedBy: ['races/joined-load'],
+  },
+  {
+    name: 'with the journal lost, no load older than H is joined',
+    edits: edit(FLIGHT, ' || !isYoungEnough(running.flight.startedAt)', ' || (isYoungEnough(0) && false)'),
+    noticedBy: ['races/joined-load'],
+    schedules: 3_000,
+  },
+  {
+    name: 'a joined read does not take what Redis answered before it began',
+    edits: edit(CACHE, 'shared.number < began', 'shared.number < began - began'),
+    noticedBy: ['races/redis-only'],
+  },
+  {
+    name: 'a running load holds on to its tags',
+    edits: [
+      { file: FLIGHT, from: 'for (const state of this.#states) state.pins += 1', to: '' },
+      { file: FLIGHT, from: 'state.pins -= 1', to: '' },
+    ],
+    noticedBy: ['races/joined-load'],
+  },
+  {
+    name: 'a tag in use is not forgotten',
+    edits: edit(TAGS, 'if (!state.isIdle) this.#states.set(tag, state)', ''),
+    noticedBy: ['tags'],
+  },
+  {
+    name: 'a late duplicate lowers nothing in memory',
+    edits: edit(TAGS, 'if (version <= state.heard) return false', 'if (version === state.heard) return false'),
+    noticedBy: ['races/late-duplicate'],
+  },
+  {
+    name: 'a late duplicate of a clear changes nothing',
+    edits: edit(
+      TAGS,
+      'if (version <= this.clearVersion) return false',
+      'if (version === this.clearVersion) return false',
+    ),
+    noticedBy: ['races/late-duplicate'],
+  },
+  {
+    name: 'a lifetime stamped by another clock is held within the policy',
+    edits: edit(READ, 'Math.min(stored.expiresAt - wallMs, longest.lifetimeMs)', 'stored.expiresAt - wallMs'),
+    noticedBy: ['races/clock-skew'],
+  },
+  {
+    name: 'one replica loads while the others wait',
+    edits: edit(READ, `if (options.isLeaseNeeded && begun.leases[0] !== true) return 'leased elsewhere'`, ''),
+    noticedBy: ['lease'],
+  },
+  {
+    name: 'credentials are never served on error',
+    edits: edit(CACHE, '!address.policy.mayServeOnError || ', ''),
+    noticedBy: ['isolated'],
+  },
+  {
+    name: 'stale-if-error ends',
+    edits: edit(CACHE, ' || isolatedMs > options.staleIfErrorMs', ' || isolatedMs > Infinity'),
+    noticedBy: ['isolated'],
+  },
+]

@@ -1,0 +1,208 @@
+import type { Edit, Guard } from './guards.js'
+
+const SCRIPTS = 'services/cache/redis-scripts.ts'
+const MODEL = 'test/helpers/cache/model-redis-scripts.ts'
+const TIER = 'services/cache/redis-tier.ts'
+const LINK = 'services/cache/redis-link.ts'
+
+function script(from: string, to: string): Edit {
+  return { file: SCRIPTS, from, to }
+}
+
+/** What sees to it that Redis holds nothing old that would be valid, and that nobody asks it when it may. */
+export const REDIS_GUARDS: readonly Guard[] = [
+  {
+    name: 'a fill compares the stamps',
+    edits: [
+      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`, `equal[i] = true`),
+      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[2 + at])', to: 'tags.map(() => true)' },
+    ],
+    noticedBy: ['races/stale-set'],
+  },
+  {
+    name: 'a fill makes no tag',
+    edits: [
+      script(
+        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
+        `  redis.call('SET', KEYS[2 * entries + i], ARGV[2 + i], 'NX')
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
+      ),
+    ],
+    noticedBy: ['races/stale-set'],
+  },
+  {
+    name: 'a tag has an incarnation',
+    edits: [
+      script(`held = heard .. ':' .. ARGV[6]`, `held = heard .. ':same'`),
+      script(
+        `redis.call('SET', KEYS[i], version .. ':' .. ARGV[2], 'PX', ARGV[1])`,
+        `redis.call('SET', KEYS[i], version .. ':same', 'PX', ARGV[1])`,
+      ),
+      { file: MODEL, from: 'held = `${version}:${incarnation}`', to: 'held = `${version}:same`' },
+      { file: MODEL, from: 'keyspace.set(key, `${version}:${incarnation}`', to: 'keyspace.set(key, `${version}:same`' },
+    ],
+    noticedBy: ['races/stale-set'],
+  },
+  {
+    name: 'a raise lowers no tag',
+    edits: [script(`if not held or versionOf(held) < tonumber(version) then`, `if true then`)],
+    noticedBy: ['races/late-duplicate'],
+  },
+  {
+    name: 'a begin lifts a tag to what was heard of',
+    edits: [script(`if not held or versionOf(held) < tonumber(heard) then`, `if not held then`)],
+    noticedBy: ['races/late-promotion'],
+  },
+  {
+    name: 'a begin keeps a tag that is there',
+    edits: [script(`if not held or versionOf(held) < tonumber(heard) then`, `if true then`)],
+    noticedBy: ['conformance/redis'],
+  },
+  {
+    name: 'a begin lets a tag outlive its entry',
+    edits: [script(`redis.call('GETEX', key, 'PX', ARGV[5])`, `redis.call('GET', key)`)],
+    noticedBy: ['conformance/redis'],
+  },
+  {
+    name: 'a load gives back its own lease only',
+    edits: [script(`if redis.call('GET', KEYS[entries + i]) == ARGV[2] then`, `if true then`)],
+    noticedBy: ['conformance/redis'],
+  },
+  {
+    name: 'a voucher ends at a moment, however late it arrives',
+    edits: [
+      script(`local left = tonumber(ARGV[2]) - now`, `local left = 667`),
+      {
+        file: MODEL,
+        from: 'const leftMs = Number(validUntil) - keyspace.timeMs()',
+        to: 'const leftMs = Number(validUntil) * 0 + 667',
+      },
+    ],
+    noticedBy: ['races/redis-only'],
+  },
+  {
+    name: 'an entry is valid only while its tags equal its stamps',
+    edits: [
+      {
+        file: TIER,
+        from: 'address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])',
+        to: 'address.tags.every(() => true)',
+      },
+    ],
+    noticedBy: ['races/forgetful-redis', 'races/redis-only'],
+    schedules: 3_000,
+  },
+  {
+    name: 'an absent tag is a miss',
+    edits: [
+      {
+        file: TIER,
+        from: 'address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])',
+        to: 'address.tags.every((tag, n) => (stamps.get(tag) ?? entry.stamps[n]) === entry.stamps[n])',
+      },
+    ],
+    noticedBy: ['races/forgetful-redis'],
+  },
+  {
+    name: 'a failed raise puts Redis out of use',
+    edits: [{ file: LINK, from: 'this.lost(`a raise failed: ${messageOf(error)}`)', to: 'void error' }],
+    noticedBy: ['races/swallowed-failure'],
+  },
+  {
+    name: 'a closed connection puts Redis out of use',
+    edits: [{ file: LINK, from: `this.lost('a connection closed or failed over')`, to: `void 'nothing'` }],
+    noticedBy: ['breaker'],
+  },
+  {
+    name: 'Redis is resynced before it is used',
+    edits: [{ file: LINK, from: 'await resync({', to: 'void ({' }],
+    noticedBy: ['races/swallowed-failure', 'races/forgetful-redis'],
+    schedules: 5_000,
+  },
+  {
+    name: 'a resync goes on after its first page',
+    edits: [
+      {
+        file: 'services/cache/resync.ts',
+        from: 'if (page.length < PAGE_ROWS) return',
+        to: 'if (page.length >= 0) return',
+      },
+    ],
+    noticedBy: ['races/swallowed-failure'],
+  },
+  {
+    name: 'a write waits for a raise that a notification set off',
+    edits: [
+      {
+        file: LINK,
+        from: `    }
+    await Promise.all(this.#raising)
+  }`,
+        to: `      await Promise.all(this.#raising)
+    }
+  }`,
+      },
+    ],
+    noticedBy: ['races/swallowed-failure'],
+  },
+  {
+    name: 'a voucher waits for the raises under way',
+    edits: [
+      {
+        file: LINK,
+        from: `const generation = this.#generation
+    await Promise.all(this.#raising)`,
+        to: 'const generation = this.#generation',
+      },
+    ],
+    noticedBy: ['races/swallowed-failure'],
+  },
+  {
+    name: 'a voucher is believed for a third of H',
+    edits: [
+      {
+        file: LINK,
+        from: 'now - this.#vouchedAt < this.#options.boundMs / 3',
+        to: 'now - this.#vouchedAt < this.#options.boundMs * 3',
+      },
+    ],
+    noticedBy: ['races/redis-only'],
+  },
+  {
+    name: 'a voucher tells of the last clear',
+    edits: [{ file: LINK, from: 'onVoucher(clearVersion)', to: 'void onVoucher' }],
+    noticedBy: ['races/redis-only'],
+  },
+  {
+    name: 'without the journal, Redis is trusted only with a voucher',
+    edits: [
+      {
+        file: 'services/cache/tiers.ts',
+        from: 'journal.isCurrent(now) ? redis.link.isTrusted : redis.link.isVouched(now)',
+        to: 'redis.link.isTrusted',
+      },
+    ],
+    noticedBy: ['races/redis-only'],
+  },
+  {
+    name: 'after a failed command, reads go without Redis until it answers',
+    edits: [{ file: LINK, from: `this.state === 'live' && !this.#isSuspect`, to: `this.state === 'live'` }],
+    noticedBy: ['breaker'],
+  },
+  {
+    name: 'after five failures no request waits for Redis',
+    edits: [
+      {
+        file: 'services/cache/breaker.ts',
+        from: 'if (this.#failures === this.#limit) this.#onOpen',
+        to: 'if (this.#failures < 0) this.#onOpen',
+      },
+    ],
+    noticedBy: ['breaker'],
+  },
+  {
+    name: 'keys name the journal they belong to',
+    edits: [{ file: 'services/cache/redis-keys.ts', from: ':${journalId}`', to: '`' }],
+    noticedBy: ['races/forgetful-redis'],
+  },
+]

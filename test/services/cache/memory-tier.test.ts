@@ -1,0 +1,163 @@
+import t from 'tap'
+import { RunClock } from '../../../services/cache/clock.js'
+import { MemoryTier } from '../../../services/cache/memory-tier.js'
+import type { MemoryEntry } from '../../../services/cache/memory-entry.js'
+import { Stats } from '../../../services/cache/stats.js'
+import { TagRegistry } from '../../../services/cache/tags.js'
+import { FakeClock } from '../../helpers/cache/fake-clock.js'
+import { text } from '../../helpers/cache/replica.js'
+
+const NOW = 100
+const counts = new Stats({ isTimed: false }).of('domain')
+
+function open(options: { maxItems?: number; maxBytes?: number } = {}) {
+  const tags = new TagRegistry<MemoryEntry>({ maxIdle: 1_000 })
+  const deferred: (() => void)[] = []
+  let capacity = 0
+  const memory = new MemoryTier({
+    maxItems: options.maxItems ?? 10,
+    maxBytes: options.maxBytes ?? 10_000_000,
+    tags,
+    clock: new RunClock(new FakeClock()),
+    defer: (work) => deferred.push(work),
+    onCapacity: () => (capacity += 1),
+  })
+  const keep = (key: string, tag = `tag-${key}`, value = key, expiresAt = NOW + 100): boolean =>
+    memory.keep({
+      key,
+      document: text(value),
+      loadedAt: NOW,
+      freshUntil: expiresAt - 10,
+      expiresAt,
+      clearVersion: tags.clearVersion,
+      counts,
+      stamps: [{ state: tags.state(tag), version: tags.heardOf(tag) }],
+    })
+  const raise = (tag: string, version: number): void => {
+    if (tags.hear({ tag, version })) memory.dropBehind(tags.state(tag))
+  }
+  return { memory, tags, deferred, keep, raise, capacity: () => capacity }
+}
+
+t.test('memory is bounded by items; the least recently used entry goes first', async (t) => {
+  const { memory, keep, capacity } = open({ maxItems: 2 })
+  keep('a')
+  keep('b')
+  memory.read('a', NOW)
+  keep('c')
+  t.equal(memory.items, 2)
+  t.equal(memory.read('b', NOW), undefined)
+  t.ok(memory.read('a', NOW))
+  t.equal(memory.evictions, 1)
+  t.equal(capacity(), 1)
+})
+
+t.test('memory is bounded by bytes', async (t) => {
+  const { memory, keep } = open({ maxBytes: 2_500 })
+  const long = 'x'.repeat(600)
+  keep('a', 'tag', long)
+  keep('b', 'tag', long)
+  keep('c', 'tag', long)
+  t.equal(memory.items, 2)
+  t.ok(memory.bytes <= 2_500)
+  t.notOk(keep('d', 'tag', 'x'.repeat(3_000)), 'larger than all of it')
+  t.ok(memory.bytes <= 2_500)
+})
+
+t.test('an entry too large to keep replaces an older one of its key with nothing', async (t) => {
+  const { memory, keep, tags } = open({ maxBytes: 1_000 })
+  keep('a')
+  t.notOk(keep('a', 'tag-a', 'x'.repeat(2_000)))
+  t.equal(memory.read('a', NOW), undefined)
+  t.equal(tags.size, 0, 'and its tag is let go')
+})
+
+t.test('an entry whose lifetime is over is not answered, and counted', async (t) => {
+  const { memory, keep } = open()
+  keep('a', 'tag-a', 'a', NOW + 50)
+  t.ok(memory.read('a', NOW + 49))
+  t.equal(memory.read('a', NOW + 50), undefined)
+  t.equal(memory.expirations, 1)
+  t.equal(memory.items, 0)
+})
+
+t.test('a raised tag drops its entries and no others', async (t) => {
+  const { memory, keep, raise } = open()
+  keep('a', 'tag')
+  keep('b', 'tag')
+  keep('c', 'other')
+  raise('tag', 1)
+  t.same(
+    ['a', 'b', 'c'].map((key) => memory.peek(key) !== undefined),
+    [false, false, true],
+  )
+  t.ok(keep('a', 'tag'), 'read under the version heard of')
+  raise('tag', 1)
+  t.ok(memory.read('a', NOW))
+})
+
+t.test(
+  'a raised tag with thousands of entries: none is answered from that moment, and they go in slices',
+  async (t) => {
+    const { memory, keep, raise, deferred } = open({ maxItems: 5_000 })
+    const keys = Array.from({ length: 2_500 }, (_, n) => `k${n}`)
+    for (const key of keys) keep(key, 'tag')
+    raise('tag', 1)
+    t.equal(memory.items, 1_500)
+    t.ok(keys.every((key) => memory.read(key, NOW) === undefined))
+    for (let work = deferred.shift(); work !== undefined; work = deferred.shift()) work()
+    t.equal(memory.items, 0)
+  },
+)
+
+t.test('a clear: nothing from before is answered from that moment, and it goes in slices', async (t) => {
+  const { memory, keep, tags, deferred } = open({ maxItems: 5_000 })
+  for (let n = 0; n < 2_500; n++) keep(`k${n}`)
+  tags.hear({ tag: '*', version: 7 })
+  t.ok(keep('new'))
+  memory.dropCleared()
+  t.equal(memory.items, 1_501)
+  t.equal(memory.read('k2400', NOW), undefined)
+  for (let work = deferred.shift(); work !== undefined; work = deferred.shift()) work()
+  t.equal(memory.items, 1)
+  t.ok(memory.read('new', NOW))
+})
+
+t.test('what was read under a lower version than heard of is not kept', async (t) => {
+  const { memory, tags } = open()
+  const state = tags.state('tag')
+  tags.hear({ tag: 'tag', version: 2 })
+  const fill = {
+    key: 'a',
+    document: text('a'),
+    loadedAt: NOW,
+    freshUntil: NOW + 9,
+    expiresAt: NOW + 9,
+    clearVersion: 0,
+    counts,
+  }
+  t.notOk(memory.keep({ ...fill, stamps: [{ state, version: 1 }] }))
+  t.equal(memory.items, 0)
+  t.ok(memory.keep({ ...fill, stamps: [{ state, version: 2 }] }))
+  t.notOk(memory.keep({ ...fill, clearVersion: 1, stamps: [] }))
+})
+
+for (const [how, key] of [
+  ['the entry it replaces', 'a'],
+  ['an entry that makes way', 'b'],
+] as const) {
+  t.test(`an entry hears of its tag even if ${how} was the last other one with it`, async (t) => {
+    const { memory, keep, raise } = open({ maxItems: 1 })
+    keep('a', 'tag')
+    t.ok(keep(key, 'tag'))
+    raise('tag', 1)
+    t.equal(memory.read(key, NOW), undefined)
+  })
+}
+
+t.test('tags that nothing depends on any more are let go', async (t) => {
+  const { memory, keep, tags } = open({ maxItems: 3 })
+  for (let n = 0; n < 100; n++) keep(`k${n}`)
+  t.equal(memory.items, 3)
+  t.equal(tags.size, 3)
+})
