@@ -31,6 +31,7 @@ export class MemoryEntry implements Lookup {
   validAt = -1
   readonly links: readonly TagLink<MemoryEntry>[]
   readonly #clock: RunClock
+  #promise: Promise<Lookup> | undefined
 
   constructor(fill: MemoryFill, clock: RunClock) {
     this.key = fill.key
@@ -48,6 +49,12 @@ export class MemoryEntry implements Lookup {
       previous: undefined,
       next: undefined,
     }))
+  }
+
+  /** The entry as an answer that is to be awaited; made once, since every hit has the same. */
+  get promise(): Promise<Lookup> {
+    this.#promise ??= Promise.resolve(this)
+    return this.#promise
   }
 
   get outcome(): 'hit' | 'stale' {

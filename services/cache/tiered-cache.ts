@@ -61,7 +61,7 @@ export class TieredCache {
    */
   getOrLoad(address: EntryAddress, load: Loader): Promise<Lookup> {
     const fresh = this.#freshHit(address.key)
-    if (fresh !== undefined) return Promise.resolve(fresh)
+    if (fresh !== undefined) return fresh.promise
     const { flights, options } = this.#engine
     return options.isEnabled ? this.#read(address, load, flights.started) : this.#bypass(address, load)
   }
