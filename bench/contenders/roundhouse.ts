@@ -43,7 +43,7 @@ export async function openEngine(options: {
     redis: app.client && { client: app.client, isCluster: false },
     clock: systemClock,
     random: Math.random,
-    randomId: () => randomBytes(9).toString('base64url'),
+    randomId: ids(),
     boundMs: 1_000,
     staleIfErrorMs: 60_000,
     maxItems: memoryItems === 0 ? 1 : memoryItems,
@@ -67,6 +67,13 @@ export async function openEngine(options: {
       await app.close()
     },
   }
+}
+
+/** As in plugins/cache.ts. */
+function ids(): () => string {
+  const process = randomBytes(9).toString('base64url')
+  let count = 0
+  return () => `${process}${(count += 1).toString(36)}`
 }
 
 async function settled(cache: TieredCache, redisUrl: string | undefined): Promise<void> {

@@ -28,7 +28,6 @@ async function answer(order: Order): Promise<Sample> {
     case 'turn': {
       const turn = contender?.turns[order.turn]
       if (turn === undefined) throw new Error(`There is no turn ${order.turn}`)
-      globalThis.gc?.()
       return turn(order.ms)
     }
     case 'close':

@@ -27,7 +27,6 @@ export const benchmark: Benchmark = {
       const tables = [
         table(turns, 'a design of 1 KiB', 'a constant of 1 KiB', {
           'memory hit': { of: 'ratio', atLeast: 0.8 },
-          '304': { of: 'ratio', atLeast: 0.8 },
         }),
         table(turns, 'a list of 50 designs', 'a constant of that list', {
           'list, memory hit': { of: 'ratio', atLeast: 0.8 },

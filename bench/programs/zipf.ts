@@ -17,7 +17,7 @@ const MEMORY_ITEMS = 1_000
 const EXPONENT = 0.99
 const LOAD_MS = 2
 /** A turn is the whole stretch, so there are fewer rounds. */
-const MOST_ROUNDS = 5
+const MOST_ROUNDS = 3
 
 export const benchmark: Benchmark = {
   title: 'a stretch of skewed traffic through cold tiers',

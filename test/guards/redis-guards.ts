@@ -82,13 +82,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
   },
   {
     name: 'an entry is valid only while its tags equal its stamps',
-    edits: [
-      {
-        file: TIER,
-        from: 'address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])',
-        to: 'address.tags.every(() => true)',
-      },
-    ],
+    edits: [{ file: TIER, from: 'values[n + 1] === entry.stamps[n]', to: 'n >= 0' }],
     noticedBy: ['races/forgetful-redis', 'races/redis-only'],
     schedules: 3_000,
   },
@@ -97,8 +91,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
     edits: [
       {
         file: TIER,
-        from: 'address.tags.every((tag, n) => stamps.get(tag) === entry.stamps[n])',
-        to: 'address.tags.every((tag, n) => (stamps.get(tag) ?? entry.stamps[n]) === entry.stamps[n])',
+        from: 'values[n + 1] === entry.stamps[n]',
+        to: '(values[n + 1] ?? entry.stamps[n]) === entry.stamps[n]',
       },
     ],
     noticedBy: ['races/forgetful-redis'],

@@ -11,13 +11,10 @@ async function settled<T>(
   readings: readonly Promise<T>[],
   limitMs: number,
 ): Promise<T[]> {
-  let isDone = false
   const all = Promise.all(readings)
-  all.then(
-    () => (isDone = true),
-    () => (isDone = true),
-  )
-  for (let passed = 0; !isDone && passed < limitMs; passed += 10) await cluster.clock.advance(10)
+  const open = new Set([all])
+  void all.finally(() => open.clear())
+  for (let passed = 0; open.size > 0 && passed < limitMs; passed += 10) await cluster.clock.advance(10)
   return all
 }
 

@@ -18,15 +18,19 @@ export async function explore(options: {
   readonly schedules: number
   readonly seed: number
   readonly path?: string
+  /** Stops early after so long, as if nothing more had been asked for. */
+  readonly limitMs?: number
   readonly onSchedule?: (count: number) => void
 }): Promise<Exploration> {
   let count = 0
   const property = fc.asyncProperty(anySchedule, async ([steps, scheduler, seed]) => {
-    options.onSchedule?.((count += 1))
+    count += 1
+    options.onSchedule?.(count)
     await runSchedule(steps, scheduler, seed)
   })
-  const { seed, path = '', schedules: numRuns } = options
-  const result = await fc.check(property, { numRuns, seed, path })
+  const { seed, path = '', schedules: numRuns, limitMs: interruptAfterTimeLimit } = options
+  const limit = interruptAfterTimeLimit === undefined ? {} : { interruptAfterTimeLimit }
+  const result = await fc.check(property, { numRuns, seed, path, ...limit })
   const broken = result.counterexample && { steps: result.counterexample[0][0], error: result.errorInstance }
   return { schedules: count, seed, path: result.counterexamplePath ?? undefined, broken: broken ?? undefined }
 }

@@ -4,10 +4,15 @@ import { minimise } from './minimise.js'
 
 /**
  * Explores schedules: `npm run test:schedules -- --schedules 100000 --seed 1`, and with `--path` as well one that broke
- * a promise is run again. Exits with 1 when one is found.
+ * a promise is run again. `--limit-seconds` stops early. Exits with 1 when a promise was broken.
  */
 const { values } = parseArgs({
-  options: { schedules: { type: 'string' }, seed: { type: 'string' }, path: { type: 'string' } },
+  options: {
+    schedules: { type: 'string' },
+    seed: { type: 'string' },
+    path: { type: 'string' },
+    'limit-seconds': { type: 'string' },
+  },
 })
 const schedules = Number(values.schedules ?? 100_000)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
@@ -26,6 +31,7 @@ const {
   schedules,
   seed,
   ...(values.path !== undefined && { path: values.path }),
+  ...(values['limit-seconds'] !== undefined && { limitMs: 1_000 * Number(values['limit-seconds']) }),
   onSchedule(count) {
     if (performance.now() - toldAt < PROGRESS_EVERY_MS) return
     toldAt = performance.now()

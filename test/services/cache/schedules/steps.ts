@@ -186,7 +186,7 @@ const processFaults = fc.oneof(
     .tuple(replica, key)
     .map(([at, k]) =>
       action(`replica ${at + 1} goes on, and reads ${k} first`, (w) =>
-        w.replicas[at]?.resume(() => w.replicas[at]?.read(k)),
+        w.replicas[at]?.resume(() => void w.replicas[at]?.read(k)),
       ),
     ),
   replica.map((at) => action(`replica ${at + 1} goes on`, (w) => w.replicas[at]?.resume())),

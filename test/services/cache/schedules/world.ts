@@ -95,10 +95,10 @@ export class World {
 
   /** Lets messages arrive until the request is answered; at most 60, since it may hang. */
   async deliverUntil(answered: Promise<void>): Promise<void> {
-    let isAnswered = false
-    void answered.then(() => (isAnswered = true))
+    const open = new Set([answered])
+    void answered.then(() => open.clear())
     await drain()
-    for (let left = 60; left > 0 && !isAnswered && this.#scheduler.count() > 0; left--) await this.deliver(1)
+    for (let left = 60; left > 0 && open.size > 0 && this.#scheduler.count() > 0; left--) await this.deliver(1)
   }
 
   restart(at: number): void {
