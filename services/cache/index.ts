@@ -31,6 +31,11 @@ export { InvalidVersionTokenError } from './version-token.js'
  */
 export async function openTieredCache(options: EngineOptions): Promise<TieredCache> {
   const engine = new Engine(options, await options.journal.identity())
-  await engine.start()
+  try {
+    await engine.start()
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
   return new TieredCache(engine)
 }

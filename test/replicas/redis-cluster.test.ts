@@ -16,7 +16,8 @@ t.test('two replicas on a Redis Cluster', async (t) => {
     one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
   await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas use the cluster' })
 
-  const users = await Promise.all(Array.from({ length: 8 }, () => one.newUser()))
+  // So many that no master is left without an owner: the client connects to a node when it first needs it.
+  const users = await Promise.all(Array.from({ length: 24 }, () => one.newUser()))
   const ids = await Promise.all(users.map(async (user) => (await user.post('/api/designs', DESIGN)).body.id as string))
   const each = async (work: (user: UserCaller, url: string) => Promise<void>): Promise<void> =>
     void (await Promise.all(users.map((user, n) => work(user, `/api/designs/${ids[n]}`))))
