@@ -1,4 +1,4 @@
-import { Seeded } from './seeded.js'
+import { Seeded } from '../../test/helpers/seeded.js'
 
 const WORDS =
   'leaves cotton pattern drawn hand four colours printed summer poster mug shirt forest line ink night river'.split(' ')

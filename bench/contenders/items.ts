@@ -1,4 +1,4 @@
-import { Seeded } from './seeded.js'
+import { Seeded } from '../../test/helpers/seeded.js'
 
 /** What is cached: about 1 KiB as JSON, the size of a real design. */
 export interface Item {

@@ -1,5 +1,5 @@
 import { zipfOrder } from '../contenders/items.js'
-import { Seeded } from '../contenders/seeded.js'
+import { Seeded } from '../../test/helpers/seeded.js'
 import type { Shop } from './big-catalogue.js'
 import { Reader } from './reader.js'
 

@@ -4,7 +4,7 @@ import { type DesignBody, newDesign, nextCounter, Shop } from './catalogue.js'
 import { finalCheck, type FinalReport } from './final-check.js'
 import { type HttpAnswer, HttpConnection, type HttpRequest } from './http.js'
 import { Ledger, type LedgerReport } from './ledger.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../helpers/seeded.js'
 import { Tenant } from './tenant.js'
 import { Worker } from './worker.js'
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { type DrillOptions, runDrill } from './drill.js'
 import { planRounds } from './plan.js'
 import { broken, reportText } from './report.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../helpers/seeded.js'
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,7 @@ import type { ClientNews, ClientOrder, ClientReport } from './clients.js'
 import { faults } from './faults.js'
 import { QUIET } from './ledger.js'
 import { planRounds, type Round } from './plan.js'
-import { Seeded } from './seeded.js'
+import { Seeded } from '../helpers/seeded.js'
 import { ADMIN_TOKEN, Stage, type UnexpectedExit } from './stage.js'
 
 const REPLICAS = 3

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../helpers/deadline.js'
 import type { Link } from './link.js'
 import type { ReplicaProcess } from './replica-process.js'
-import type { Seeded } from './seeded.js'
+import type { Seeded } from '../helpers/seeded.js'
 import type { Stage } from './stage.js'
 
 /** What a fault has at hand; `victim` is the replica that a fault of one replica hits. */

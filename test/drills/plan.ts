@@ -1,5 +1,5 @@
 import { faults, replicaFaults, serverFaults } from './faults.js'
-import type { Seeded } from './seeded.js'
+import type { Seeded } from '../helpers/seeded.js'
 
 /** Faults that happen at the same time, and the replica that they hit if they hit one. */
 export interface Round {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { newDesign, nextCounter } from './catalogue.js'
 import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from './http.js'
 import { increment, type Ledger } from './ledger.js'
-import type { Seeded } from './seeded.js'
+import type { Seeded } from '../helpers/seeded.js'
 
 export interface TenantOptions {
   readonly ports: readonly number[]

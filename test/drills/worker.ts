@@ -3,7 +3,7 @@ import { type DesignBody, newDesign, nextCounter, seenIn, type Shop } from './ca
 import type { DocumentHistory, Seen } from './history.js'
 import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from './http.js'
 import type { Ledger } from './ledger.js'
-import type { Seeded } from './seeded.js'
+import type { Seeded } from '../helpers/seeded.js'
 
 /** Parts of all operations, in percent; reads of one document are the rest. */
 const SHARE = { createOrDelete: 0.6, update: 3, list: 4, ids: 5, readDeleted: 1 }

@@ -1,4 +1,4 @@
-/** Random numbers that a seed repeats: the same seed gives the same plan and the same choices. */
+/** Random numbers that a seed repeats (mulberry32): the same seed gives the same plan and the same choices. */
 export class Seeded {
   #state: number
 
@@ -32,5 +32,17 @@ export class Seeded {
   shuffled<T>(items: readonly T[]): T[] {
     const rest = [...items]
     return items.map(() => rest.splice(this.below(rest.length), 1)[0]).filter((item) => item !== undefined)
+  }
+
+  /** The numbers from 0 to `length` - 1 in some order. */
+  permutation(length: number): Uint32Array {
+    const numbers = Uint32Array.from({ length }, (_, n) => n)
+    for (let at = length - 1; at > 0; at--) {
+      const other = this.below(at + 1)
+      const [a = 0, b = 0] = [numbers[at], numbers[other]]
+      numbers[at] = b
+      numbers[other] = a
+    }
+    return numbers
   }
 }
