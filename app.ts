@@ -1,11 +1,11 @@
-import type { Server } from 'node:http'
-import { fastify, type FastifyHttpOptions, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyInstance } from 'fastify'
+import type { LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
 import cache from './plugins/cache.js'
 import config, { type Config } from './plugins/config.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
-import logging, { loggerOptions } from './plugins/logging.js'
+import logging, { createLogger, loggingOptions } from './plugins/logging.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
 import timing from './plugins/timing.js'
@@ -17,8 +17,8 @@ import templateRoutes from './routes/api/templates/index.js'
 import userRoutes from './routes/api/users/index.js'
 
 export interface AppOptions extends DatabasePluginOptions {
-  /** Settings of the HTTP server that a test may change, such as its logger. */
-  readonly server?: FastifyHttpOptions<Server>
+  /** Instead of the configured one, for who runs the app as a part of something else. */
+  readonly logLevel?: LevelWithSilent
 }
 
 /** The longest start of one plugin: the embedded database takes seconds to be made the first time. */
@@ -31,15 +31,15 @@ const BODY_LIMIT_BYTES = 1_048_576
  * @throws what a plugin throws, such as DatabaseUnavailableError
  */
 export async function buildApp(settings: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const logger = createLogger(settings, { level: options.logLevel })
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     pluginTimeout: PLUGIN_TIMEOUT_MS,
     frameworkErrors: answerError,
-    ...loggerOptions(settings),
-    ...options.server,
+    ...loggingOptions(logger),
   })
   await app.register(config, { config: settings })
-  await app.register(logging)
+  await app.register(logging, { logger })
   await app.register(errors)
   await app.register(timing)
   await app.register(validation)

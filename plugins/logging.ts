@@ -1,7 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { LogController, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { type DestinationStream, type LevelWithSilent, type Logger, pino, type LoggerOptions } from 'pino'
 import type { Config } from './config.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Monotonic ms; 0 before the first hook. */
+    startedAt: number
+  }
+}
 
 /** Never logged: the platform asks for it again and again while a deployment starts, dashboards ever after. */
 const HEALTH_ROUTE = '/api/cache/health'
@@ -16,30 +24,51 @@ const SECRET_PATHS = ['headers', 'req.headers', 'request.headers', 'err.headers'
 ])
 
 /**
- * Settings of the server that concern its log: one line of JSON per event for machines (`level` as a word, `message`, the
- * ids Railway gives a replica), or readable lines when a person is at the terminal and pino-pretty is installed.
+ * One line of JSON per event for machines (`level` as a word, `message`, the ids Railway gives a replica), or readable
+ * lines when a person is at the terminal and pino-pretty is installed. `level` replaces the configured one.
  */
-export function loggerOptions(
+export function createLogger(
   config: Config,
-  isTerminal: boolean = process.stdout.isTTY,
-): Pick<FastifyServerOptions, 'logger' | 'logController' | 'genReqId' | 'childLoggerFactory'> {
+  options: { readonly level?: LevelWithSilent | undefined; readonly destination?: DestinationStream } = {},
+): Logger {
+  const { level, destination } = options
+  const settings = loggerSettings(config, destination === undefined && process.stdout.isTTY)
+  return pino({ ...settings, ...(level !== undefined && { level }) }, destination)
+}
+
+/** @param isTerminal is a person reading? */
+export function loggerSettings(config: Config, isTerminal: boolean): LoggerOptions {
   const isPretty = isTerminal && !config.isProduction && isInstalled('pino-pretty')
+  return {
+    level: config.isDebugLogging ? 'debug' : 'info',
+    messageKey: 'message',
+    base: replicaFields(config),
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: {
+      err: pino.stdSerializers.err,
+      req: ({ method, url }: FastifyRequest) => ({ method, url }),
+      res: ({ statusCode }: FastifyReply) => ({ statusCode }),
+    },
+    redact: { paths: SECRET_PATHS, censor: '[redacted]' },
+    ...(isPretty && {
+      transport: { target: 'pino-pretty', options: { messageKey: 'message', translateTime: 'SYS:HH:MM:ss.l' } },
+    }),
+  }
+}
+
+/**
+ * Makes requests log with `logger`, which becomes the app's own in the plugin below. It is not given to Fastify as its
+ * `logger`: then Fastify would listen for the end of each answer, log line or not, and a hit would take a tenth longer.
+ */
+export function loggingOptions(
+  logger: Logger,
+): Pick<FastifyServerOptions, 'logController' | 'genReqId' | 'childLoggerFactory'> {
   return {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIds(),
     // No logger of its own for each request: few requests write a line, and those name the request themselves.
-    childLoggerFactory: (logger) => logger,
-    logger: {
-      level: config.isDebugLogging ? 'debug' : 'info',
-      messageKey: 'message',
-      base: replicaFields(config),
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_PATHS, censor: '[redacted]' },
-      ...(isPretty && {
-        transport: { target: 'pino-pretty', options: { messageKey: 'message', translateTime: 'SYS:HH:MM:ss.l' } },
-      }),
-    },
+    childLoggerFactory: () => logger,
   }
 }
 
@@ -83,7 +112,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     method: request.method,
     url: request.url,
     status: statusCode,
-    duration_ms: Math.round(reply.elapsedTime * 10) / 10,
+    duration_ms: Math.round(elapsedMs(request) * 10) / 10,
     ...(statusCode >= 500 && { err: request.failure }),
   }
   request.log[levelOf(statusCode)](fields, `${request.method} ${request.url} ${statusCode}`)
@@ -95,9 +124,20 @@ function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
   return statusCode === 503 ? 'warn' : 'error'
 }
 
-/** The log lines of requests that go well, for DEBUG_LOGGING; plugins/errors.ts writes those of the others. */
-export default fp(
-  async (fastify) => {
+/** Since the request's hooks began, in ms; 0 for what did not get as far as a route. */
+export function elapsedMs({ startedAt }: FastifyRequest): number {
+  return startedAt === 0 ? 0 : performance.now() - startedAt
+}
+
+/** `fastify.log`, and the log lines of requests that go well for DEBUG_LOGGING; plugins/errors.ts writes those of the others. */
+export default fp<{ logger: Logger }>(
+  async (fastify, { logger }) => {
+    fastify.log = logger
+    fastify.decorateRequest('startedAt', 0)
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      request.startedAt = performance.now()
+      done()
+    })
     if (!fastify.config.isDebugLogging) return
     fastify.addHook('onResponse', (request, reply, done) => {
       if (reply.statusCode < 400) logRequest(request, reply)

@@ -48,29 +48,39 @@ export const tags = {
   mockup: (userId: string, id: string): string => `${userId}/mockups/${id}`,
 } as const
 
-/** An entry whose key is its own tag: one document. A hit in memory needs the key alone, so tags are made when asked for. */
-class DocumentAddress implements EntryAddress {
+/** What depends on a tag of its own and on its owner. A hit in memory needs the key alone: tags are made when asked for. */
+class OwnedAddress implements EntryAddress {
+  readonly key: string
+  readonly policy: Policy
+  readonly #userId: string
+  readonly #tag: string
   #tags: readonly string[] | undefined
 
-  constructor(
-    readonly key: string,
-    readonly policy: Policy,
-    readonly userId: string,
-  ) {}
+  constructor(userId: string, entry: { readonly key: string; readonly tag: string; readonly policy: Policy }) {
+    this.#userId = userId
+    this.key = entry.key
+    this.#tag = entry.tag
+    this.policy = entry.policy
+  }
 
   get tags(): readonly string[] {
-    this.#tags ??= [this.key, tags.owner(this.userId)]
+    this.#tags ??= [this.#tag, tags.owner(this.#userId)]
     return this.#tags
   }
 }
 
+/** One document: its key is its own tag. */
+function document(userId: string, tag: string, policy: Policy): EntryAddress {
+  return new OwnedAddress(userId, { key: tag, tag, policy })
+}
+
 /** A list: its key is the list tag and the canonical query (defaults filled in, keys sorted). */
 function list(userId: string, tag: string, query: string, policy: Policy): EntryAddress {
-  return { key: `${tag}?${query}`, tags: [tag, tags.owner(userId)], policy }
+  return new OwnedAddress(userId, { key: `${tag}?${query}`, tag, policy })
 }
 
 export function designEntry(userId: string, id: string): EntryAddress {
-  return new DocumentAddress(tags.design(userId, id), policies.designs, userId)
+  return document(userId, tags.design(userId, id), policies.designs)
 }
 
 export function designListEntry(userId: string, query: string): EntryAddress {
@@ -78,7 +88,7 @@ export function designListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function templateEntry(userId: string, id: string): EntryAddress {
-  return new DocumentAddress(tags.template(userId, id), policies.templates, userId)
+  return document(userId, tags.template(userId, id), policies.templates)
 }
 
 export function templateListEntry(userId: string, query: string): EntryAddress {
@@ -86,7 +96,7 @@ export function templateListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function mockupEntry(userId: string, id: string): EntryAddress {
-  return new DocumentAddress(tags.mockup(userId, id), policies.mockups, userId)
+  return document(userId, tags.mockup(userId, id), policies.mockups)
 }
 
 export function mockupListEntry(userId: string, query: string): EntryAddress {
@@ -94,13 +104,13 @@ export function mockupListEntry(userId: string, query: string): EntryAddress {
 }
 
 export function profileEntry(userId: string): EntryAddress {
-  return new DocumentAddress(tags.profile(userId), policies.users, userId)
+  return document(userId, tags.profile(userId), policies.users)
 }
 
 /** `tokenHash` is the SHA-256 of the token in hex; the token's own text never gets here. */
 export function tokenEntry(userId: string, tokenHash: string): EntryAddress {
   const tag = tags.tokens(userId)
-  return { key: `${tag}/${tokenHash}`, tags: [tag, tags.owner(userId)], policy: policies.tokens }
+  return new OwnedAddress(userId, { key: `${tag}/${tokenHash}`, tag, policy: policies.tokens })
 }
 
 const DOCUMENT_ENTRIES: Record<string, (userId: string, id: string) => EntryAddress> = {

@@ -56,17 +56,28 @@ function isKnown(ifNoneMatch: string, etag: string): boolean {
   return ifNoneMatch.match(/"[^"]*"/g)?.some((tag) => tag === etag) ?? false
 }
 
+/** Of hits in memory, by their ttl in seconds: made once, since every answer has one. */
+const memoryHits: string[] = []
+const LONGEST_KEPT_TTL = 3_600
+
 /** The value of Cache-Status for one lookup. A ttl is in whole seconds, negative once the entry is stale by time. */
 export function cacheStatus({ outcome, tier, ttlMs, stored, collapsed }: Lookup): string {
+  const ttl = Math.floor(ttlMs / 1000)
   switch (outcome) {
     case 'hit':
     case 'stale':
-      return `roundhouse; hit; ttl=${Math.floor(ttlMs / 1000)}; detail=${tier}`
+      return tier === 'memory' && ttl >= 0 && ttl < LONGEST_KEPT_TTL
+        ? (memoryHits[ttl] ??= hitStatus(ttl, tier))
+        : hitStatus(ttl, tier)
     case 'stale-if-error':
-      return `roundhouse; hit; ttl=${Math.floor(ttlMs / 1000)}; detail=stale-if-error`
+      return hitStatus(ttl, outcome)
     case 'bypass':
       return 'roundhouse; fwd=bypass'
     case 'miss':
       return `roundhouse; fwd=miss${stored ? '; stored' : ''}${collapsed ? '; collapsed' : ''}`
   }
+}
+
+function hitStatus(ttl: number, detail: string | undefined): string {
+  return `roundhouse; hit; ttl=${ttl}; detail=${detail}`
 }

@@ -22,14 +22,16 @@ export function selectionOf(table: Table, query: ListQuery): Selection {
   const parts = [`limit=${limit}`]
   if (after !== undefined) parts.push(`cursor=${encodeCursor(after)}`)
   const filters: [Filter, string | number | boolean][] = []
-  for (const [field, filter] of Object.entries(table.filters)) {
-    const given = query[field]
-    if (given === undefined) continue
+  for (const field of Object.keys(table.filters)) {
+    const [filter, given] = [table.filters[field], query[field]]
+    if (filter === undefined || given === undefined) continue
     const value = filter.type === 'uuid' ? String(given).toLowerCase() : given
     filters.push([filter, value])
     parts.push(`${field}=${encodeURIComponent(value)}`)
   }
-  return { canonical: parts.sort().join('&'), limit, after, filters }
+  // Nearly every list is asked for without filters: nothing to sort then.
+  const canonical = parts.length === 1 ? `limit=${limit}` : parts.sort().join('&')
+  return { canonical, limit, after, filters }
 }
 
 /**

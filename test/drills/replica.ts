@@ -28,7 +28,7 @@ export interface ReplicaReport {
 const statements: Record<string, number> = {}
 const config = loadConfig(process.env)
 const app = await buildApp(config, {
-  server: { logger: { level: 'error' } },
+  logLevel: 'error',
   onQuery: (name) => (statements[name] = (statements[name] ?? 0) + 1),
 })
 

@@ -81,7 +81,7 @@ export interface ServiceOptions extends AppOptions {
 export async function startService(t: Test, { env = {}, ...options }: ServiceOptions = {}): Promise<TestService> {
   const dataDir = env['DATABASE_URL'] === undefined ? { DATA_DIR: await preparedPgliteDir() } : {}
   const config = loadConfig({ ...CALM, ADMIN_TOKENS: ADMIN_TOKEN, ...dataDir, ...env })
-  const app = await buildApp(config, { server: { logger: false }, ...options })
+  const app = await buildApp(config, { logLevel: 'silent', ...options })
   t.teardown(() => app.close())
   const admin = new Caller(app, ADMIN_TOKEN)
   let users = 0

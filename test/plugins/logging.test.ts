@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import Fastify from 'fastify'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
 import errors from '../../plugins/errors.js'
-import logging, { loggerOptions } from '../../plugins/logging.js'
+import logging, { createLogger, loggerSettings, loggingOptions } from '../../plugins/logging.js'
 import { ServiceUnavailableError } from '../../services/errors.js'
 
 const TOKEN = 'a'.repeat(32)
@@ -10,13 +10,11 @@ const TOKEN = 'a'.repeat(32)
 /** An app that logs into memory, with routes that succeed and fail. */
 async function appWith(test: Test, env: Record<string, string>) {
   const config = loadConfig({ ADMIN_TOKENS: TOKEN, ...env })
-  const { logger, ...server } = loggerOptions(config, false)
-  if (typeof logger !== 'object') throw new Error('no settings for the logger')
   const lines: string[] = []
-  const stream = { write: (line: string) => void lines.push(line) }
-  const app = Fastify({ ...server, logger: { ...logger, stream } })
+  const logger = createLogger(config, { destination: { write: (line: string) => void lines.push(line) } })
+  const app = Fastify(loggingOptions(logger))
   await app.register(configPlugin, { config })
-  await app.register(logging)
+  await app.register(logging, { logger })
   await app.register(errors)
   app.get('/fine', async () => 'fine')
   app.get('/api/cache/health', async () => 'fine')
@@ -109,8 +107,7 @@ t.test('credentials are not logged with headers', async (t) => {
 
 t.test('pino-pretty is for a terminal outside production', async (t) => {
   const targetOf = (env: Record<string, string>, isTerminal: boolean) => {
-    const { logger } = loggerOptions(loadConfig({ ADMIN_TOKENS: TOKEN, ...env }), isTerminal)
-    return typeof logger === 'object' && 'transport' in logger
+    return 'transport' in loggerSettings(loadConfig({ ADMIN_TOKENS: TOKEN, ...env }), isTerminal)
   }
   t.equal(targetOf({}, true), true)
   t.equal(targetOf({}, false), false)
