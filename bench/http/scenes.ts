@@ -65,6 +65,7 @@ export async function openScenes(options: {
     'cache-control': headers.get('cache-control') ?? '',
     etag: headers.get('etag') ?? '',
     'content-type': headers.get('content-type') ?? '',
+    'server-timing': 'total;dur=0.05',
   })
   const bare = await start({ kind: 'bare', body: document.text, headers: headersOf(document) })
   const bareList = await start({ kind: 'bare', body: list.text, headers: headersOf(list) })
