@@ -25,12 +25,21 @@ export function encodeEntry(entry: StoredEntry): string {
 /** `undefined` when the text is not an entry of this format: a miss, never an error. */
 export function decodeEntry(text: string): StoredEntry | undefined {
   const end = text.indexOf('\n')
-  const fields = (end < 0 ? text : text.slice(0, end)).split(' ')
-  const [loadedAt, freshUntil, expiresAt] = [Number(fields[0]), Number(fields[1]), Number(fields[2])]
-  const etag = fields[3]
-  if (etag === undefined || !Number.isFinite(loadedAt + freshUntil + expiresAt)) return undefined
-  const document = end < 0 ? undefined : new Document(text.slice(end + 1), etag)
-  return { document, loadedAt, freshUntil, expiresAt, stamps: fields.slice(4) }
+  const header = end < 0 ? text : text.slice(0, end)
+  const fresh = header.indexOf(' ') + 1
+  const expires = header.indexOf(' ', fresh) + 1
+  const etag = header.indexOf(' ', expires) + 1
+  if (fresh === 0 || expires === 0 || etag === 0) return undefined
+  const stamps = header.indexOf(' ', etag) + 1
+  const loadedAt = Number(header.slice(0, fresh - 1))
+  const freshUntil = Number(header.slice(fresh, expires - 1))
+  const expiresAt = Number(header.slice(expires, etag - 1))
+  if (!Number.isFinite(loadedAt + freshUntil + expiresAt)) return undefined
+  const document =
+    end < 0
+      ? undefined
+      : new Document(text.slice(end + 1), header.slice(etag, stamps === 0 ? header.length : stamps - 1))
+  return { document, loadedAt, freshUntil, expiresAt, stamps: stamps === 0 ? [] : header.slice(stamps).split(' ') }
 }
 
 /** The version in front of a stamp's incarnation; -1 for what is no stamp, so that it is behind everything. */

@@ -61,8 +61,6 @@ const PRUNE_EVERY_MS = 3_600_000
 export class Engine {
   readonly options: EngineOptions
   readonly tiers: Tiers
-  /** For reads from memory. */
-  readonly runClock: RunClock
   readonly flights = new SingleFlight<MemoryEntry>()
   #state: ReplicaState | undefined
   #wasRedisLost = false
@@ -84,9 +82,9 @@ export class Engine {
     const journalId = identity.id
     const { clock, boundMs, journal, events, random, randomId, leaseMs } = options
     const tags = new TagRegistry<MemoryEntry>({ maxIdle: MAX_IDLE_TAGS })
-    this.runClock = new RunClock(clock)
+    const runClock = new RunClock(clock)
     const memory = new MemoryTier({
-      clock: this.runClock,
+      clock: runClock,
       maxItems: options.maxItems,
       maxBytes: options.maxBytes,
       tags,
@@ -96,6 +94,7 @@ export class Engine {
     const stats = new Stats({ isTimed: options.isTimed })
     this.tiers = {
       clock,
+      runClock,
       tags,
       memory,
       stats,

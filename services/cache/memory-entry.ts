@@ -11,7 +11,9 @@ export interface MemoryFill {
   readonly freshUntil: number
   readonly expiresAt: number
   readonly clearVersion: number
-  readonly stamps: readonly { readonly state: TagState<MemoryEntry>; readonly version: number }[]
+  /** The tags it depends on, and the version of each that it was read under. */
+  readonly states: readonly TagState<MemoryEntry>[]
+  readonly versions: readonly number[]
   /** Where hits of the entry are counted. */
   readonly counts: DomainCounts
 }
@@ -42,9 +44,9 @@ export class MemoryEntry implements Lookup {
     this.clearVersion = fill.clearVersion
     this.counts = fill.counts
     this.#clock = clock
-    this.links = fill.stamps.map(({ state, version }) => ({
+    this.links = fill.states.map((state, n) => ({
       state,
-      version,
+      version: fill.versions[n] ?? -1,
       entry: this,
       previous: undefined,
       next: undefined,

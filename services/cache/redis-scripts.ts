@@ -34,11 +34,12 @@ return raised
 `)
 
 /**
- * Before a load: takes the leases that are free (or held by the load this one supersedes) and returns the stamps to
- * load under. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
+ * Before loads: takes the leases that are free (or held by the load that one of these supersedes) and returns the
+ * stamps to load under. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
  * Every tag's lifetime starts anew, so that it outlives the entry about to be filled.
  *
- * KEYS lease… tag…   ARGV leases leaseId supersededId leaseMs lifetimeMs incarnation heard…   reply: 0|1 a lease, a stamp a tag
+ * KEYS lease… tag…   ARGV leases leaseMs lifetimeMs incarnation, a leaseId and a supersededId per lease, heard…
+ * reply: 0|1 a lease, a stamp a tag
  */
 export const BEGIN = script(`
 ${VERSION_OF}
@@ -46,20 +47,21 @@ local leases = tonumber(ARGV[1])
 local reply = {}
 for i = 1, leases do
   reply[i] = 0
-  if redis.call('SET', KEYS[i], ARGV[2], 'NX', 'PX', ARGV[4]) then
+  local id, superseded = ARGV[3 + 2 * i], ARGV[4 + 2 * i]
+  if redis.call('SET', KEYS[i], id, 'NX', 'PX', ARGV[2]) then
     reply[i] = 1
-  elseif ARGV[3] ~= '' and redis.call('GET', KEYS[i]) == ARGV[3] then
-    redis.call('SET', KEYS[i], ARGV[2], 'PX', ARGV[4])
+  elseif superseded ~= '' and redis.call('GET', KEYS[i]) == superseded then
+    redis.call('SET', KEYS[i], id, 'PX', ARGV[2])
     reply[i] = 1
   end
 end
 for i = 1, #KEYS - leases do
   local key = KEYS[leases + i]
-  local held = redis.call('GETEX', key, 'PX', ARGV[5])
-  local heard = ARGV[6 + i]
+  local held = redis.call('GETEX', key, 'PX', ARGV[3])
+  local heard = ARGV[4 + 2 * leases + i]
   if not held or versionOf(held) < tonumber(heard) then
-    held = heard .. ':' .. ARGV[6]
-    redis.call('SET', key, held, 'PX', ARGV[5])
+    held = heard .. ':' .. ARGV[4]
+    redis.call('SET', key, held, 'PX', ARGV[3])
   end
   reply[leases + i] = held
 end
@@ -67,10 +69,10 @@ return reply
 `)
 
 /**
- * After a load: stores each entry only if every one of its tags still equals its stamp, and gives the lease back if it
- * is still this load's.
+ * After loads: stores each entry only if every one of its tags still equals its stamp, and gives the lease back if it
+ * is still that load's.
  *
- * KEYS entry… lease… tag…   ARGV entries leaseId stamp… then per entry: value lifetimeMs its tags' numbers ("1 3")
+ * KEYS entry… lease… tag…   ARGV entries stamp… then per entry: value lifetimeMs leaseId its tags' numbers ("1 3")
  * reply: 0|1 an entry
  */
 export const FILL = script(`
@@ -78,19 +80,19 @@ local entries = tonumber(ARGV[1])
 local tags = #KEYS - 2 * entries
 local equal = {}
 for i = 1, tags do
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]
 end
 local reply = {}
 for i = 1, entries do
-  local at = 2 + tags + 3 * (i - 1)
+  local at = 1 + tags + 4 * (i - 1)
   reply[i] = 1
-  for number in string.gmatch(ARGV[at + 3], '%d+') do
+  for number in string.gmatch(ARGV[at + 4], '%d+') do
     if not equal[tonumber(number)] then reply[i] = 0 end
   end
   if reply[i] == 1 then
     redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[at + 2])
   end
-  if redis.call('GET', KEYS[entries + i]) == ARGV[2] then
+  if redis.call('GET', KEYS[entries + i]) == ARGV[at + 3] then
     redis.call('DEL', KEYS[entries + i])
   end
 end

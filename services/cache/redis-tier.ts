@@ -1,11 +1,13 @@
-import { BatchedMget } from './batched-mget.js'
 import type { Breaker } from './breaker.js'
-import { decodeEntry, encodeEntry, type StoredEntry, versionOf } from './codec.js'
+import { decodeEntry, type StoredEntry, versionOf } from './codec.js'
 import type { EntryAddress, RaisedTag } from './entry.js'
 import { ownerOf } from './entry.js'
 import type { RedisClient } from './redis-client.js'
+import { RedisCommands } from './redis-commands.js'
 import type { RedisKeys } from './redis-keys.js'
-import { BEGIN, FILL, RAISE, RELEASE, type Script, VOUCH } from './redis-scripts.js'
+import { type RedisBegin, type RedisBegun, type RedisFill, RedisLoads } from './redis-loads.js'
+import { type RedisReader, RedisReads } from './redis-reads.js'
+import { RAISE, RELEASE, VOUCH } from './redis-scripts.js'
 import { CLEAR_TAG } from './tags.js'
 
 export interface RedisTierOptions {
@@ -18,59 +20,40 @@ export interface RedisTierOptions {
   /** Longer than any entry lives; a tag key that goes is a miss, never a hit. */
   readonly tagLifetimeMs: number
   readonly randomId: () => string
-  /** {@link Clock.endOfRun}: reads of one run share a command. */
+  /** {@link Clock.endOfRun}: reads, begins and fills of one run share commands. */
   readonly endOfRun: ((work: () => void) => void) | undefined
   readonly onError: () => void
 }
 
-export interface RedisRead {
-  /** `undefined`: there is none, or it is not valid any more. */
-  readonly entry: StoredEntry | undefined
-  readonly isLeased: boolean
-}
-
-export interface RedisBegin {
-  readonly stamps: ReadonlyMap<string, string>
-  /** Per address: may this load go ahead, or is another replica at it? */
-  readonly leases: readonly boolean[]
-}
-
-export interface RedisFill {
-  readonly address: EntryAddress
-  readonly entry: StoredEntry
-  readonly lifetimeMs: number
-}
-
-/** The commands of the protocol, each one round trip. All of them reject while the breaker is open. */
+/** The commands of the protocol, each one round trip. All of them fail while the breaker is open. */
 export class RedisTier {
   readonly #options: RedisTierOptions
-  readonly #reads: BatchedMget
+  readonly #commands: RedisCommands
+  readonly #reads: RedisReads
+  readonly #loads: RedisLoads
 
   constructor(options: RedisTierOptions) {
     this.#options = options
-    const run = <T>(command: () => Promise<T>): Promise<T> => this.#run(command)
-    this.#reads = new BatchedMget({ client: options.client, run, endOfRun: options.endOfRun })
+    const { keys, isCluster, endOfRun, leaseMs, tagLifetimeMs, randomId } = options
+    this.#commands = new RedisCommands(options)
+    const commands = this.#commands
+    this.#reads = new RedisReads({ commands, keys, isCluster, endOfRun })
+    this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId }, endOfRun)
   }
 
-  /**
-   * An entry and the tags it depends on, at one moment: it is returned only while each of its tags is present and equal
-   * to its stamp. `withLease`: also whether somebody holds the lease to load it.
-   */
-  async read(
-    address: EntryAddress,
-    clearVersion: number,
-    options?: { readonly withLease: boolean },
-  ): Promise<RedisRead> {
-    const { keys, isCluster } = this.#options
-    const { key, tags } = address
-    const names = [keys.entry(key, clearVersion)]
-    for (const tag of tags) names.push(keys.tag(tag))
-    if (options?.withLease === true) names.push(keys.lease(key, clearVersion))
-    const values = await this.#reads.get(isCluster ? ownerOf(key) : '', names)
-    const text = values[0]
-    const entry = text == null ? undefined : decodeEntry(text)
-    const isValid = entry !== undefined && tags.every((_, n) => values[n + 1] === entry.stamps[n])
-    return { entry: isValid ? entry : undefined, isLeased: options?.withLease === true && values.at(-1) != null }
+  /** Calls `reader` back, with an entry that is valid or with none. */
+  read(reader: RedisReader): void {
+    this.#reads.add(reader)
+  }
+
+  /** Takes the stamps to load under, and the lease. */
+  begin(request: RedisBegin): Promise<RedisBegun> {
+    return this.#loads.begin(request)
+  }
+
+  /** Stores an entry if its tags still equal its stamps, and gives the lease back; whether it was stored. */
+  fill(request: RedisFill): Promise<boolean> {
+    return this.#loads.fill(request)
   }
 
   /** An entry as it lies there, valid or not, and its tags' values: for inspection. */
@@ -78,68 +61,15 @@ export class RedisTier {
     address: EntryAddress,
     clearVersion: number,
   ): Promise<{ entry: StoredEntry | undefined; current: Map<string, string> }> {
-    const { client, keys } = this.#options
+    const { keys } = this.#options
     const names = [keys.entry(address.key, clearVersion), ...address.tags.map((tag) => keys.tag(tag))]
-    const [text, ...values] = await this.#run(() => client.mget(names))
+    const [text, ...values] = await this.#commands.mget(names)
     const current = new Map<string, string>()
     address.tags.forEach((tag, n) => {
       const value = values[n]
       if (value != null) current.set(tag, value)
     })
     return { entry: text == null ? undefined : decodeEntry(text), current }
-  }
-
-  /** Takes the stamps to load under, and the leases. `heard` gives the version each tag must have at least. */
-  async begin(request: {
-    readonly addresses: readonly EntryAddress[]
-    readonly clearVersion: number
-    readonly heard: (tag: string) => number
-    /** Empty: take no leases. */
-    readonly leaseId: string
-    readonly supersededId: string
-  }): Promise<RedisBegin> {
-    const { keys, leaseMs, tagLifetimeMs, randomId } = this.#options
-    const { addresses, clearVersion, heard, leaseId, supersededId } = request
-    const tags = tagsOf(addresses)
-    const names = leaseId === '' ? [] : addresses.map(({ key }) => keys.lease(key, clearVersion))
-    const leases = names.length
-    for (const tag of tags) names.push(keys.tag(tag))
-    const reply = (await this.#script(BEGIN, names, [
-      leases,
-      leaseId,
-      supersededId,
-      leaseMs,
-      tagLifetimeMs,
-      randomId(),
-      ...tags.map(heard),
-    ])) as (number | string)[]
-    const stamps = new Map(tags.map((tag, at) => [tag, String(reply[leases + at])]))
-    return { stamps, leases: addresses.map((_, at) => at >= leases || reply[at] === 1) }
-  }
-
-  /** Stores each entry whose tags still equal its stamps; returns which were accepted. */
-  async fill(fills: readonly RedisFill[], clearVersion: number, leaseId: string): Promise<boolean[]> {
-    const { keys } = this.#options
-    const addresses = fills.map(({ address }) => address)
-    const stamps = new Map<string, string>()
-    for (const { address, entry } of fills) address.tags.forEach((tag, n) => stamps.set(tag, entry.stamps[n] ?? ''))
-    const tags = [...stamps.keys()]
-    const names = [
-      ...addresses.map(({ key }) => keys.entry(key, clearVersion)),
-      ...addresses.map(({ key }) => keys.lease(key, clearVersion)),
-      ...tags.map((tag) => keys.tag(tag)),
-    ]
-    const reply = (await this.#script(FILL, names, [
-      fills.length,
-      leaseId,
-      ...stamps.values(),
-      ...fills.flatMap(({ address, entry, lifetimeMs }) => [
-        encodeEntry(entry),
-        Math.max(1, Math.ceil(lifetimeMs)),
-        address.tags.map((tag) => tags.indexOf(tag) + 1).join(' '),
-      ]),
-    ])) as number[]
-    return reply.map((accepted) => accepted === 1)
   }
 
   /** Makes every tag at least its version. Once this resolves, no entry read under a lower version is valid. */
@@ -155,7 +85,7 @@ export class RedisTier {
     }
     await Promise.all(
       [...slots.values()].map((rows) =>
-        this.#script(
+        this.#commands.script(
           RAISE,
           rows.map(({ tag }) => keys.tag(tag)),
           [tagLifetimeMs, randomId(), ...rows.map(({ version }) => version)],
@@ -165,49 +95,18 @@ export class RedisTier {
   }
 
   async release(address: EntryAddress, clearVersion: number, leaseId: string): Promise<void> {
-    await this.#script(RELEASE, [this.#options.keys.lease(address.key, clearVersion)], [leaseId])
+    await this.#commands.script(RELEASE, [this.#options.keys.lease(address.key, clearVersion)], [leaseId])
   }
 
   /** Vouches until `validUntil` on Redis's clock (0: asks the time only); returns Redis's time in ms. */
   async vouch(clearVersion: number, validUntil: number): Promise<number> {
-    const reply = await this.#script(VOUCH, [this.#options.keys.voucher()], [clearVersion, Math.floor(validUntil)])
-    return Number(reply)
+    const keys = [this.#options.keys.voucher()]
+    return Number(await this.#commands.script(VOUCH, keys, [clearVersion, Math.floor(validUntil)]))
   }
 
   /** The clear version of the replica that vouches for Redis now, or `undefined` when none does. */
   async readVoucher(): Promise<number | undefined> {
-    const { client, keys } = this.#options
-    const value = await this.#run(() => client.get(keys.voucher()))
+    const value = await this.#commands.get(this.#options.keys.voucher())
     return value === null ? undefined : versionOf(value)
   }
-
-  #script(script: Script, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
-    const { client } = this.#options
-    return this.#run(() =>
-      client.evalsha(script.sha, keys.length, ...keys, ...values).catch((error: unknown) => {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return client.eval(script.text, keys.length, ...keys, ...values)
-      }),
-    )
-  }
-
-  async #run<T>(command: () => Promise<T>): Promise<T> {
-    const { breaker, onError } = this.#options
-    if (breaker.isOpen) throw new Error('Redis is out of use after repeated failures')
-    try {
-      const reply = await command()
-      breaker.succeeded()
-      return reply
-    } catch (error) {
-      onError()
-      breaker.failed(error instanceof Error ? error.message : String(error))
-      throw error
-    }
-  }
-}
-
-function tagsOf(addresses: readonly EntryAddress[]): string[] {
-  const first = addresses[0]
-  if (addresses.length === 1 && first !== undefined) return [...first.tags]
-  return [...new Set(addresses.flatMap(({ tags }) => tags))]
 }

@@ -1,3 +1,4 @@
+import { type StoredEntry, versionOf } from './codec.js'
 import type { EntryAddress, Lookup } from './entry.js'
 import type { TagRegistry, TagState } from './tags.js'
 
@@ -8,59 +9,81 @@ import type { TagRegistry, TagState } from './tags.js'
  * already waiting get its value, it is not kept, and later readers start anew.
  */
 export class Flight<Entry> {
-  readonly key: string
+  readonly address: EntryAddress
   readonly startedAt: number
   readonly clearVersion: number
-  readonly leaseId: string
-  /** The lease of the detached flight this one takes over from, if any. */
-  readonly supersededId: string
+  /** The flight's tags, in the order of the address. */
+  readonly states: readonly TagState<Entry>[]
+  /** What the flight reads under, a version a tag: what was heard of, or the stamps of a begin. */
+  versions: readonly number[]
   readonly #tags: TagRegistry<Entry>
-  readonly #states: readonly TagState<Entry>[]
-  #versions: readonly number[]
+  readonly #newLeaseId: () => string
+  readonly #superseded: Flight<Entry> | undefined
+  #leaseId: string | undefined
 
   constructor(options: {
-    address: EntryAddress
-    tags: TagRegistry<Entry>
-    startedAt: number
-    leaseId: string
-    supersededId: string
+    readonly address: EntryAddress
+    readonly tags: TagRegistry<Entry>
+    readonly startedAt: number
+    /** Empty ids: this flight takes no lease. */
+    readonly newLeaseId: () => string
+    /** The detached flight this one takes over from, if any. */
+    readonly superseded: Flight<Entry> | undefined
   }) {
-    this.key = options.address.key
+    const { address, tags } = options
+    this.address = address
     this.startedAt = options.startedAt
-    this.leaseId = options.leaseId
-    this.supersededId = options.supersededId
-    this.#tags = options.tags
-    this.clearVersion = options.tags.clearVersion
-    this.#states = options.address.tags.map((tag) => options.tags.state(tag))
-    for (const state of this.#states) state.pins += 1
-    this.#versions = this.#states.map(({ heard }) => heard)
+    this.#tags = tags
+    this.#newLeaseId = options.newLeaseId
+    this.#superseded = options.superseded
+    this.clearVersion = tags.clearVersion
+    this.states = address.tags.map((tag) => tags.state(tag))
+    for (const state of this.states) state.pins += 1
+    this.versions = this.states.map(({ heard }) => heard)
   }
 
   get isDetached(): boolean {
-    if (this.clearVersion !== this.#tags.clearVersion) return true
-    return this.#states.some((state, n) => state.heard > (this.#versions[n] ?? -1))
+    return this.clearVersion !== this.#tags.clearVersion || this.states.some(({ heard }, n) => heard > this.#version(n))
   }
 
-  /** The flight's tags with the versions it reads under. */
-  get stamps(): { state: TagState<Entry>; version: number }[] {
-    return this.#states.map((state, n) => ({ state, version: this.#versions[n] ?? -1 }))
+  /** The flight's lease; made when it is first asked for, since a hit in Redis needs none. */
+  get leaseId(): string {
+    this.#leaseId ??= this.#newLeaseId()
+    return this.#leaseId
+  }
+
+  /** The lease that this flight may take over; empty when there is none. */
+  get supersededId(): string {
+    return (this.#superseded && this.#superseded.#leaseId) ?? ''
+  }
+
+  /** The versions that a stored entry was read under, if none of them is behind what has been heard of by now. */
+  acceptedVersions(stored: StoredEntry): readonly number[] | undefined {
+    if (this.clearVersion !== this.#tags.clearVersion) return undefined
+    const versions = stored.stamps.map(versionOf)
+    if (this.states.some(({ heard }, n) => (versions[n] ?? -1) < heard)) return undefined
+    return versions
   }
 
   /** Reads under these versions from here on: the stamps of a begin, or what has been heard of now. */
   readUnder(versions?: readonly number[]): void {
-    this.#versions = versions ?? this.#states.map(({ heard }) => heard)
+    this.versions = versions ?? this.states.map(({ heard }) => heard)
   }
 
   /** Call once, at the end. */
   land(): void {
-    for (const state of this.#states) {
+    for (const state of this.states) {
       state.pins -= 1
       this.#tags.release(state)
     }
   }
+
+  #version(n: number): number {
+    return this.versions[n] ?? -1
+  }
 }
 
-interface Running<Entry> {
+export interface Running<Entry> {
   readonly flight: Flight<Entry>
   readonly lookup: Promise<Lookup>
   /** How many flights had been started before it: a read that knows of more began after it. */
@@ -96,14 +119,16 @@ export class SingleFlight<Entry> {
     return running
   }
 
-  start(flight: Flight<Entry>, run: () => Promise<Lookup>): Promise<Lookup> {
-    const number = this.#started
+  /** `lookup` is what readers that join get. {@link SingleFlight.end} must follow. */
+  start(flight: Flight<Entry>, lookup: Promise<Lookup>): void {
+    this.#flights.set(flight.address.key, { flight, lookup, number: this.#started })
     this.#started += 1
-    const lookup = run().finally(() => {
-      if (this.#flights.get(flight.key)?.flight === flight) this.#flights.delete(flight.key)
-      flight.land()
-    })
-    this.#flights.set(flight.key, { flight, lookup, number })
-    return lookup
+  }
+
+  /** Before the readers get their answer: whoever reads from then on begins anew. */
+  end(flight: Flight<Entry>): void {
+    const { key } = flight.address
+    if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
+    flight.land()
   }
 }

@@ -1,11 +1,10 @@
-import type { RunClock } from './clock.js'
 import type { Document, EntryAddress, Loader, Lookup, RaisedTag } from './entry.js'
 import type { Engine } from './engine.js'
 import { inspect, type Inspection } from './inspect.js'
 import type { MemoryEntry } from './memory-entry.js'
-import { lookInRedis, type ManyLoader, readMany } from './read-many.js'
-import { ReadThrough } from './read-through.js'
-import { Flight } from './single-flight.js'
+import { getFromRedis, type ManyLoader, readMany } from './read-many.js'
+import { type FlightOwner, ReadThrough } from './read-through.js'
+import { Flight, type Running } from './single-flight.js'
 import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
 import { CLEAR_TAG } from './tags.js'
 import { tagDigest } from './version-token.js'
@@ -20,15 +19,18 @@ import type { ReplicaState, Tiers } from './tiers.js'
  */
 export class TieredCache {
   readonly #engine: Engine
-  readonly #refreshing = new Set<string>()
-
   readonly #tiers: Tiers
-  readonly #runClock: RunClock
+  readonly #refreshing = new Set<string>()
+  /** Flights whose starter has gone with another answer: their own is not counted. */
+  readonly #abandoned = new WeakSet<Flight<MemoryEntry>>()
+  readonly #owner: FlightOwner = {
+    landed: (reading, lookup) => this.#landed(reading, lookup),
+    insteadOfLoad: (address) => (this.state === 'isolated' ? this.#staleIfError(address) : undefined),
+  }
 
   constructor(engine: Engine) {
     this.#engine = engine
     this.#tiers = engine.tiers
-    this.#runClock = engine.runClock
   }
 
   /** Stops following the journal and using Redis; the clients handed in are their owner's to close. */
@@ -42,16 +44,18 @@ export class TieredCache {
 
   /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
   peek(address: EntryAddress): Lookup | undefined {
-    return this.#freshHit(address.key)
+    const { runClock } = this.#tiers
+    const now = runClock.now()
+    const held = this.#held(address.key, now)
+    return held !== undefined && now < held.freshUntil ? countHit(held) : undefined
   }
 
   /** What the tiers have, without a load; `undefined` when none has it. */
   async get(address: EntryAddress): Promise<Lookup | undefined> {
-    const { tiers, options } = this.#engine
-    if (!options.isEnabled) return undefined
+    if (!this.#engine.options.isEnabled) return undefined
     const fresh = this.peek(address)
     if (fresh !== undefined) return fresh
-    const [found] = await lookInRedis(tiers, [address])
+    const found = await getFromRedis(this.#tiers, address)
     return found === undefined ? undefined : this.#record(address, found)
   }
 
@@ -60,34 +64,24 @@ export class TieredCache {
    * in use. Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
    */
   getOrLoad(address: EntryAddress, load: Loader): Promise<Lookup> {
-    const fresh = this.#freshHit(address.key)
-    if (fresh !== undefined) return fresh.promise
-    const { flights, options } = this.#engine
-    return options.isEnabled ? this.#read(address, load, flights.started) : this.#bypass(address, load)
-  }
-
-  /** A fresh entry of memory, while the barrier is younger than H (which it never is with the cache switched off). */
-  #freshHit(key: string): MemoryEntry | undefined {
-    const { memory, journal } = this.#tiers
-    const now = this.#runClock.now()
-    if (!journal.isCurrent(now)) return undefined
-    const entry = memory.read(key, now)
-    if (entry === undefined || now >= entry.freshUntil) return undefined
-    entry.counts.memoryHits += 1
-    if (entry.document === undefined) entry.counts.negativeHits += 1
-    return entry
+    return this.#read(address, load, this.#engine.flights.started)
   }
 
   /** `began`: how many flights had been started when the read began. */
   #read(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
-    const { tiers } = this.#engine
-    const now = tiers.clock.now()
-    const held = tiers.journal.isCurrent(now) ? tiers.memory.read(address.key, now) : undefined
-    if (held !== undefined) {
-      if (now >= held.freshUntil) this.#refresh(address, load)
-      return Promise.resolve(this.#record(address, held))
-    }
-    return this.#miss(address, load, began)
+    const now = this.#tiers.runClock.now()
+    const held = this.#held(address.key, now)
+    if (held !== undefined && now < held.freshUntil) return countHit(held).promise
+    if (!this.#engine.options.isEnabled) return this.#bypass(address, load)
+    if (held === undefined) return this.#miss(address, load, began)
+    this.#refresh(address, load)
+    return Promise.resolve(this.#record(address, held))
+  }
+
+  /** An entry of memory that may be served, while the barrier is younger than H (which it never is when switched off). */
+  #held(key: string, now: number): MemoryEntry | undefined {
+    const { memory, journal } = this.#tiers
+    return journal.isCurrent(now) ? memory.read(key, now) : undefined
   }
 
   /**
@@ -124,11 +118,10 @@ export class TieredCache {
    * and may have changed since belongs in {@link TieredCache.getOrLoad}, which takes the stamps before it loads.
    */
   async set(address: EntryAddress, document: Document): Promise<boolean> {
-    const { tiers, options } = this.#engine
-    if (!options.isEnabled) return false
+    if (!this.#engine.options.isEnabled) return false
     const flight = this.#flight(address)
     try {
-      const lookup = await new ReadThrough(tiers, flight, address, () => Promise.resolve(document)).write(document)
+      const lookup = await new ReadThrough(this.#tiers, flight, () => Promise.resolve(document)).write(document)
       return lookup.stored
     } finally {
       flight.land()
@@ -184,28 +177,46 @@ export class TieredCache {
     return cacheHealth(this.#engine)
   }
 
-  async #miss(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
-    const { tiers, flights, options } = this.#engine
+  #miss(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
+    const { clock, journal } = this.#tiers
+    const { flights, options } = this.#engine
     const shared = flights.join(address.key, (startedAt) => {
-      const now = tiers.clock.now()
-      return tiers.journal.isCurrent(now) || now - startedAt < options.boundMs
+      const now = clock.now()
+      return journal.isCurrent(now) || now - startedAt < options.boundMs
     })
-    if (shared !== undefined) {
-      const lookup = await this.#orStale(shared.lookup, () => this.#staleIfError(address))
-      // Redis may have answered before this read began, and have acknowledged a raise in between: look again.
-      if (lookup.tier === 'redis' && shared.number < began) return this.#read(address, load, began)
-      return this.#record(address, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
-    }
+    if (shared !== undefined) return this.#share(shared, address, load, began)
     const flight = this.#flight(address)
-    const reading = flights.start(flight, () => new ReadThrough(tiers, flight, address, load).read())
-    const lookup = await this.#orStale(reading, () => this.#staleIfError(address))
+    const reading = new ReadThrough(this.#tiers, flight, load).read(this.#owner)
+    flights.start(flight, reading)
+    return this.state === 'isolated' ? this.#orAbandon(flight, reading) : reading
+  }
+
+  /** Takes part in another reader's flight. */
+  async #share(shared: Running<MemoryEntry>, address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
+    const lookup = await this.#orStale(shared.lookup, () => this.#staleIfError(address))
+    // Redis may have answered before this read began, and have acknowledged a raise in between: look again.
+    if (lookup.tier === 'redis' && shared.number < began) return this.#read(address, load, began)
+    return this.#record(address, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
+  }
+
+  async #orAbandon(flight: Flight<MemoryEntry>, reading: Promise<Lookup>): Promise<Lookup> {
+    let stale: Lookup | undefined
+    const lookup = await this.#orStale(reading, () => (stale = this.#staleIfError(flight.address)))
+    if (lookup !== stale) return lookup
+    this.#abandoned.add(flight)
+    return this.#record(flight.address, lookup)
+  }
+
+  /** Counts the flight for the read that started it. */
+  #landed({ flight, address, load }: ReadThrough, lookup: Lookup | undefined): void {
+    this.#engine.flights.end(flight)
+    if (lookup === undefined || this.#abandoned.has(flight)) return
     if (lookup.outcome === 'stale') this.#refresh(address, load)
-    return this.#record(address, lookup)
+    this.#record(address, lookup)
   }
 
   /** One background load of an entry that is stale by time; its failure leaves the entry as it is. */
   #refresh(address: EntryAddress, load: Loader): void {
-    const { tiers } = this.#engine
     if (this.#refreshing.has(address.key)) return
     this.#refreshing.add(address.key)
     const flight = this.#flight(address)
@@ -213,17 +224,17 @@ export class TieredCache {
       this.#refreshing.delete(address.key)
       flight.land()
     }
-    new ReadThrough(tiers, flight, address, load).refresh().then(done, done)
+    new ReadThrough(this.#tiers, flight, load).refresh().then(done, done)
   }
 
   #flight(address: EntryAddress): Flight<MemoryEntry> {
-    const { tiers, flights } = this.#engine
+    const { tags, runClock, randomId } = this.#tiers
     return new Flight({
       address,
-      tags: tiers.tags,
-      startedAt: tiers.clock.now(),
-      leaseId: tiers.randomId(),
-      supersededId: flights.underWay(address.key)?.leaseId ?? '',
+      tags,
+      startedAt: runClock.now(),
+      newLeaseId: randomId,
+      superseded: this.#engine.flights.underWay(address.key),
     })
   }
 
@@ -276,6 +287,12 @@ export class TieredCache {
     this.#engine.tiers.stats.record(address.policy.domain, lookup)
     return lookup
   }
+}
+
+function countHit(entry: MemoryEntry): MemoryEntry {
+  entry.counts.memoryHits += 1
+  if (entry.document === undefined) entry.counts.negativeHits += 1
+  return entry
 }
 
 function bypassed(document: Document | undefined): Lookup {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import type { Clock, RunClock } from './clock.js'
 import type { JournalFollower } from './journal.js'
 import type { MemoryEntry } from './memory-entry.js'
 import type { MemoryTier } from './memory-tier.js'
@@ -10,6 +10,8 @@ import type { TagRegistry } from './tags.js'
 /** The parts one read walks through. */
 export interface Tiers {
   readonly clock: Clock
+  /** One look at the clock in a run: for what every read asks. */
+  readonly runClock: RunClock
   readonly tags: TagRegistry<MemoryEntry>
   readonly memory: MemoryTier
   readonly redis: { readonly tier: RedisTier; readonly link: RedisLink } | undefined
@@ -30,9 +32,9 @@ export function replicaState({ journal, redis }: Tiers, now: number): ReplicaSta
 
 /** The Redis tier, if it may answer now. */
 export function usableRedis(tiers: Tiers): RedisTier | undefined {
-  const { redis, journal, clock } = tiers
+  const { redis, journal, runClock } = tiers
   if (redis === undefined) return undefined
-  const now = clock.now()
+  const now = runClock.now()
   const isUsable = journal.isCurrent(now) ? redis.link.isTrusted : redis.link.isVouched(now)
   return isUsable ? redis.tier : undefined
 }

@@ -2,7 +2,7 @@ import type { Edit, Guard } from './guards.js'
 
 const CACHE = 'services/cache/tiered-cache.ts'
 const READ = 'services/cache/read-through.ts'
-const MANY = 'services/cache/read-many.ts'
+const FILLING = 'services/cache/filling.ts'
 const FLIGHT = 'services/cache/single-flight.ts'
 const MEMORY = 'services/cache/memory-tier.ts'
 const JOURNAL = 'services/cache/journal.ts'
@@ -16,25 +16,13 @@ function edit(file: string, from: string, to: string): readonly Edit[] {
 export const ENGINE_GUARDS: readonly Guard[] = [
   {
     name: 'memory is served only while the journal is followed',
-    edits: [
-      {
-        file: CACHE,
-        from: `const now = this.#runClock.now()
-    if (!journal.isCurrent(now)) return undefined`,
-        to: 'const now = this.#runClock.now()',
-      },
-    ],
-    noticedBy: ['races/lost-message'],
-    schedules: 3_000,
-  },
-  {
-    name: 'the same for an entry that is stale by time',
     edits: edit(
       CACHE,
-      'const held = tiers.journal.isCurrent(now) ? tiers.memory.read(address.key, now) : undefined',
-      'const held = tiers.memory.read(address.key, now)',
+      'return journal.isCurrent(now) ? memory.read(key, now) : undefined',
+      'return memory.read(key, now)',
     ),
     noticedBy: ['races/lost-message'],
+    schedules: 3_000,
   },
   {
     name: 'each run of JavaScript looks at the clock anew',
@@ -73,52 +61,29 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'what Redis has is not answered below a version heard of',
-    edits: edit(
-      READ,
-      'if (this.#address.tags.some((tag, n) => (versions[n] ?? -1) < tags.heardOf(tag))) return undefined',
-      '',
-    ),
-    noticedBy: ['races/late-promotion'],
-  },
-  {
-    name: 'the same for several entries, and for a look',
-    edits: edit(
-      MANY,
-      `if (address.tags.some((tag, n) => versionOf(entry.stamps[n] ?? '') < tags.heardOf(tag))) return undefined`,
-      '',
-    ),
+    edits: edit(FLIGHT, 'if (this.states.some(({ heard }, n) => (versions[n] ?? -1) < heard)) return undefined', ''),
     noticedBy: ['races/late-promotion'],
   },
   {
     name: 'a reply of Redis from before a clear is dropped',
-    edits: edit(READ, 'if (this.#flight.clearVersion !== tags.clearVersion) return undefined', ''),
+    edits: edit(FLIGHT, 'if (this.clearVersion !== this.#tags.clearVersion) return undefined', ''),
     noticedBy: ['races/late-promotion'],
     schedules: 3_000,
-  },
-  {
-    name: 'the same for several entries, and for a look after a clear',
-    edits: edit(
-      MANY,
-      'if (entry === undefined || clearVersion !== tags.clearVersion) return undefined',
-      'if (entry === undefined) return undefined',
-    ),
-    noticedBy: ['races/late-promotion'],
   },
   {
     name: 'stamps are taken before the load',
     edits: edit(
       READ,
-      'document = await this.#load()',
-      `document = await this.#load()
-      const late = begun.redis && (await this.#begin(begun.redis, { isLeaseNeeded: false }))
-      if (late !== undefined && late !== 'leased elsewhere') begun = late`,
+      'document = await this.load()',
+      `document = await this.load()
+      begun = await begin(usableRedis(this.#tiers), this.flight)`,
     ),
     noticedBy: ['races/stale-set'],
     schedules: 3_000,
   },
   {
     name: 'a refused fill is not kept in memory',
-    edits: edit(READ, `filled !== 'refused' &&`, ''),
+    edits: edit(FILLING, '!isRefused &&', ''),
     noticedBy: ['races/stale-set'],
   },
   {
@@ -165,16 +130,12 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a raised tag detaches a load',
-    edits: edit(
-      FLIGHT,
-      'return this.#states.some((state, n) => state.heard > (this.#versions[n] ?? -1))',
-      'return false',
-    ),
+    edits: edit(FLIGHT, ' || this.states.some(({ heard }, n) => heard > this.#version(n))', ''),
     noticedBy: ['races/joined-load'],
   },
   {
     name: 'a clear detaches a load',
-    edits: edit(FLIGHT, 'if (this.clearVersion !== this.#tags.clearVersion) return true', ''),
+    edits: edit(FLIGHT, 'this.clearVersion !== this.#tags.clearVersion || ', ''),
     noticedBy: ['races/joined-load'],
   },
   {
@@ -191,7 +152,7 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   {
     name: 'a running load holds on to its tags',
     edits: [
-      { file: FLIGHT, from: 'for (const state of this.#states) state.pins += 1', to: '' },
+      { file: FLIGHT, from: 'for (const state of this.states) state.pins += 1', to: '' },
       { file: FLIGHT, from: 'state.pins -= 1', to: '' },
     ],
     noticedBy: ['races/joined-load'],
@@ -217,12 +178,12 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a lifetime stamped by another clock is held within the policy',
-    edits: edit(READ, 'Math.min(stored.expiresAt - wallMs, longest.lifetimeMs)', 'stored.expiresAt - wallMs'),
+    edits: edit(FILLING, 'Math.min(stored.expiresAt - wallMs, longest.lifetimeMs)', 'stored.expiresAt - wallMs'),
     noticedBy: ['races/clock-skew'],
   },
   {
     name: 'one replica loads while the others wait',
-    edits: edit(READ, `if (options.isLeaseNeeded && begun.leases[0] !== true) return 'leased elsewhere'`, ''),
+    edits: edit(READ, 'if (begun.isGranted || !isLeaseNeeded) return begun', 'if (begun.stamps) return begun'),
     noticedBy: ['lease'],
   },
   {

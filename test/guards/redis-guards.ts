@@ -2,7 +2,8 @@ import type { Edit, Guard } from './guards.js'
 
 const SCRIPTS = 'services/cache/redis-scripts.ts'
 const MODEL = 'test/helpers/cache/model-redis-scripts.ts'
-const TIER = 'services/cache/redis-tier.ts'
+const READS = 'services/cache/redis-reads.ts'
+const LOADS = 'services/cache/redis-loads.ts'
 const LINK = 'services/cache/redis-link.ts'
 
 function script(from: string, to: string): Edit {
@@ -14,8 +15,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
   {
     name: 'a fill compares the stamps',
     edits: [
-      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`, `equal[i] = true`),
-      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[2 + at])', to: 'tags.map(() => true)' },
+      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`, `equal[i] = true`),
+      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[1 + at])', to: 'tags.map(() => true)' },
     ],
     noticedBy: ['races/stale-set'],
   },
@@ -23,9 +24,9 @@ export const REDIS_GUARDS: readonly Guard[] = [
     name: 'a fill makes no tag',
     edits: [
       script(
-        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
-        `  redis.call('SET', KEYS[2 * entries + i], ARGV[2 + i], 'NX')
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
+        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`,
+        `  redis.call('SET', KEYS[2 * entries + i], ARGV[1 + i], 'NX')
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`,
       ),
     ],
     noticedBy: ['races/stale-set'],
@@ -33,7 +34,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
   {
     name: 'a tag has an incarnation',
     edits: [
-      script(`held = heard .. ':' .. ARGV[6]`, `held = heard .. ':same'`),
+      script(`held = heard .. ':' .. ARGV[4]`, `held = heard .. ':same'`),
       script(
         `redis.call('SET', KEYS[i], version .. ':' .. ARGV[2], 'PX', ARGV[1])`,
         `redis.call('SET', KEYS[i], version .. ':same', 'PX', ARGV[1])`,
@@ -60,12 +61,12 @@ export const REDIS_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a begin lets a tag outlive its entry',
-    edits: [script(`redis.call('GETEX', key, 'PX', ARGV[5])`, `redis.call('GET', key)`)],
+    edits: [script(`redis.call('GETEX', key, 'PX', ARGV[3])`, `redis.call('GET', key)`)],
     noticedBy: ['conformance/redis'],
   },
   {
     name: 'a load gives back its own lease only',
-    edits: [script(`if redis.call('GET', KEYS[entries + i]) == ARGV[2] then`, `if true then`)],
+    edits: [script(`if redis.call('GET', KEYS[entries + i]) == ARGV[at + 3] then`, `if true then`)],
     noticedBy: ['conformance/redis'],
   },
   {
@@ -82,7 +83,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
   },
   {
     name: 'an entry is valid only while its tags equal its stamps',
-    edits: [{ file: TIER, from: 'values[n + 1] === entry.stamps[n]', to: 'n >= 0' }],
+    edits: [{ file: READS, from: 'current === null || current !== entry?.stamps[n]', to: 'n < 0' }],
     noticedBy: ['races/forgetful-redis', 'races/redis-only'],
     schedules: 3_000,
   },
@@ -90,12 +91,22 @@ export const REDIS_GUARDS: readonly Guard[] = [
     name: 'an absent tag is a miss',
     edits: [
       {
-        file: TIER,
-        from: 'values[n + 1] === entry.stamps[n]',
-        to: '(values[n + 1] ?? entry.stamps[n]) === entry.stamps[n]',
+        file: READS,
+        from: 'current === null || current !== entry?.stamps[n]',
+        to: 'current !== null && current !== entry?.stamps[n]',
       },
     ],
     noticedBy: ['races/forgetful-redis'],
+  },
+  {
+    name: 'loads that share a fill are compared with their own stamps',
+    edits: [{ file: LOADS, from: 'const name = `${stamp} ${tag}`', to: 'const name = tag' }],
+    noticedBy: ['redis-tier'],
+  },
+  {
+    name: 'loads that share a begin lift a tag to the highest version heard of',
+    edits: [{ file: LOADS, from: 'else if (version > (heard[place - leases] ?? 0))', to: 'else if (version < 0)' }],
+    noticedBy: ['redis-tier'],
   },
   {
     name: 'a failed raise puts Redis out of use',

@@ -33,14 +33,16 @@ const raise: ScriptModel = (keyspace, keys, [lifetimeMs = '', incarnation = '', 
 }
 
 const begin: ScriptModel = (keyspace, keys, values) => {
-  const [leases, leaseId = '', supersededId = '', leaseMs, lifetimeMs, incarnation = '', ...heard] = values
+  const [leases, leaseMs, lifetimeMs, incarnation = '', ...rest] = values
+  const heard = rest.slice(2 * Number(leases))
   const reply: Reply[] = []
-  for (const key of keys.slice(0, Number(leases))) {
+  keys.slice(0, Number(leases)).forEach((key, at) => {
+    const [leaseId = '', supersededId = ''] = rest.slice(2 * at)
     const holder = keyspace.get(key)
     const isTaken = holder === null || (supersededId !== '' && holder === supersededId)
     if (isTaken) keyspace.set(key, leaseId, Number(leaseMs))
     reply.push(isTaken ? 1 : 0)
-  }
+  })
   keys.slice(Number(leases)).forEach((key, at) => {
     let held = keyspace.get(key)
     keyspace.expire(key, Number(lifetimeMs))
@@ -57,13 +59,13 @@ const begin: ScriptModel = (keyspace, keys, values) => {
 const fill: ScriptModel = (keyspace, keys, values) => {
   const entries = Number(values[0])
   const tags = keys.slice(2 * entries)
-  const isEqual = tags.map((key, at) => keyspace.get(key) === values[2 + at])
+  const isEqual = tags.map((key, at) => keyspace.get(key) === values[1 + at])
   return keys.slice(0, entries).map((key, n) => {
-    const [value = '', lifetimeMs, numbers = ''] = values.slice(2 + tags.length + 3 * n)
+    const [value = '', lifetimeMs, leaseId, numbers = ''] = values.slice(1 + tags.length + 4 * n)
     const isAccepted = (numbers.match(/\d+/g) ?? []).every((number) => isEqual[Number(number) - 1])
     if (isAccepted) keyspace.set(key, value, Number(lifetimeMs))
     const lease = keys[entries + n] ?? ''
-    if (keyspace.get(lease) === values[1]) keyspace.delete(lease)
+    if (keyspace.get(lease) === leaseId) keyspace.delete(lease)
     return isAccepted ? 1 : 0
   })
 }

@@ -31,7 +31,8 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
       expiresAt,
       clearVersion: tags.clearVersion,
       counts,
-      stamps: [{ state: tags.state(tag), version: tags.heardOf(tag) }],
+      states: [tags.state(tag)],
+      versions: [tags.heardOf(tag)],
     })
   const raise = (tag: string, version: number): void => {
     if (tags.hear({ tag, version })) memory.dropBehind(tags.state(tag))
@@ -136,10 +137,10 @@ t.test('what was read under a lower version than heard of is not kept', async (t
     clearVersion: 0,
     counts,
   }
-  t.notOk(memory.keep({ ...fill, stamps: [{ state, version: 1 }] }))
+  t.notOk(memory.keep({ ...fill, states: [state], versions: [1] }))
   t.equal(memory.items, 0)
-  t.ok(memory.keep({ ...fill, stamps: [{ state, version: 2 }] }))
-  t.notOk(memory.keep({ ...fill, clearVersion: 1, stamps: [] }))
+  t.ok(memory.keep({ ...fill, states: [state], versions: [2] }))
+  t.notOk(memory.keep({ ...fill, clearVersion: 1, states: [], versions: [] }))
 })
 
 for (const [how, key] of [

@@ -101,46 +101,50 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     t.equal(await client.get('tag'), '10:new')
   })
 
-  await test('BEGIN takes free leases, and its predecessor’s', async (t) => {
-    t.same(await run(BEGIN, ['lease'], [1, 'first', '', 5_000, 60_000, 'i']), [1])
+  await test('BEGIN takes free leases, and their predecessors’', async (t) => {
+    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'first', '']), [1])
     t.ok(await lives('lease', 5_000))
-    t.same(await run(BEGIN, ['lease'], [1, 'second', '', 5_000, 60_000, 'i']), [0])
-    t.same(await run(BEGIN, ['lease'], [1, 'second', 'somebody', 5_000, 60_000, 'i']), [0])
-    t.same(await run(BEGIN, ['lease', 'other'], [2, 'third', 'first', 5_000, 60_000, 'i']), [1, 1])
-    t.same(await client.mget(['lease', 'other']), ['third', 'third'])
+    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'second', '']), [0])
+    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'second', 'somebody']), [0])
+    const values = [3, 5_000, 60_000, 'i', 'third', 'first', 'fourth', '', 'fifth', 'third']
+    t.same(await run(BEGIN, ['lease', 'other', 'lease'], values), [1, 1, 1], 'in their order')
+    t.same(await client.mget(['lease', 'other']), ['fifth', 'fourth'])
   })
 
   await test('BEGIN answers stamps: what is there, or what was heard of under a new incarnation', async (t) => {
     await set('high', '9:z')
     await set('low', '3:x')
-    const stamps = await run(BEGIN, ['absent', 'high', 'low'], [0, '', '', 5_000, 90_000, 'new', 0, 5, 5])
+    const stamps = await run(BEGIN, ['absent', 'high', 'low'], [0, 5_000, 90_000, 'new', 0, 5, 5])
     t.same(stamps, ['0:new', '9:z', '5:new'])
     t.same(await client.mget(['absent', 'high', 'low']), stamps)
     for (const key of ['absent', 'high', 'low']) t.ok(await lives(key, 90_000), `${key} outlives the entry`)
+    t.same(await run(BEGIN, ['lease', 'high'], [1, 5_000, 90_000, 'i', 'me', '', 4]), [1, '9:z'], 'behind the leases')
   })
 
   await test('FILL stores an entry only while every one of its tags equals its stamp', async (t) => {
     await set('tag1', '1:a')
     await set('tag2', '2:b')
-    const keys = ['e1', 'e2', 'e3', 'l1', 'l2', 'l3', 'tag1', 'tag2', 'tag3']
-    const entries = ['one', 5_000, '1', 'two', 5_000, '1 2', 'three', 5_000, '1 2 3']
-    t.same(await run(FILL, keys, [3, 'me', '1:a', '2:other', '3:c', ...entries]), [1, 0, 0])
-    t.same(await client.mget(['e1', 'e2', 'e3', 'tag2', 'tag3']), ['one', null, null, '2:b', null])
+    const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag1', 'tag2', 'tag3', 'tag2']
+    const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'me', '1 2', 'three', 5_000, 'me', '1 2 3']
+    const values = [4, '1:a', '2:other', '3:c', '2:b', ...entries, 'four', 5_000, 'me', '4']
+    t.same(await run(FILL, keys, values), [1, 0, 0, 1])
+    t.same(await client.mget(['e1', 'e2', 'e3', 'e4', 'tag2', 'tag3']), ['one', null, null, 'four', '2:b', null])
     t.ok(await lives('e1', 5_000))
   })
 
-  await test('FILL gives back its own lease, accepted or refused, and nobody else’s', async (t) => {
+  await test('FILL gives back each load’s own lease, accepted or refused, and nobody else’s', async (t) => {
     await set('l1', 'me')
-    await set('l2', 'me')
+    await set('l2', 'another')
     await set('l3', 'somebody')
     await set('tag', '1:a')
-    const keys = ['e1', 'e2', 'e3', 'l1', 'l2', 'l3', 'tag', 'gone']
-    await run(FILL, keys, [3, 'me', '1:a', '1:x', 'one', 5_000, '1', 'two', 5_000, '2', 'three', 5_000, '1'])
-    t.same(await client.mget(['l1', 'l2', 'l3', 'e3']), [null, null, 'somebody', 'three'])
+    const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag', 'gone']
+    const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'another', '2', 'three', 5_000, 'me', '1']
+    await run(FILL, keys, [4, '1:a', '1:x', ...entries, 'four', 5_000, '', '1'])
+    t.same(await client.mget(['l1', 'l2', 'l3', 'e3', 'e4']), [null, null, 'somebody', 'three', 'four'])
   })
 
   await test('FILL of nothing answers nothing', async (t) => {
-    t.same(await run(FILL, [], [0, 'me']), [])
+    t.same(await run(FILL, [], [0]), [])
   })
 
   await test('RELEASE gives back its own lease only', async (t) => {
