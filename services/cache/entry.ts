@@ -1,3 +1,4 @@
+import { CompressedCopy, gzipEtag, LARGE_FROM_CHARACTERS } from './compressed-copy.js'
 import type { Policy } from './policy.js'
 
 /**
@@ -23,15 +24,19 @@ export function ownerOf(name: string): string {
  * A hit sends {@link Document.body} as it is; {@link Document.parse} is for the few callers that need the object.
  */
 export class Document {
+  /** Long enough to be sent compressed: {@link LARGE_FROM_CHARACTERS}. */
+  readonly isLarge: boolean
   #text: string | undefined
   #bytes: Buffer | undefined
   #isSent = false
+  #copy: CompressedCopy | undefined
   #parsed: unknown
 
   constructor(
     json: string,
     readonly etag: string,
   ) {
+    this.isLarge = json.length >= LARGE_FROM_CHARACTERS
     this.#text = json
   }
 
@@ -54,6 +59,25 @@ export class Document {
     this.#bytes.write(text)
     this.#text = undefined
     return this.#bytes
+  }
+
+  /** The bytes compressed, once they are; their strong ETag is {@link Document.gzipEtag}. */
+  get gzip(): Buffer | undefined {
+    return this.#copy?.bytes
+  }
+
+  get gzipEtag(): string {
+    return gzipEtag(this.etag)
+  }
+
+  /**
+   * For who has just sent {@link Document.body} where {@link Document.gzip} was welcome. What went out as bytes to such a
+   * client before is compressed now, in the background and once: a document sent once is not worth it.
+   */
+  compressLater(): void {
+    if (!this.isLarge || this.#bytes === undefined) return
+    if (this.#copy === undefined) this.#copy = new CompressedCopy()
+    else this.#copy.make(this.#bytes)
   }
 
   /** The object behind the text, parsed at most once. Shared between callers: do not change it. */

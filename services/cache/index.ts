@@ -3,6 +3,7 @@ import { Engine, type EngineOptions } from './engine.js'
 import { TieredCache } from './tiered-cache.js'
 
 export { type Clock, systemClock } from './clock.js'
+export { GZIP_SUFFIX } from './compressed-copy.js'
 export {
   Document,
   type EntryAddress,

@@ -6,6 +6,9 @@ import { Stats } from '../../../services/cache/stats.js'
 import { TagRegistry } from '../../../services/cache/tags.js'
 import { FakeClock } from '../../helpers/cache/fake-clock.js'
 import { text } from '../../helpers/cache/replica.js'
+import { until } from '../../helpers/deadline.js'
+import { freed } from '../../helpers/freed.js'
+import { Seeded } from '../../helpers/seeded.js'
 
 const NOW = 100
 const counts = new Stats({ isTimed: false }).of('domain')
@@ -63,6 +66,51 @@ t.test('memory is bounded by bytes', async (t) => {
   t.ok(memory.bytes <= 2_500)
   t.notOk(keep('d', 'tag', 'x'.repeat(3_000)), 'larger than all of it')
   t.ok(memory.bytes <= 2_500)
+})
+
+/** Compresses the document that lies under a key, as hits do; answers how many bytes it takes with its copy. */
+async function compressed(memory: MemoryTier, key: string): Promise<number> {
+  const document = memory.peek(key)?.document
+  if (document === undefined) return 0
+  const ask = () => {
+    void document.body
+    document.compressLater()
+    return document.gzip
+  }
+  const copy = await until(ask, { describe: `${key} is compressed`, intervalMs: 1 })
+  return Buffer.byteLength(document.json) + copy.length
+}
+
+t.test('memory is bounded by bytes with the compressed copies of large documents counted', async (t) => {
+  const maxBytes = 60_000
+  const { memory, keep } = open({ maxBytes })
+  const seeded = new Seeded(1)
+  // Eight symbols at random: the copy is hardly less than half as large, which is the worst that is kept.
+  const value = () => Array.from({ length: 10_000 }, () => seeded.below(8)).join('')
+  const keys = ['a', 'b', 'c', 'd', 'e']
+  for (const key of keys) keep(key, 'tag', value())
+  t.equal(memory.items, 3)
+  let held = 0
+  for (const key of keys) held += await compressed(memory, key)
+  t.ok(held > 3 * 14_000, 'the copies do weigh something')
+  t.ok(held <= memory.bytes)
+  t.ok(memory.bytes <= maxBytes)
+  keep('small', 'tag', 'x'.repeat(4_000))
+  t.equal(memory.bytes, 3 * (400 + 1 + 10_002 + 5_001) + 400 + 5 + 4_002, 'nothing is reserved for small ones')
+})
+
+t.test('what is evicted or superseded leaves neither document nor copy behind', async () => {
+  const { memory, keep } = open({ maxItems: 2 })
+  const held = async (key: string): Promise<WeakRef<object>[]> => {
+    keep(key, 'tag', key.repeat(5_000))
+    await compressed(memory, key)
+    const document = memory.peek(key)?.document
+    return [document, document?.gzip].map((part) => new WeakRef(part ?? {}))
+  }
+  const refs = [...(await held('a')), ...(await held('b'))]
+  keep('b', 'tag', 'newer')
+  keep('c')
+  await freed(refs)
 })
 
 t.test('an entry too large to keep replaces an older one of its key with nothing', async (t) => {
