@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NotFoundError } from '../../services/errors.js'
+import { takesGzip } from './accept-encoding.js'
 
 /** What the cache answers a read with. */
 export type Lookup = NonNullable<ReturnType<FastifyInstance['cache']['peek']>>
@@ -20,20 +21,50 @@ const PRIVATE = 'private, no-cache'
 export function answerLookup(request: FastifyRequest, reply: FastifyReply, lookup: Lookup, kind: string): FastifyReply {
   reply.header('cache-status', cacheStatus(lookup))
   if (lookup.outcome === 'stale-if-error') reply.header('age', Math.floor(lookup.ageMs / 1000))
-  if (lookup.document === undefined) throw new NotFoundError(kind)
-  return answerDocument(request, reply, lookup.document)
+  const { document } = lookup
+  if (document === undefined) throw new NotFoundError(kind)
+  if (document.isLarge) return answerLarge(request, reply, document, { isKept: lookup.tier === 'memory' })
+  return answerSmall(request, reply, document)
 }
 
 /** Answers with a document that no cache was asked for, or 304 when the caller has it. */
 export function answerDocument(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
+  if (document.isLarge) return answerLarge(request, reply, document, { isKept: false })
+  return answerSmall(request, reply, document)
+}
+
+function answerSmall(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
   const known = request.headers['if-none-match']
-  if (known === undefined || !isKnown(known, document.etag)) return answerText(reply, document)
-  return reply.header('cache-control', PRIVATE).header('etag', document.etag).code(304).send()
+  if (known === undefined || !isKnown(known, document.etag)) return answerBody(reply, document)
+  return answerKnown(reply, document.etag)
+}
+
+/**
+ * The compressed copy goes out to who takes it, once there is one. Either ETag in If-None-Match is the document that the
+ * caller has; the 304 names the one that a 200 would have had now (RFC 9110, section 15.4.5).
+ */
+function answerLarge(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  document: Document,
+  /** Whether memory has it: what is gone after this answer is not worth compressing. */
+  { isKept }: { readonly isKept: boolean },
+): FastifyReply {
+  reply.header('vary', 'Accept-Encoding')
+  const isGzipTaken = takesGzip(request.headers['accept-encoding'])
+  const copy = isGzipTaken ? document.gzip : undefined
+  const etag = copy === undefined ? document.etag : document.gzipEtag
+  const known = request.headers['if-none-match']
+  if (known !== undefined && isKnown(known, document.etag, document.gzipEtag)) return answerKnown(reply, etag)
+  if (copy !== undefined) return answerBody(reply.header('content-encoding', 'gzip'), { body: copy, etag })
+  const { body } = document
+  if (isGzipTaken && isKept) document.compressLater()
+  return answerBody(reply, { body, etag })
 }
 
 /** Answers a write with what it wrote, and with its version for a read that must not be older. */
 export function answerSaved(reply: FastifyReply, saved: { document: Document; version: string }): FastifyReply {
-  return answerText(reply.header('roundhouse-version', saved.version), saved.document)
+  return answerBody(reply.header('roundhouse-version', saved.version), saved.document)
 }
 
 /** Answers a delete. */
@@ -46,14 +77,18 @@ export function minVersionOf(request: FastifyRequest): string | undefined {
   return request.headers['roundhouse-min-version']?.toString()
 }
 
-function answerText(reply: FastifyReply, { body, etag }: Document): FastifyReply {
+function answerBody(reply: FastifyReply, { body, etag }: Pick<Document, 'body' | 'etag'>): FastifyReply {
   return reply.header('cache-control', PRIVATE).header('etag', etag).header('content-type', JSON_TYPE).send(body)
 }
 
-/** Whether If-None-Match names the document, by weak comparison (RFC 9110, section 13.1.2). */
-function isKnown(ifNoneMatch: string, etag: string): boolean {
+function answerKnown(reply: FastifyReply, etag: string): FastifyReply {
+  return reply.header('cache-control', PRIVATE).header('etag', etag).code(304).send()
+}
+
+/** Whether If-None-Match names the document by either of its ETags, by weak comparison (RFC 9110, section 13.1.2). */
+function isKnown(ifNoneMatch: string, etag: string, other = etag): boolean {
   if (ifNoneMatch.trim() === '*') return true
-  return ifNoneMatch.match(/"[^"]*"/g)?.some((tag) => tag === etag) ?? false
+  return ifNoneMatch.match(/"[^"]*"/g)?.some((tag) => tag === etag || tag === other) ?? false
 }
 
 /** Of hits in memory, by their ttl in seconds: made once, since every answer has one. */

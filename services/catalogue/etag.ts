@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { GZIP_SUFFIX } from '../cache/index.js'
 
 /** Changes when the JSON of the same row version changes its shape, so that an old ETag never vouches for it. */
 const FORMAT = '1'
@@ -14,11 +15,11 @@ export function textEtag(text: string): string {
 }
 
 const ENTITY_TAG = /(W\/)?"([^"]*)"/g
-const OWN_TAG = new RegExp(`^${FORMAT}-([0-9]{1,15})$`)
+const OWN_TAG = new RegExp(`^${FORMAT}-([0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
 
 /**
  * The row versions that an If-Match header allows, by strong comparison (RFC 9110, 13.1.1): weak tags and tags of
- * another format match nothing. `undefined` allows any version: no header, or `*`.
+ * another format match nothing, the tag of a compressed answer stands for its version. `undefined` allows any version: no header, or `*`.
  */
 export function allowedVersions(ifMatch: string | undefined): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined

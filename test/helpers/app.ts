@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../app.js'
@@ -14,6 +15,7 @@ type Headers = Readonly<Record<string, string>>
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
+  /** Unpacked. */
   readonly text: string
   /** The parsed body; `{}` when there is none. */
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
@@ -48,9 +50,11 @@ export class Caller {
 
   async send(options: InjectOptions): Promise<Answer> {
     const response = await this.#app.inject({ ...options, headers: { ...this.#headers, ...options.headers } })
-    const isJson = String(response.headers['content-type']).startsWith('application/json') && response.body !== ''
+    const isPacked = response.headers['content-encoding'] === 'gzip' && response.body !== ''
+    const text = isPacked ? gunzipSync(response.rawPayload).toString() : response.body
+    const isJson = String(response.headers['content-type']).startsWith('application/json') && text !== ''
     const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
-    return { status: response.statusCode, headers, text: response.body, body: isJson ? response.json() : {} }
+    return { status: response.statusCode, headers, text, body: isJson ? JSON.parse(text) : {} }
   }
 }
 

@@ -1,5 +1,8 @@
+import { fastify } from 'fastify'
 import t from 'tap'
-import { cacheStatus, type Lookup } from '../../../routes/api/reading.js'
+import { answerDocument, answerLookup, cacheStatus, type Lookup } from '../../../routes/api/reading.js'
+import { Document } from '../../../services/cache/index.js'
+import { until } from '../../helpers/deadline.js'
 
 const LOOKUP: Lookup = {
   document: undefined,
@@ -24,4 +27,25 @@ t.test('Cache-Status says how an answer was found', async (t) => {
     [{ ...miss, outcome: 'bypass' }, 'roundhouse; fwd=bypass'],
   ]
   for (const [lookup, status] of expected) t.equal(cacheStatus(lookup), status)
+})
+
+t.test('only what memory holds is compressed', async (t) => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  const newDocument = () => new Document(JSON.stringify('x'.repeat(5_000)), '"x"')
+  for (const tier of ['redis', undefined, 'memory'] as const) {
+    const lookup = { ...LOOKUP, tier, document: newDocument() }
+    app.get(`/${tier}`, (request, reply) => answerLookup(request, reply, lookup, 'design'))
+  }
+  const uncached = newDocument()
+  app.get('/uncached', (request, reply) => answerDocument(request, reply, uncached))
+  const codingOf = async (url: string) => {
+    const { headers } = await app.inject({ url, headers: { 'accept-encoding': 'gzip' } })
+    t.equal(headers['vary'], 'Accept-Encoding')
+    return headers['content-encoding']
+  }
+  const others = ['/redis', '/undefined', '/uncached']
+  for (const url of others) for (let n = 0; n < 5; n += 1) t.equal(await codingOf(url), undefined, url)
+  await until(async () => (await codingOf('/memory')) === 'gzip', { describe: 'what memory holds is compressed' })
+  for (const url of others) t.equal(await codingOf(url), undefined, url)
 })
