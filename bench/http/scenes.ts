@@ -66,6 +66,7 @@ export async function openScenes(options: {
     etag: headers.get('etag') ?? '',
     'content-type': headers.get('content-type') ?? '',
     'server-timing': 'total;dur=0.05',
+    ...(headers.has('vary') && { vary: headers.get('vary') ?? '' }),
   })
   const bare = await start({ kind: 'bare', body: document.text, headers: headersOf(document) })
   const bareList = await start({ kind: 'bare', body: list.text, headers: headersOf(list) })
