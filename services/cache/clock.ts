@@ -14,6 +14,8 @@ export interface Clock {
    * read each time.
    */
   endOfRun?(work: () => void): void
+  /** Runs `work` when the events at hand have all been handled. A clock without it: at the next microtask. */
+  endOfTurn?(work: () => void): void
 }
 
 export const systemClock: Clock = {
@@ -26,6 +28,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
   endOfRun: (work) => process.nextTick(work),
+  endOfTurn: (work) => void setImmediate(work),
 }
 
 /** Reads of one run that share one look at the clock, at most: a chain of promises may be a long run. */

@@ -150,12 +150,14 @@ export class Engine {
     const { tags, stats, memory, redis } = this.tiers
     const news = raised.filter((row) => tags.hear(row))
     stats.invalidations += news.length
+    // No news may be a notification that was faster than the write it tells of: Redis is still to be waited for.
+    const isRaised = redis?.link.raise(news) ?? Promise.resolve()
+    // Nothing of it can be read any more; it is freed while Redis is at work.
     for (const { tag } of news) {
       if (tag === CLEAR_TAG) memory.dropCleared()
       else memory.dropBehind(tags.state(tag))
     }
-    // No news may be a notification that was faster than the write it tells of: Redis is still to be waited for.
-    return redis?.link.raise(news) ?? Promise.resolve()
+    return isRaised
   }
 
   /** Tells of a changed state, once. The state itself follows from the barrier and from Redis at any moment. */
@@ -196,7 +198,7 @@ export class Engine {
       leaseMs,
       tagLifetimeMs: 2 * longestLifetimeMs,
       randomId,
-      endOfRun: clock.endOfRun?.bind(clock),
+      endOfTurn: clock.endOfTurn?.bind(clock),
       onError: () => {
         parts.stats.redisErrors += 1
         void link.suspect()

@@ -2,20 +2,19 @@
 const MOST_REQUESTS = 16
 
 /**
- * Requests of one run of JavaScript, gathered into few commands: one write, one reply and one time limit for up to
- * sixteen of them. Those of different slots can't share a command in a cluster.
+ * Requests of one turn of the event loop, whichever connections they came by, gathered into few commands: one write, one
+ * reply and one time limit for up to sixteen of them. Those of different slots can't share a command in a cluster.
  */
 export class Gathered<Request> {
-  readonly #endOfRun: (work: () => void) => void
+  readonly #endOfTurn: (work: () => void) => void
   readonly #send: (requests: readonly Request[]) => void
   readonly #open = new Map<string, Request[]>()
 
-  /** Without `endOfRun` the gathering ends at the next microtask. */
   constructor(options: {
-    readonly endOfRun: ((work: () => void) => void) | undefined
+    readonly endOfTurn: ((work: () => void) => void) | undefined
     readonly send: (requests: readonly Request[]) => void
   }) {
-    this.#endOfRun = options.endOfRun ?? queueMicrotask
+    this.#endOfTurn = options.endOfTurn ?? queueMicrotask
     this.#send = options.send
   }
 
@@ -24,7 +23,7 @@ export class Gathered<Request> {
     if (gathered === undefined) {
       const opened = [request]
       this.#open.set(slot, opened)
-      this.#endOfRun(() => this.#close(slot, opened))
+      this.#endOfTurn(() => this.#close(slot, opened))
       return
     }
     if (gathered.push(request) === MOST_REQUESTS) this.#close(slot, gathered)

@@ -61,11 +61,11 @@ export class RedisLoads {
       /** Unique over all replicas and all time. */
       readonly randomId: () => string
     },
-    endOfRun: ((work: () => void) => void) | undefined,
+    endOfTurn: ((work: () => void) => void) | undefined,
   ) {
     this.#options = options
-    this.#begins = new Gathered({ endOfRun, send: (waiting) => this.#sendBegins(waiting) })
-    this.#fills = new Gathered({ endOfRun, send: (waiting) => this.#sendFills(waiting) })
+    this.#begins = new Gathered({ endOfTurn, send: (waiting) => this.#sendBegins(waiting) })
+    this.#fills = new Gathered({ endOfTurn, send: (waiting) => this.#sendFills(waiting) })
   }
 
   begin(request: RedisBegin): Promise<RedisBegun> {

@@ -31,12 +31,12 @@ export class RedisReads {
     readonly commands: RedisCommands
     readonly keys: RedisKeys
     readonly isCluster: boolean
-    readonly endOfRun: ((work: () => void) => void) | undefined
+    readonly endOfTurn: ((work: () => void) => void) | undefined
   }) {
     this.#commands = options.commands
     this.#keys = options.keys
     this.#isCluster = options.isCluster
-    this.#gathered = new Gathered({ endOfRun: options.endOfRun, send: (readers) => this.#send(readers) })
+    this.#gathered = new Gathered({ endOfTurn: options.endOfTurn, send: (readers) => this.#send(readers) })
   }
 
   add(reader: RedisReader): void {

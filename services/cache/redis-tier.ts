@@ -20,8 +20,8 @@ export interface RedisTierOptions {
   /** Longer than any entry lives; a tag key that goes is a miss, never a hit. */
   readonly tagLifetimeMs: number
   readonly randomId: () => string
-  /** {@link Clock.endOfRun}: reads, begins and fills of one run share commands. */
-  readonly endOfRun: ((work: () => void) => void) | undefined
+  /** {@link Clock.endOfTurn}: reads, begins and fills of one turn share commands. */
+  readonly endOfTurn: ((work: () => void) => void) | undefined
   readonly onError: () => void
 }
 
@@ -34,11 +34,11 @@ export class RedisTier {
 
   constructor(options: RedisTierOptions) {
     this.#options = options
-    const { keys, isCluster, endOfRun, leaseMs, tagLifetimeMs, randomId } = options
+    const { keys, isCluster, endOfTurn, leaseMs, tagLifetimeMs, randomId } = options
     this.#commands = new RedisCommands(options)
     const commands = this.#commands
-    this.#reads = new RedisReads({ commands, keys, isCluster, endOfRun })
-    this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId }, endOfRun)
+    this.#reads = new RedisReads({ commands, keys, isCluster, endOfTurn })
+    this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId }, endOfTurn)
   }
 
   /** Calls `reader` back, with an entry that is valid or with none. */

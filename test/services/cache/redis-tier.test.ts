@@ -10,7 +10,7 @@ import { ModelRedisClient } from '../../helpers/cache/model-redis-client.js'
 import { promptNetwork } from '../../helpers/cache/network.js'
 import { POLICY, text } from '../../helpers/cache/replica.js'
 
-/** A tier over the model of Redis whose runs end when the test says so, and the commands that went out. */
+/** A tier over the model of Redis whose turns end when the test says so, and the commands that went out. */
 function setUp(options: { isCluster?: boolean } = {}) {
   const clock = new FakeClock()
   const server = new ModelRedis({ clock })
@@ -35,12 +35,12 @@ function setUp(options: { isCluster?: boolean } = {}) {
     leaseMs: 2_000,
     tagLifetimeMs: 60_000,
     randomId: () => `i${++ids}`,
-    endOfRun: (work) => void ends.push(work),
+    endOfTurn: (work) => void ends.push(work),
     onError: () => {},
   })
-  const endRun = (): void => ends.splice(0).forEach((work) => work())
+  const endTurn = (): void => ends.splice(0).forEach((work) => work())
   const soon = async <T>(promise: Promise<T>): Promise<T> => {
-    endRun()
+    endTurn()
     return promise
   }
   const read = (address: EntryAddress, isWaiting = false): Promise<Read> =>
@@ -63,7 +63,7 @@ function setUp(options: { isCluster?: boolean } = {}) {
     })
   const fill = (address: EntryAddress, leaseId: string, stamps: readonly string[]) =>
     tier.fill({ address, clearVersion: 0, leaseId, entry: { ...ENTRY, stamps }, lifetimeMs: 1_000 })
-  return { tier, server, client, commands, endRun, soon, read, begin, fill }
+  return { tier, server, client, commands, endTurn, soon, read, begin, fill }
 }
 
 interface Read {
@@ -82,32 +82,38 @@ function tailOf(name: string | number): string {
   return String(name).replace(/^.*\}:/, '')
 }
 
-t.test('what one run reads, begins and fills shares a command each, and everybody gets their own answer', async (t) => {
-  const { commands, soon, read, begin, fill } = setUp()
-  const [a, b] = [address('a'), address('b')]
-  const begun = await soon(Promise.all([begin(a, 'l1'), begin(b, 'l2'), begin(a, 'l3')]))
-  t.same(
-    begun.map(({ isGranted }) => isGranted),
-    [true, true, false],
-  )
-  t.same(begun[0]?.stamps, ['0:i1', '0:i1'])
-  t.same(await soon(Promise.all([fill(a, 'l1', ['0:i1', '0:i1']), fill(b, 'l2', ['0:i1', '0:other'])])), [true, false])
-  const [readA, readB, readC] = await soon(Promise.all([read(a), read(b, true), read(address('c'), true)]))
-  t.equal(readA?.entry?.document?.json, '"v1"')
-  t.same([readB?.entry, readB?.isLeased], [undefined, false], 'a refused fill gives its lease back too')
-  t.same([readC?.entry, readC?.isLeased], [undefined, false])
-  t.same(
-    commands.filter((command) => !command.startsWith('MGET')),
-    [
-      'lease:u/a lease:u/b lease:u/a tag:u/a tag:u/all tag:u/b',
-      'entry:u/a entry:u/b lease:u/a lease:u/b tag:u/a tag:u/all tag:u/b tag:u/all',
-    ],
-  )
-  t.same(
-    commands.filter((command) => command.startsWith('MGET')),
-    ['MGET entry:u/a tag:u/a tag:u/all entry:u/b lease:u/b tag:u/b entry:u/c lease:u/c tag:u/c'],
-  )
-})
+t.test(
+  'what one turn reads, begins and fills shares a command each, and everybody gets their own answer',
+  async (t) => {
+    const { commands, soon, read, begin, fill } = setUp()
+    const [a, b] = [address('a'), address('b')]
+    const begun = await soon(Promise.all([begin(a, 'l1'), begin(b, 'l2'), begin(a, 'l3')]))
+    t.same(
+      begun.map(({ isGranted }) => isGranted),
+      [true, true, false],
+    )
+    t.same(begun[0]?.stamps, ['0:i1', '0:i1'])
+    t.same(await soon(Promise.all([fill(a, 'l1', ['0:i1', '0:i1']), fill(b, 'l2', ['0:i1', '0:other'])])), [
+      true,
+      false,
+    ])
+    const [readA, readB, readC] = await soon(Promise.all([read(a), read(b, true), read(address('c'), true)]))
+    t.equal(readA?.entry?.document?.json, '"v1"')
+    t.same([readB?.entry, readB?.isLeased], [undefined, false], 'a refused fill gives its lease back too')
+    t.same([readC?.entry, readC?.isLeased], [undefined, false])
+    t.same(
+      commands.filter((command) => !command.startsWith('MGET')),
+      [
+        'lease:u/a lease:u/b lease:u/a tag:u/a tag:u/all tag:u/b',
+        'entry:u/a entry:u/b lease:u/a lease:u/b tag:u/a tag:u/all tag:u/b tag:u/all',
+      ],
+    )
+    t.same(
+      commands.filter((command) => command.startsWith('MGET')),
+      ['MGET entry:u/a tag:u/a tag:u/all entry:u/b lease:u/b tag:u/b entry:u/c lease:u/c tag:u/c'],
+    )
+  },
+)
 
 t.test('an entry is read only with all of its tags equal, and the lease is told to who waits', async (t) => {
   const { tier, soon, read, begin, fill } = setUp()
@@ -150,14 +156,14 @@ t.test('a load takes over the lease of the one it supersedes, even within one co
   )
 })
 
-t.test('the next run begins a command of its own, and so does the seventeenth read', async (t) => {
-  const { commands, endRun, soon, read } = setUp()
+t.test('the next turn begins a command of its own, and so does the seventeenth read', async (t) => {
+  const { commands, endTurn, soon, read } = setUp()
   await soon(read(address('a')))
   await soon(read(address('a')))
   t.equal(commands.length, 2)
   const reads = Array.from({ length: 20 }, (_, n) => read(address(`n${n}`)))
   t.equal(commands.length, 3, 'sixteen go out at once')
-  endRun()
+  endTurn()
   t.equal(commands.length, 4)
   t.equal((await Promise.all(reads)).length, 20)
 })
