@@ -1,5 +1,6 @@
 import { versionOf } from './codec.js'
 import type { EntryAddress } from './entry.js'
+import type { MemoryEntry } from './memory-entry.js'
 import { type Tiers, usableRedis } from './tiers.js'
 
 export interface TierInspection {
@@ -37,11 +38,7 @@ function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
     age_ms: Math.round(now - entry.loadedAt),
     ttl_ms: Math.round(entry.freshUntil - now),
     negative: entry.document === undefined,
-    stamps: entry.links.map(({ state: tag, version }) => ({
-      tag: tag.tag,
-      stamp: `${version}`,
-      current: `${tag.heard}`,
-    })),
+    stamps: stampsOf(entry),
     verdict: !journal.isCurrent(now)
       ? 'memory is bypassed: the journal is not followed'
       : isServed
@@ -52,6 +49,14 @@ function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
             ? 'not served: its lifetime is over'
             : 'not served: invalidated',
   }
+}
+
+function stampsOf({ link: first }: MemoryEntry): TierInspection['stamps'] {
+  const stamps: TierInspection['stamps'] = []
+  for (let link = first; link !== undefined; link = link.sibling) {
+    stamps.push({ tag: link.state.tag, stamp: `${link.version}`, current: `${link.state.heard}` })
+  }
+  return stamps
 }
 
 async function inspectRedis(tiers: Tiers, address: EntryAddress): Promise<TierInspection> {

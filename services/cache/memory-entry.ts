@@ -1,5 +1,6 @@
 import type { RunClock } from './clock.js'
 import type { Document, Lookup } from './entry.js'
+import type { Sieved } from './sieve.js'
 import type { DomainCounts } from './stats.js'
 import type { TagLink, TagState } from './tags.js'
 
@@ -18,8 +19,11 @@ export interface MemoryFill {
   readonly counts: DomainCounts
 }
 
-/** An entry of the memory tier. It is itself the lookup that a hit answers with, so that a hit makes no object. */
-export class MemoryEntry implements Lookup {
+/**
+ * An entry of the memory tier. It is itself the lookup that a hit answers with, so that a hit makes no object, and its own
+ * place among the others. Times are whole milliseconds, rounded down: other numbers would be objects.
+ */
+export class MemoryEntry implements Lookup, Sieved<MemoryEntry> {
   readonly key: string
   /** `undefined`: a negative entry. */
   readonly document: Document | undefined
@@ -31,26 +35,33 @@ export class MemoryEntry implements Lookup {
   readonly counts: DomainCounts
   /** What the registry's `news` was when the entry was last found valid: a hit then compares nothing else. */
   validAt = -1
-  readonly links: readonly TagLink<MemoryEntry>[]
+  /** The first of its tags, which leads to the others. */
+  readonly link: TagLink<MemoryEntry> | undefined
+  /** What it counts for in the tier's bound. */
+  readonly bytes: number
+  isVisited = false
+  newer: MemoryEntry | undefined
+  older: MemoryEntry | undefined
   readonly #clock: RunClock
   #promise: Promise<Lookup> | undefined
 
-  constructor(fill: MemoryFill, clock: RunClock) {
+  constructor(fill: MemoryFill, bytes: number, clock: RunClock) {
     this.key = fill.key
     this.document = fill.document
-    this.loadedAt = fill.loadedAt
-    this.freshUntil = fill.freshUntil
-    this.expiresAt = fill.expiresAt
+    this.loadedAt = Math.floor(fill.loadedAt)
+    this.freshUntil = Math.floor(fill.freshUntil)
+    this.expiresAt = Math.floor(fill.expiresAt)
     this.clearVersion = fill.clearVersion
     this.counts = fill.counts
     this.#clock = clock
-    this.links = fill.states.map((state, n) => ({
-      state,
-      version: fill.versions[n] ?? -1,
-      entry: this,
-      previous: undefined,
-      next: undefined,
-    }))
+    this.bytes = bytes
+    let link: TagLink<MemoryEntry> | undefined
+    for (let n = fill.states.length - 1; n >= 0; n--) {
+      const [state, version] = [fill.states[n], fill.versions[n] ?? -1]
+      if (state === undefined) continue
+      link = { state, version, entry: this, sibling: link, previous: undefined, next: undefined }
+    }
+    this.link = link
   }
 
   /** The entry as an answer that is to be awaited; made once, since every hit has the same. */

@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { RunClock } from './clock.js'
 import { longestCopy } from './compressed-copy.js'
 import { MemoryEntry, type MemoryFill } from './memory-entry.js'
+import { Sieve } from './sieve.js'
 import type { TagRegistry, TagState } from './tags.js'
 
 export interface MemoryTierOptions {
@@ -17,15 +17,15 @@ export interface MemoryTierOptions {
 /** Entries freed in one go, well below a millisecond; the rest follow in later turns (they can't be read meanwhile). */
 const DROP_SLICE = 100
 
-/** What an entry holds beside its key and text: objects, two links, the places in the maps (measured, rounded up). */
+/** What an entry holds beside its key and text: objects, two links, the places in the maps (measured). */
 const ENTRY_OVERHEAD_BYTES = 400
 
 /**
- * The entries of this process, bounded by items and by bytes (least recently used go first).
+ * The entries of this process, bounded by items and by bytes: what is asked for again stays (see {@link Sieve}).
  * An entry is behind, and never returned, once a higher version of one of its tags has been heard of.
  */
 export class MemoryTier {
-  readonly #entries: LRUCache<string, MemoryEntry>
+  readonly #entries: Sieve<MemoryEntry>
   readonly #tags: TagRegistry<MemoryEntry>
   readonly #clock: RunClock
   readonly #defer: (work: () => void) => void
@@ -36,12 +36,11 @@ export class MemoryTier {
     this.#tags = options.tags
     this.#clock = options.clock
     this.#defer = options.defer
-    this.#entries = new LRUCache<string, MemoryEntry>({
-      max: options.maxItems,
-      maxSize: options.maxBytes,
-      dispose: (entry, _key, reason) => {
+    this.#entries = new Sieve<MemoryEntry>({
+      maxItems: options.maxItems,
+      maxBytes: options.maxBytes,
+      onEvict: (entry) => {
         this.#unlink(entry)
-        if (reason !== 'evict') return
         this.evictions += 1
         options.onCapacity()
       },
@@ -49,11 +48,11 @@ export class MemoryTier {
   }
 
   get items(): number {
-    return this.#entries.size
+    return this.#entries.items
   }
 
   get bytes(): number {
-    return this.#entries.calculatedSize
+    return this.#entries.bytes
   }
 
   /** The entry unless it is behind or its lifetime is over; fresh or stale by time is the caller's to tell. */
@@ -62,14 +61,14 @@ export class MemoryTier {
     if (entry === undefined) return undefined
     if (entry.validAt !== this.#tags.news) {
       if (this.isBehind(entry)) {
-        this.#entries.delete(key)
+        this.#drop(entry)
         return undefined
       }
       entry.validAt = this.#tags.news
     }
     if (now >= entry.expiresAt) {
       this.expirations += 1
-      this.#entries.delete(key)
+      this.#drop(entry)
       return undefined
     }
     return entry
@@ -82,18 +81,21 @@ export class MemoryTier {
 
   isBehind(entry: MemoryEntry): boolean {
     if (entry.clearVersion !== this.#tags.clearVersion) return true
-    for (const link of entry.links) if (link.version < link.state.heard) return true
+    for (let link = entry.link; link !== undefined; link = link.sibling) {
+      if (link.version < link.state.heard) return true
+    }
     return false
   }
 
   /** Keeps an entry, unless one of its tags has moved on meanwhile. Returns whether it was kept. */
   keep(fill: MemoryFill): boolean {
-    const entry = new MemoryEntry(fill, this.#clock)
+    const entry = new MemoryEntry(fill, sizeOf(fill), this.#clock)
     if (this.isBehind(entry)) return false
     // Linked first: what makes way for this entry must not let go of a tag that this one depends on.
     this.#link(entry)
-    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
-    if (this.#entries.peek(fill.key) === entry) return true
+    const older = this.#entries.peek(fill.key)
+    if (older !== undefined) this.#drop(older)
+    if (this.#entries.add(entry)) return true
     this.#unlink(entry)
     return false
   }
@@ -108,24 +110,27 @@ export class MemoryTier {
         return
       }
       dropped += 1
-      this.#entries.delete(link.entry.key)
+      this.#drop(link.entry)
     }
   }
 
-  /** Frees what a clear has put behind, oldest use first; a large tier is freed over several turns. */
+  /** Frees what a clear has put behind, oldest first; a large tier is freed over several turns. */
   dropCleared(): void {
-    const cleared: string[] = []
-    for (const key of this.#entries.rkeys()) {
-      const isCleared = this.#entries.peek(key)?.clearVersion !== this.#tags.clearVersion
-      if (cleared.length === DROP_SLICE || !isCleared) break
-      cleared.push(key)
+    for (let dropped = 0; dropped < DROP_SLICE; dropped++) {
+      const { oldest } = this.#entries
+      if (oldest === undefined || oldest.clearVersion === this.#tags.clearVersion) return
+      this.#drop(oldest)
     }
-    for (const key of cleared) this.#entries.delete(key)
-    if (cleared.length === DROP_SLICE) this.#defer(() => this.dropCleared())
+    this.#defer(() => this.dropCleared())
+  }
+
+  #drop(entry: MemoryEntry): void {
+    this.#entries.remove(entry)
+    this.#unlink(entry)
   }
 
   #link(entry: MemoryEntry): void {
-    for (const link of entry.links) {
+    for (let link = entry.link; link !== undefined; link = link.sibling) {
       link.next = link.state.head
       if (link.next !== undefined) link.next.previous = link
       link.state.head = link
@@ -133,7 +138,7 @@ export class MemoryTier {
   }
 
   #unlink(entry: MemoryEntry): void {
-    for (const link of entry.links) {
+    for (let link = entry.link; link !== undefined; link = link.sibling) {
       if (link.previous !== undefined) link.previous.next = link.next
       else if (link.state.head === link) link.state.head = link.next
       if (link.next !== undefined) link.next.previous = link.previous

@@ -8,6 +8,8 @@ export interface TagLink<Entry = unknown> {
   readonly state: TagState<Entry>
   readonly version: number
   readonly entry: Entry
+  /** The entry's next tag. */
+  readonly sibling: TagLink<Entry> | undefined
   previous: TagLink<Entry> | undefined
   next: TagLink<Entry> | undefined
 }

@@ -102,7 +102,7 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'memory answers nothing that is behind',
-    edits: edit(MEMORY, 'for (const link of entry.links) if (link.version < link.state.heard) return true', ''),
+    edits: edit(MEMORY, 'if (link.version < link.state.heard) return true', ''),
     noticedBy: ['races/stale-set', 'memory-tier'],
     schedules: 3_000,
   },
@@ -117,9 +117,14 @@ export const ENGINE_GUARDS: readonly Guard[] = [
     edits: edit(
       MEMORY,
       `    this.#link(entry)
-    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })`,
-      `    this.#entries.set(fill.key, entry, { size: sizeOf(fill) })
-    this.#link(entry)`,
+    const older = this.#entries.peek(fill.key)
+    if (older !== undefined) this.#drop(older)
+    if (this.#entries.add(entry)) return true`,
+      `    const older = this.#entries.peek(fill.key)
+    if (older !== undefined) this.#drop(older)
+    const isIn = this.#entries.add(entry)
+    this.#link(entry)
+    if (isIn) return true`,
     ),
     noticedBy: ['memory-tier'],
   },

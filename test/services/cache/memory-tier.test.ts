@@ -43,7 +43,7 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
   return { memory, tags, deferred, keep, raise, capacity: () => capacity }
 }
 
-t.test('memory is bounded by items; the least recently used entry goes first', async (t) => {
+t.test('memory is bounded by items; the oldest entry that nobody has used goes first', async (t) => {
   const { memory, keep, capacity } = open({ maxItems: 2 })
   keep('a')
   keep('b')
