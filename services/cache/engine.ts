@@ -152,7 +152,7 @@ export class Engine {
     stats.invalidations += news.length
     // No news may be a notification that was faster than the write it tells of: Redis is still to be waited for.
     const isRaised = redis?.link.raise(news) ?? Promise.resolve()
-    // Nothing of it can be read any more; it is freed while Redis is at work.
+    // In the same run, and while Redis is at work.
     for (const { tag } of news) {
       if (tag === CLEAR_TAG) memory.dropCleared()
       else memory.dropBehind(tags.state(tag))

@@ -51,8 +51,10 @@ function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
   }
 }
 
-function stampsOf({ link: first }: MemoryEntry): TierInspection['stamps'] {
+function stampsOf({ key, ownVersion, link: first }: MemoryEntry): TierInspection['stamps'] {
   const stamps: TierInspection['stamps'] = []
+  // It would have been dropped, had a higher version been heard of.
+  if (ownVersion !== undefined) stamps.push({ tag: key, stamp: `${ownVersion}`, current: `${ownVersion}` })
   for (let link = first; link !== undefined; link = link.sibling) {
     stamps.push({ tag: link.state.tag, stamp: `${link.version}`, current: `${link.state.heard}` })
   }

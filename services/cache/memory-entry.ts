@@ -35,7 +35,9 @@ export class MemoryEntry implements Lookup, Sieved<MemoryEntry> {
   readonly counts: DomainCounts
   /** What the registry's `news` was when the entry was last found valid: a hit then compares nothing else. */
   validAt = -1
-  /** The first of its tags, which leads to the others. */
+  /** Of the tag that the entry is named by, if it has one, the version it was read under: {@link MemoryTier.dropBehind}. */
+  readonly ownVersion: number | undefined
+  /** The first of its other tags, which leads to the next. */
   readonly link: TagLink<MemoryEntry> | undefined
   /** What it counts for in the tier's bound. */
   readonly bytes: number
@@ -55,12 +57,15 @@ export class MemoryEntry implements Lookup, Sieved<MemoryEntry> {
     this.counts = fill.counts
     this.#clock = clock
     this.bytes = bytes
+    let ownVersion: number | undefined
     let link: TagLink<MemoryEntry> | undefined
     for (let n = fill.states.length - 1; n >= 0; n--) {
       const [state, version] = [fill.states[n], fill.versions[n] ?? -1]
       if (state === undefined) continue
-      link = { state, version, entry: this, sibling: link, previous: undefined, next: undefined }
+      if (state.tag === fill.key) ownVersion = version
+      else link = { state, version, entry: this, sibling: link, previous: undefined, next: undefined }
     }
+    this.ownVersion = ownVersion
     this.link = link
   }
 

@@ -97,13 +97,19 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'memory keeps nothing that is behind',
-    edits: edit(MEMORY, 'if (this.isBehind(entry)) return false', ''),
+    edits: edit(MEMORY, 'if (this.#isTooLate(fill)) return false', ''),
     noticedBy: ['races/stale-set', 'memory-tier'],
   },
   {
     name: 'memory answers nothing that is behind',
     edits: edit(MEMORY, 'if (link.version < link.state.heard) return true', ''),
     noticedBy: ['races/stale-set', 'memory-tier'],
+    schedules: 3_000,
+  },
+  {
+    name: 'a raised tag drops the entry that it names',
+    edits: edit(MEMORY, 'if (named?.ownVersion !== undefined && named.ownVersion < state.heard) this.#drop(named)', ''),
+    noticedBy: ['memory-tier'],
     schedules: 3_000,
   },
   {

@@ -25,8 +25,9 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
     defer: (work) => deferred.push(work),
     onCapacity: () => (capacity += 1),
   })
-  const keep = (key: string, tag = `tag-${key}`, value = key, expiresAt = NOW + 100): boolean =>
-    memory.keep({
+  const keep = (key: string, tag = `tag-${key}`, value = key, expiresAt = NOW + 100): boolean => {
+    const state = tags.state(tag)
+    const isKept = memory.keep({
       key,
       document: text(value),
       loadedAt: NOW,
@@ -34,9 +35,13 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
       expiresAt,
       clearVersion: tags.clearVersion,
       counts,
-      states: [tags.state(tag)],
-      versions: [tags.heardOf(tag)],
+      states: [state],
+      versions: [state.heard],
     })
+    // As a flight does when it lands.
+    tags.release(state)
+    return isKept
+  }
   const raise = (tag: string, version: number): void => {
     if (tags.hear({ tag, version })) memory.dropBehind(tags.state(tag))
   }
@@ -143,6 +148,33 @@ t.test('a raised tag drops its entries and no others', async (t) => {
   t.ok(keep('a', 'tag'), 'read under the version heard of')
   raise('tag', 1)
   t.ok(memory.read('a', NOW))
+})
+
+t.test('an entry that is named by one of its tags goes at once when that is raised', async (t) => {
+  const { memory, keep, raise, tags } = open()
+  keep('a', 'a')
+  keep('b', 'b')
+  keep('c', 'a')
+  t.equal(tags.size, 1, 'only c holds on to the tag')
+  raise('a', 1)
+  t.same(
+    ['a', 'b', 'c'].map((key) => memory.read(key, NOW) !== undefined),
+    [false, true, false],
+  )
+  t.ok(keep('a', 'a'), 'read under the version heard of')
+  raise('a', 1)
+  t.ok(memory.read('a', NOW))
+  raise('b', 3)
+  t.equal(memory.items, 1)
+})
+
+t.test('a key that another entry’s tag is spelled like is not named by it', async (t) => {
+  const { memory, keep, raise } = open()
+  keep('a', 'tag')
+  keep('b', 'a')
+  raise('a', 1)
+  t.ok(memory.read('a', NOW))
+  t.equal(memory.read('b', NOW), undefined)
 })
 
 t.test(

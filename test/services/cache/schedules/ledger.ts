@@ -113,10 +113,10 @@ export class Ledger {
   }
 }
 
-/** The tags of each entry; a write of a row raises its own and the list's. */
+/** The tags of each entry; a write of a row raises its own and the list's. One row is named by its tag. */
 export const TAGS: Readonly<Record<Key, readonly string[]>> = {
   a: ['u/tag-a', 'u/owner'],
-  b: ['u/tag-b', 'u/owner'],
+  b: ['u/b', 'u/owner'],
   list: ['u/tag-list', 'u/owner'],
 }
 
