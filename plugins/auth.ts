@@ -41,8 +41,8 @@ function tokenIn(header: string | undefined): string {
 /** Bearer tokens (RFC 6750): those of ADMIN_TOKENS, and those of users. */
 export default fp(
   async (fastify) => {
-    const { users, tokens, config } = fastify
-    const authenticator = new Authenticator({ users, tokens, wallMs: systemClock.wallMs })
+    const { users, tokens, cache, config } = fastify
+    const authenticator = new Authenticator({ users, tokens, cache, wallMs: systemClock.wallMs })
     await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
     const verifierOf = fastify.verifyBearerAuthFactory
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')

@@ -48,6 +48,7 @@ async function answer(order: ServerOrder): Promise<unknown> {
       return undefined
     case 'profile-stop': {
       const { profile } = await session.post('Profiler.stop')
+      session.disconnect()
       writeFileSync(order.file, JSON.stringify(profile))
       return undefined
     }

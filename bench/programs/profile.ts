@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../../test/helpers/servers.js'
 const CONNECTIONS = 64
 const TURN_FACTOR = 15
 const SHOWN = 30
-const SCENES = ['a constant of 1 KiB', 'memory hit', 'Redis only']
+const SCENES = ['a constant of 1 KiB', 'memory hit', 'list, memory hit', 'Redis only']
 
 export const benchmark: Benchmark = {
   title: 'where the time of one answer over HTTP goes: processor time by function, itself only',

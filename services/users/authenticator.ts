@@ -1,5 +1,5 @@
-import { tokenEntry } from '../cache-map.js'
-import type { Document, EntryAddress, Lookup } from '../cache/index.js'
+import { profileEntry, tokenEntry } from '../cache-map.js'
+import type { Document, EntryAddress, Lookup, TieredCache } from '../cache/index.js'
 import { ServiceUnavailableError } from '../errors.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
@@ -16,17 +16,18 @@ export interface Principal {
 }
 
 export interface AuthenticatorOptions {
-  readonly users: Pick<UserService, 'peek' | 'get'>
-  readonly tokens: Pick<TokenService, 'peek' | 'find'>
+  readonly users: Pick<UserService, 'get'>
+  readonly tokens: Pick<TokenService, 'find'>
+  readonly cache: Pick<TieredCache, 'peek'>
   /** Wall-clock milliseconds since 1970: expiry is a date. */
   readonly wallMs: () => number
 }
 
-/** Where the lookups of one token text are, so that it is hashed once and not at each request. */
+/** Where the lookups of one token text are, so that it is hashed once and its keys are made once. */
 interface Recognised {
-  readonly userId: string
   readonly hash: string
-  readonly address: EntryAddress
+  readonly token: EntryAddress
+  readonly profile: EntryAddress
   /** What the two documents said when they were last judged: the same two say the same, but for the time. */
   judged: Judgement | undefined
 }
@@ -54,9 +55,9 @@ export class Authenticator {
   peek(text: string): Principal | undefined {
     const recognised = this.#recognised.get(text)
     if (recognised === undefined) return undefined
-    const token = this.#options.tokens.peek(recognised.address)
+    const token = this.#options.cache.peek(recognised.token)
     if (token === undefined) return undefined
-    const profile = this.#options.users.peek(recognised.userId)
+    const profile = this.#options.cache.peek(recognised.profile)
     if (profile === undefined) return undefined
     const { judged } = recognised
     if (judged !== undefined && judged.token === token.document && judged.profile === profile.document) {
@@ -85,7 +86,8 @@ export class Authenticator {
   #remember(text: string, userId: string, hash: string): void {
     const [oldest] = this.#recognised.keys()
     if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
-    this.#recognised.set(text, { userId, hash, address: tokenEntry(userId, hash), judged: undefined })
+    const [token, profile] = [tokenEntry(userId, hash), profileEntry(userId)]
+    this.#recognised.set(text, { hash, token, profile, judged: undefined })
   }
 
   #judge(token: Lookup, profile: Lookup): Principal | undefined {

@@ -23,11 +23,6 @@ export class UserService {
     this.#serialize = serialize
   }
 
-  /** The user of this id, in lower case, when memory holds it fresh; never waits and never reads the database. */
-  peek(id: string): Lookup | undefined {
-    return this.#foundation.cache.peek(profileEntry(id))
-  }
-
   /** The user; a lookup without a document when there is none. */
   get(id: string): Promise<Lookup> {
     const userId = id.toLowerCase()

@@ -89,11 +89,6 @@ export class TokenService {
     return this.#foundation.cache.raise(raised)
   }
 
-  /** A known token when memory holds it fresh. */
-  peek(address: EntryAddress): Lookup | undefined {
-    return this.#foundation.cache.peek(address)
-  }
-
   /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */
   find(userId: string, hash: string): Promise<Lookup> {
     return this.#foundation.cache.getOrLoad(tokenEntry(userId, hash), async () => {

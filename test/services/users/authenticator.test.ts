@@ -20,13 +20,18 @@ function setUp() {
   const clock = { ms: 0 }
   const authenticator = new Authenticator({
     tokens: {
-      peek: () => (found.isInMemory ? found.token : undefined),
       find: async (userId, hash) => {
         asked.push(`${userId} ${hash}`)
         return found.token
       },
     },
-    users: { peek: () => (found.isInMemory ? found.profile : undefined), get: async () => found.profile },
+    users: { get: async () => found.profile },
+    cache: {
+      peek({ key }) {
+        if (!found.isInMemory) return undefined
+        return key.endsWith('/profile') ? found.profile : found.token
+      },
+    },
     wallMs: () => clock.ms,
   })
   return { authenticator, found, asked, clock }
