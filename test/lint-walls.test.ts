@@ -109,7 +109,7 @@ const open: Readonly<Record<string, readonly string[]>> = {
   ],
   'services/cache-map.ts': ['./cache/index.js', './errors.js'],
   'services/database/cache-journal.ts': ['../cache/journal-store.js', '../errors.js', 'pg', '@fastify/error'],
-  'services/cache/tiered-cache.ts': ['./memory-tier.js', 'lru-cache', 'node:crypto', 'node:zlib'],
+  'services/cache/tiered-cache.ts': ['./memory-tier.js', 'node:crypto', 'node:zlib'],
 }
 
 /** In these houses of imports alone, modules run in circles; that rule is not asked. */

@@ -1,5 +1,5 @@
 import { tags, tokenEntry } from '../cache-map.js'
-import { Document, type EntryAddress, type Lookup } from '../cache/index.js'
+import { Document, type Lookup } from '../cache/index.js'
 import { pageDocument, type Serialize } from '../catalogue/documents.js'
 import { textEtag } from '../catalogue/etag.js'
 import type { Foundation } from '../catalogue/owned-row-service.js'
