@@ -1,7 +1,7 @@
 import { grouped } from '../../commands/progress.js'
 import type { Percentiles, Result } from './result.js'
 import { MEMORY_ITEMS, type Setting } from './settings.js'
-import { leastRecentlyUsedMisses, type Trace } from './trace.js'
+import { sieveMisses, type Trace } from './trace.js'
 
 /** What the trace lets a cache do at best. */
 export interface Bounds {
@@ -15,7 +15,7 @@ export interface Bounds {
 export function boundsOf(trace: Trace): Bounds {
   const total = trace.requests.length
   const share = (loads: number): number => 100 * (1 - loads / total)
-  const memoryReduction = share(leastRecentlyUsedMisses(trace, MEMORY_ITEMS))
+  const memoryReduction = share(sieveMisses(trace, MEMORY_ITEMS))
   return { pages: trace.pages, reduction: share(trace.pages), memoryReduction }
 }
 
@@ -51,7 +51,7 @@ function boundText(setting: Setting, bounds: Bounds): string {
     case 'no cache':
       return '–'
     case 'memory':
-      return `${percent(bounds.memoryReduction)} (LRU)`
+      return `${percent(bounds.memoryReduction)} (SIEVE)`
     case 'memory and Redis':
       return `${percent(bounds.reduction)} (${grouped(bounds.pages)} pages)`
   }

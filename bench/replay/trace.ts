@@ -31,17 +31,28 @@ export function readTrace(path: string, limit = Number.POSITIVE_INFINITY): Trace
   return { requests, pages: numbers.size }
 }
 
-/** How many requests a cache of `capacity` items that forgets the least recently used one can't answer itself. */
-export function leastRecentlyUsedMisses({ requests }: Trace, capacity: number): number {
-  const kept = new Set<number>()
+/** How many requests a cache of `capacity` items that keeps by SIEVE can't answer itself. Written apart from the engine's. */
+export function sieveMisses({ requests }: Trace, capacity: number): number {
+  /** Oldest first. */
+  const queue: number[] = []
+  const isMarked = new Map<number, boolean>()
+  let hand = 0
   let misses = 0
   for (const page of requests) {
-    // A set keeps the order of insertion: taken out and put in again, the page is the last to be forgotten.
-    if (!kept.delete(page)) misses += 1
-    kept.add(page)
-    if (kept.size <= capacity) continue
-    const [oldest] = kept
-    if (oldest !== undefined) kept.delete(oldest)
+    if (isMarked.has(page)) {
+      isMarked.set(page, true)
+      continue
+    }
+    misses += 1
+    if (queue.length === capacity) {
+      for (; isMarked.get(queue[hand] ?? -1) === true; hand = (hand + 1) % capacity)
+        isMarked.set(queue[hand] ?? -1, false)
+      isMarked.delete(queue[hand] ?? -1)
+      queue.splice(hand, 1)
+      if (hand === queue.length) hand = 0
+    }
+    queue.push(page)
+    isMarked.set(page, false)
   }
   return misses
 }
