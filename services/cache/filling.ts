@@ -12,6 +12,8 @@ export interface Begun {
   readonly stamps: readonly string[]
   /** `false`: another replica is at the same load. */
   readonly isGranted: boolean
+  /** Another load was stored a moment ago, perhaps after this reader has looked. */
+  readonly isFilled: boolean
 }
 
 /** Before a load: takes the stamps it reads under, and its lease if it wants one. Never rejects. */
@@ -20,9 +22,9 @@ export async function begin(redis: RedisTier | undefined, flight: Flight<MemoryE
   const { address, clearVersion, leaseId, supersededId } = flight
   const heard = flight.states.map((state) => state.heard)
   try {
-    const { stamps, isGranted } = await redis.begin({ address, clearVersion, heard, leaseId, supersededId })
-    flight.readUnder(stamps.map(versionOf))
-    return { redis, stamps, isGranted }
+    const begun = await redis.begin({ address, clearVersion, heard, leaseId, supersededId })
+    flight.readUnder(begun.stamps.map(versionOf))
+    return { redis, ...begun }
   } catch {
     return withoutRedis(flight)
   }
@@ -30,7 +32,7 @@ export async function begin(redis: RedisTier | undefined, flight: Flight<MemoryE
 
 function withoutRedis(flight: Flight<MemoryEntry>): Begun {
   flight.readUnder()
-  return { redis: undefined, stamps: [], isGranted: true }
+  return { redis: undefined, stamps: [], isGranted: true, isFilled: false }
 }
 
 /** After a load that failed or is not to be kept: others need not wait for it. */

@@ -65,7 +65,10 @@ export class ReadThrough implements RedisReader {
   /** For an entry that is stale by time: loads unless another replica is at it. */
   async refresh(): Promise<void> {
     const begun = await begin(usableRedis(this.#tiers), this.flight)
-    if (begun.isGranted) await this.#loadAndKeep(begun)
+    if (!begun.isGranted) return
+    const again = begun.isFilled ? await this.#lookAgain() : undefined
+    if (again?.hit?.outcome === 'hit') release(begun.redis, this.flight)
+    else await this.#loadAndKeep(begun)
   }
 
   /** Keeps a document that is at hand, under stamps taken now. */
@@ -105,17 +108,27 @@ export class ReadThrough implements RedisReader {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const isLeaseNeeded = clock.now() < giveUpAt
       const begun = await begin(usableRedis(this.#tiers), this.flight)
+      if (begun.isFilled) {
+        const { hit } = await this.#lookAgain()
+        if (hit !== undefined) release(begun.redis, this.flight)
+        return hit ?? begun
+      }
       if (begun.isGranted || !isLeaseNeeded) return begun
       let isLeased = true
       while (isLeased && clock.now() < giveUpAt) {
         await clock.sleep(pauseMs * (0.5 + random() / 2))
-        const found = await readWaiting(this.#tiers, this.flight)
-        const hit = found.entry && promote(this.#tiers, this.flight, found.entry)
-        if (hit !== undefined) return hit
+        const found = await this.#lookAgain()
+        if (found.hit !== undefined) return found.hit
         isLeased = found.isLeased
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
       }
     }
+  }
+
+  /** One more look at Redis, and at the lease, for who waits for another replica's load or may have missed it. */
+  async #lookAgain(): Promise<{ readonly hit: Lookup | undefined; readonly isLeased: boolean }> {
+    const { entry, isLeased } = await readWaiting(this.#tiers, this.flight)
+    return { hit: entry && promote(this.#tiers, this.flight, entry), isLeased }
   }
 
   async #loadAndKeep(begun: Begun): Promise<{ readonly lookup: Lookup; readonly isRefused: boolean }> {
@@ -134,7 +147,6 @@ export class ReadThrough implements RedisReader {
   }
 }
 
-/** One look at Redis, and at the lease, for who waits for another replica's load. */
 function readWaiting(
   tiers: Tiers,
   { address, clearVersion }: Flight<MemoryEntry>,

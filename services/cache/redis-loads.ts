@@ -21,6 +21,8 @@ export interface RedisBegun {
   readonly stamps: readonly string[]
   /** May the load go ahead, or is another replica at it? */
   readonly isGranted: boolean
+  /** Another load was stored a moment ago, perhaps after this reader has looked. */
+  readonly isFilled: boolean
 }
 
 export interface RedisFill {
@@ -30,6 +32,9 @@ export interface RedisFill {
   readonly entry: StoredEntry
   readonly lifetimeMs: number
 }
+
+/** Longer than it takes a reader from its look at Redis to its begin, even on a machine that stalls. */
+const MARK_MS = 1_000
 
 interface Waiting<Request, Answer> {
   readonly request: Request
@@ -113,7 +118,8 @@ export class RedisLoads {
         let lease = 0
         for (const { request, resolve } of waiting) {
           const stamps = request.address.tags.map((tag) => String(values[places.get(tag) ?? -1]))
-          resolve({ stamps, isGranted: request.leaseId === '' || values[lease++] === 1 })
+          const granted = request.leaseId === '' ? 1 : values[lease++]
+          resolve({ stamps, isGranted: granted !== 0, isFilled: granted === 2 })
         }
       },
       (error: unknown) => {
@@ -149,7 +155,7 @@ export class RedisLoads {
       ...waiting.map(({ request }) => keys.lease(request.address.key, request.clearVersion)),
       ...tags,
     ]
-    commands.script(FILL, names, [waiting.length, ...stamps, ...values]).then(
+    commands.script(FILL, names, [waiting.length, MARK_MS, ...stamps, ...values]).then(
       (reply) => {
         const accepted = reply as readonly number[]
         waiting.forEach(({ resolve }, n) => resolve(accepted[n] === 1))

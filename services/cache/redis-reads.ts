@@ -3,6 +3,7 @@ import { type EntryAddress, ownerOf } from './entry.js'
 import { Gathered } from './gathered.js'
 import type { RedisCommands } from './redis-commands.js'
 import type { RedisKeys } from './redis-keys.js'
+import { FILLED } from './redis-scripts.js'
 
 /** Who reads one entry from Redis. It is called back instead of handed a promise: hits are many, and each would cost one. */
 export interface RedisReader {
@@ -74,13 +75,13 @@ function answer(readers: readonly RedisReader[], values: readonly (string | null
   const value = (): string | null => values[places[next++] ?? -1] ?? null
   for (const reader of readers) {
     const text = value()
-    const isLeased = reader.isWaiting && value() !== null
+    const lease = reader.isWaiting ? value() : null
     const entry = text === null ? undefined : decodeEntry(text)
     let isValid = entry !== undefined
     for (let n = 0; n < reader.address.tags.length; n++) {
       const current = value()
       if (current === null || current !== entry?.stamps[n]) isValid = false
     }
-    reader.onRead(isValid ? entry : undefined, isLeased)
+    reader.onRead(isValid ? entry : undefined, lease !== null && lease !== FILLED)
   }
 }

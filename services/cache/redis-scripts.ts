@@ -10,6 +10,9 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
+/** What lies in place of a lease for a while after a load was stored: who has read before it should look again. */
+export const FILLED = 'filled'
+
 /** What is no stamp is below every version, so that the next raise or begin mends it. */
 const VERSION_OF = `local function versionOf(stamp) return tonumber(string.match(stamp, '^%d+') or -1) end`
 
@@ -35,11 +38,11 @@ return raised
 
 /**
  * Before loads: takes the leases that are free (or held by the load that one of these supersedes) and returns the
- * stamps to load under. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
+ * stamps to load under. A lease whose last holder has stored its load a moment ago is taken, and said to be such. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
  * Every tag's lifetime starts anew, so that it outlives the entry about to be filled.
  *
  * KEYS lease… tag…   ARGV leases leaseMs lifetimeMs incarnation, a leaseId and a supersededId per lease, heard…
- * reply: 0|1 a lease, a stamp a tag
+ * reply: 0|1 a lease (2: stored a moment ago), a stamp a tag
  */
 export const BEGIN = script(`
 ${VERSION_OF}
@@ -47,12 +50,11 @@ local leases = tonumber(ARGV[1])
 local reply = {}
 for i = 1, leases do
   reply[i] = 0
-  local id, superseded = ARGV[3 + 2 * i], ARGV[4 + 2 * i]
-  if redis.call('SET', KEYS[i], id, 'NX', 'PX', ARGV[2]) then
-    reply[i] = 1
-  elseif superseded ~= '' and redis.call('GET', KEYS[i]) == superseded then
-    redis.call('SET', KEYS[i], id, 'PX', ARGV[2])
-    reply[i] = 1
+  local superseded = ARGV[4 + 2 * i]
+  local holder = redis.call('GET', KEYS[i])
+  if not holder or holder == '${FILLED}' or (superseded ~= '' and holder == superseded) then
+    redis.call('SET', KEYS[i], ARGV[3 + 2 * i], 'PX', ARGV[2])
+    reply[i] = holder == '${FILLED}' and 2 or 1
   end
 end
 for i = 1, #KEYS - leases do
@@ -70,9 +72,9 @@ return reply
 
 /**
  * After loads: stores each entry only if every one of its tags still equals its stamp, and gives the lease back if it
- * is still that load's.
+ * is still that load's, with a mark in its place if the entry was stored.
  *
- * KEYS entry… lease… tag…   ARGV entries stamp… then per entry: value lifetimeMs leaseId its tags' numbers ("1 3")
+ * KEYS entry… lease… tag…   ARGV entries markMs stamp… then per entry: value lifetimeMs leaseId its tags' numbers ("1 3")
  * reply: 0|1 an entry
  */
 export const FILL = script(`
@@ -80,11 +82,11 @@ local entries = tonumber(ARGV[1])
 local tags = #KEYS - 2 * entries
 local equal = {}
 for i = 1, tags do
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]
 end
 local reply = {}
 for i = 1, entries do
-  local at = 1 + tags + 4 * (i - 1)
+  local at = 2 + tags + 4 * (i - 1)
   reply[i] = 1
   for number in string.gmatch(ARGV[at + 4], '%d+') do
     if not equal[tonumber(number)] then reply[i] = 0 end
@@ -93,7 +95,11 @@ for i = 1, entries do
     redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[at + 2])
   end
   if redis.call('GET', KEYS[entries + i]) == ARGV[at + 3] then
-    redis.call('DEL', KEYS[entries + i])
+    if reply[i] == 1 then
+      redis.call('SET', KEYS[entries + i], '${FILLED}', 'PX', ARGV[2])
+    else
+      redis.call('DEL', KEYS[entries + i])
+    end
   end
 end
 return reply

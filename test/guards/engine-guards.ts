@@ -198,6 +198,11 @@ export const ENGINE_GUARDS: readonly Guard[] = [
     noticedBy: ['lease'],
   },
   {
+    name: 'who begins after a load was stored looks again',
+    edits: edit(READ, 'if (begun.isFilled) {', 'if (begun.isFilled && begun.stamps.length < 0) {'),
+    noticedBy: ['lease'],
+  },
+  {
     name: 'credentials are never served on error',
     edits: edit(CACHE, '!address.policy.mayServeOnError || ', ''),
     noticedBy: ['isolated'],

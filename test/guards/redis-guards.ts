@@ -15,8 +15,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
   {
     name: 'a fill compares the stamps',
     edits: [
-      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`, `equal[i] = true`),
-      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[1 + at])', to: 'tags.map(() => true)' },
+      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`, `equal[i] = true`),
+      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[2 + at])', to: 'tags.map(() => true)' },
     ],
     noticedBy: ['races/stale-set'],
   },
@@ -24,9 +24,9 @@ export const REDIS_GUARDS: readonly Guard[] = [
     name: 'a fill makes no tag',
     edits: [
       script(
-        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`,
-        `  redis.call('SET', KEYS[2 * entries + i], ARGV[1 + i], 'NX')
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[1 + i]`,
+        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
+        `  redis.call('SET', KEYS[2 * entries + i], ARGV[2 + i], 'NX')
+  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
       ),
     ],
     noticedBy: ['races/stale-set'],

@@ -1,4 +1,4 @@
-import { BEGIN, FILL, RAISE, RELEASE, type Script, VOUCH } from '../../../services/cache/redis-scripts.js'
+import { BEGIN, FILL, FILLED, RAISE, RELEASE, type Script, VOUCH } from '../../../services/cache/redis-scripts.js'
 
 /** What a script may do to the keys of a model Redis. */
 export interface Keyspace {
@@ -39,9 +39,9 @@ const begin: ScriptModel = (keyspace, keys, values) => {
   keys.slice(0, Number(leases)).forEach((key, at) => {
     const [leaseId = '', supersededId = ''] = rest.slice(2 * at)
     const holder = keyspace.get(key)
-    const isTaken = holder === null || (supersededId !== '' && holder === supersededId)
+    const isTaken = holder === null || holder === FILLED || (supersededId !== '' && holder === supersededId)
     if (isTaken) keyspace.set(key, leaseId, Number(leaseMs))
-    reply.push(isTaken ? 1 : 0)
+    reply.push(isTaken ? (holder === FILLED ? 2 : 1) : 0)
   })
   keys.slice(Number(leases)).forEach((key, at) => {
     let held = keyspace.get(key)
@@ -59,13 +59,16 @@ const begin: ScriptModel = (keyspace, keys, values) => {
 const fill: ScriptModel = (keyspace, keys, values) => {
   const entries = Number(values[0])
   const tags = keys.slice(2 * entries)
-  const isEqual = tags.map((key, at) => keyspace.get(key) === values[1 + at])
+  const isEqual = tags.map((key, at) => keyspace.get(key) === values[2 + at])
   return keys.slice(0, entries).map((key, n) => {
-    const [value = '', lifetimeMs, leaseId, numbers = ''] = values.slice(1 + tags.length + 4 * n)
+    const [value = '', lifetimeMs, leaseId, numbers = ''] = values.slice(2 + tags.length + 4 * n)
     const isAccepted = (numbers.match(/\d+/g) ?? []).every((number) => isEqual[Number(number) - 1])
     if (isAccepted) keyspace.set(key, value, Number(lifetimeMs))
     const lease = keys[entries + n] ?? ''
-    if (keyspace.get(lease) === leaseId) keyspace.delete(lease)
+    if (keyspace.get(lease) === leaseId) {
+      if (isAccepted) keyspace.set(lease, FILLED, Number(values[1]))
+      else keyspace.delete(lease)
+    }
     return isAccepted ? 1 : 0
   })
 }

@@ -1,7 +1,8 @@
 import t from 'tap'
-import { type Cluster, startModelCluster, words } from '../../helpers/cache/cluster.js'
+import { type Cluster, startCluster, startModelCluster, words } from '../../helpers/cache/cluster.js'
 import type { ModelRedisClient } from '../../helpers/cache/model-redis-client.js'
-import { entry, HeldLoader, LEASE_MS } from '../../helpers/cache/replica.js'
+import { entry, HeldLoader, LEASE_MS, text } from '../../helpers/cache/replica.js'
+import { startRedis } from '../../helpers/redis.js'
 
 const a = entry('a')
 
@@ -56,6 +57,32 @@ t.test('the holder of the lease dies: another takes over when the lease ends, an
   )
   t.equal(row.count, 1)
   t.ok(cluster.clock.now() - startedAt <= LEASE_MS + 200, `${cluster.clock.now() - startedAt} ms`)
+})
+
+t.test('who has looked before another replica stored its load, and begins after that, loads nothing', async (t) => {
+  const server = await startRedis()
+  t.teardown(() => server.stop())
+  const cluster = await startCluster(t, server, { replicas: 2 })
+  const [first, late] = cluster.members
+  if (first === undefined || late === undefined) return
+  const row = new HeldLoader('row')
+  const begin = late.redis.holdRequest('BEGIN')
+  const reading = late.cache.getOrLoad(a, row.load)
+  await begin.caught
+  t.equal(words(await first.cache.getOrLoad(a, row.load)), 'row: miss')
+  begin.release()
+  t.equal(words(await reading), 'row: hit in redis')
+  t.equal(row.count, 1)
+  t.equal(late.redis.count('RELEASE'), 1, 'and gives the lease back')
+
+  row.row = text('new')
+  await cluster.commit(row, 'new')
+  await late.cache.invalidate(a.tags)
+  t.equal(
+    words(await late.cache.getOrLoad(a, row.load)),
+    'new: miss',
+    'the mark keeps nobody from a load that is needed',
+  )
 })
 
 t.test('a load that fails gives its lease back at once', async (t) => {

@@ -109,6 +109,10 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     const values = [3, 5_000, 60_000, 'i', 'third', 'first', 'fourth', '', 'fifth', 'third']
     t.same(await run(BEGIN, ['lease', 'other', 'lease'], values), [1, 1, 1], 'in their order')
     t.same(await client.mget(['lease', 'other']), ['fifth', 'fourth'])
+    await set('marked', 'filled')
+    t.same(await run(BEGIN, ['marked'], [1, 5_000, 60_000, 'i', 'sixth', '']), [2], 'free, but look again')
+    t.equal(await client.get('marked'), 'sixth')
+    t.ok(await lives('marked', 5_000))
   })
 
   await test('BEGIN answers stamps: what is there, or what was heard of under a new incarnation', async (t) => {
@@ -126,7 +130,7 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     await set('tag2', '2:b')
     const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag1', 'tag2', 'tag3', 'tag2']
     const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'me', '1 2', 'three', 5_000, 'me', '1 2 3']
-    const values = [4, '1:a', '2:other', '3:c', '2:b', ...entries, 'four', 5_000, 'me', '4']
+    const values = [4, 700, '1:a', '2:other', '3:c', '2:b', ...entries, 'four', 5_000, 'me', '4']
     t.same(await run(FILL, keys, values), [1, 0, 0, 1])
     t.same(await client.mget(['e1', 'e2', 'e3', 'e4', 'tag2', 'tag3']), ['one', null, null, 'four', '2:b', null])
     t.ok(await lives('e1', 5_000))
@@ -139,12 +143,13 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     await set('tag', '1:a')
     const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag', 'gone']
     const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'another', '2', 'three', 5_000, 'me', '1']
-    await run(FILL, keys, [4, '1:a', '1:x', ...entries, 'four', 5_000, '', '1'])
-    t.same(await client.mget(['l1', 'l2', 'l3', 'e3', 'e4']), [null, null, 'somebody', 'three', 'four'])
+    await run(FILL, keys, [4, 700, '1:a', '1:x', ...entries, 'four', 5_000, '', '1'])
+    t.same(await client.mget(['l1', 'l2', 'l3', 'e3', 'e4']), ['filled', null, 'somebody', 'three', 'four'])
+    t.ok(await lives('l1', 700), 'a mark for a while, where an entry was stored')
   })
 
   await test('FILL of nothing answers nothing', async (t) => {
-    t.same(await run(FILL, [], [0]), [])
+    t.same(await run(FILL, [], [0, 700]), [])
   })
 
   await test('RELEASE gives back its own lease only', async (t) => {
