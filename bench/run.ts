@@ -23,6 +23,7 @@ const NAMES = [
   'memory',
   'compression',
   'profile',
+  'profile-redis',
 ]
 
 const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke]

@@ -1,4 +1,6 @@
 /** A contender's process: opens what it is told to, takes its turns, and ends when the benchmark does. */
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
 import type { Contender, Contenders, Sample } from './contender.js'
 import type { Order, Reply } from './contender-process.js'
 
@@ -28,10 +30,23 @@ async function answer(order: Order): Promise<Sample> {
     case 'turn': {
       const turn = contender?.turns[order.turn]
       if (turn === undefined) throw new Error(`There is no turn ${order.turn}`)
-      return turn(order.ms)
+      return order.profile === undefined ? turn(order.ms) : profiled(order.profile, () => turn(order.ms))
     }
     case 'close':
       await contender?.close()
       return {}
   }
+}
+
+async function profiled(file: string, work: () => Promise<Sample>): Promise<Sample> {
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.setSamplingInterval', { interval: 200 })
+  await session.post('Profiler.start')
+  const sample = await work()
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  writeFileSync(file, JSON.stringify(profile))
+  return sample
 }

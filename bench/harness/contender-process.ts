@@ -6,7 +6,7 @@ import type { Parameters, Sample } from './contender.js'
 
 export type Order =
   | { readonly kind: 'open'; readonly module: string; readonly name: string; readonly parameters: Parameters }
-  | { readonly kind: 'turn'; readonly turn: string; readonly ms: number }
+  | { readonly kind: 'turn'; readonly turn: string; readonly ms: number; readonly profile?: string | undefined }
   | { readonly kind: 'close' }
 
 export type Reply = { readonly sample: Sample } | { readonly error: string }
@@ -50,8 +50,9 @@ export class ContenderProcess {
     return contender
   }
 
-  turn(turn: string, ms: number): Promise<Sample> {
-    return this.#ask({ kind: 'turn', turn, ms })
+  /** @param profile a file for a profile of the turn */
+  turn(turn: string, ms: number, profile?: string): Promise<Sample> {
+    return this.#ask({ kind: 'turn', turn, ms, profile })
   }
 
   async close(): Promise<void> {
