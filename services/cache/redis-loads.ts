@@ -42,32 +42,26 @@ interface Waiting<Request, Answer> {
   readonly reject: (error: unknown) => void
 }
 
+export interface RedisLoadsOptions {
+  readonly commands: RedisCommands
+  readonly keys: RedisKeys
+  readonly isCluster: boolean
+  readonly leaseMs: number
+  /** Longer than any entry lives; a tag key that goes is a miss, never a hit. */
+  readonly tagLifetimeMs: number
+  /** Unique over all replicas and all time. */
+  readonly randomId: () => string
+  readonly endOfTurn: ((work: () => void) => void) | undefined
+}
+
 /** The two commands around a load: begin takes stamps and lease, fill stores what was loaded under them. */
 export class RedisLoads {
-  readonly #options: {
-    readonly commands: RedisCommands
-    readonly keys: RedisKeys
-    readonly isCluster: boolean
-    readonly leaseMs: number
-    readonly tagLifetimeMs: number
-    readonly randomId: () => string
-  }
+  readonly #options: RedisLoadsOptions
   readonly #begins: Gathered<Waiting<RedisBegin, RedisBegun>>
   readonly #fills: Gathered<Waiting<RedisFill, boolean>>
 
-  constructor(
-    options: {
-      readonly commands: RedisCommands
-      readonly keys: RedisKeys
-      readonly isCluster: boolean
-      readonly leaseMs: number
-      /** Longer than any entry lives; a tag key that goes is a miss, never a hit. */
-      readonly tagLifetimeMs: number
-      /** Unique over all replicas and all time. */
-      readonly randomId: () => string
-    },
-    endOfTurn: ((work: () => void) => void) | undefined,
-  ) {
+  constructor(options: RedisLoadsOptions) {
+    const { endOfTurn } = options
     this.#options = options
     this.#begins = new Gathered({ endOfTurn, send: (waiting) => this.#sendBegins(waiting) })
     this.#fills = new Gathered({ endOfTurn, send: (waiting) => this.#sendFills(waiting) })

@@ -38,7 +38,7 @@ export class RedisTier {
     this.#commands = new RedisCommands(options)
     const commands = this.#commands
     this.#reads = new RedisReads({ commands, keys, isCluster, endOfTurn })
-    this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId }, endOfTurn)
+    this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId, endOfTurn })
   }
 
   /** Calls `reader` back, with an entry that is valid or with none. */
