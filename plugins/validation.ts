@@ -13,21 +13,26 @@ const SETTINGS = { removeAdditional: false, useDefaults: true, allErrors: false 
  */
 export default fp(
   async (fastify) => {
-    const asTheyAre = compiler(false)
-    const fromText = compiler(true)
+    // Schemas are checked where they are written and tested: that takes a twelfth of a start.
+    const validateSchema = !fastify.config.isProduction
+    const asTheyAre = compiler({ coerceTypes: false, validateSchema })
+    const fromText = compiler({ coerceTypes: true, validateSchema })
     fastify.setValidatorCompiler<FastifySchema>((route) =>
       route.httpPart === 'body' ? asTheyAre(route) : fromText(route),
     )
   },
-  { name: 'validation' },
+  { name: 'validation', dependencies: ['config'] },
 )
 
-function compiler(coerceTypes: boolean): FastifySchemaCompiler<FastifySchema> {
+function compiler(options: {
+  readonly coerceTypes: boolean
+  readonly validateSchema: boolean
+}): FastifySchemaCompiler<FastifySchema> {
   const build = AjvCompiler()
   return build(
     {},
     {
-      customOptions: { ...SETTINGS, coerceTypes },
+      customOptions: { ...SETTINGS, ...options },
       onCreate: (ajv) => void ajv.addFormat('uuid', UUID),
     },
   )
