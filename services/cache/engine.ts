@@ -153,9 +153,9 @@ export class Engine {
     // No news may be a notification that was faster than the write it tells of: Redis is still to be waited for.
     const isRaised = redis?.link.raise(news) ?? Promise.resolve()
     // In the same run, and while Redis is at work.
-    for (const { tag } of news) {
-      if (tag === CLEAR_TAG) memory.dropCleared()
-      else memory.dropBehind(tags.state(tag))
+    for (const row of news) {
+      if (row.tag === CLEAR_TAG) memory.dropCleared()
+      else memory.dropBehind(row)
     }
     return isRaised
   }

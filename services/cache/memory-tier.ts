@@ -1,5 +1,6 @@
 import type { RunClock } from './clock.js'
 import { longestCopy } from './compressed-copy.js'
+import type { RaisedTag } from './entry.js'
 import { MemoryEntry, type MemoryFill } from './memory-entry.js'
 import { Sieve } from './sieve.js'
 import type { TagRegistry, TagState } from './tags.js'
@@ -106,14 +107,19 @@ export class MemoryTier {
    * Must follow every news of a tag, before anything is read: drops the entry that the tag names, and frees what else it has
    * put behind. That is unreadable already; a large tag is freed over several turns.
    */
-  dropBehind(state: TagState<MemoryEntry>): void {
-    const named = this.#entries.peek(state.tag)
-    if (named?.ownVersion !== undefined && named.ownVersion < state.heard) this.#drop(named)
+  dropBehind({ tag, version }: RaisedTag): void {
+    // By the version that was raised: of a tag that is linked with nothing, what was heard may be forgotten already.
+    const named = this.#entries.peek(tag)
+    if (named?.ownVersion !== undefined && named.ownVersion < version) this.#drop(named)
+    this.#dropLinked(this.#tags.state(tag))
+  }
+
+  #dropLinked(state: TagState<MemoryEntry>): void {
     let link = state.head
     for (let dropped = 0; link !== undefined; link = link.next) {
       if (link.version >= state.heard) continue
       if (dropped === DROP_SLICE) {
-        this.#defer(() => this.dropBehind(state))
+        this.#defer(() => this.#dropLinked(state))
         return
       }
       dropped += 1

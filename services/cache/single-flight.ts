@@ -18,7 +18,7 @@ export class Flight<Entry> {
   versions: readonly number[]
   readonly #tags: TagRegistry<Entry>
   readonly #newLeaseId: () => string
-  readonly #superseded: Flight<Entry> | undefined
+  #superseded: Flight<Entry> | undefined
   #leaseId: string | undefined
 
   constructor(options: {
@@ -72,6 +72,8 @@ export class Flight<Entry> {
 
   /** Call once, at the end. */
   land(): void {
+    // A chain of flights that each took over from the one before would be held as long as it goes on.
+    this.#superseded = undefined
     for (const state of this.states) {
       state.pins -= 1
       this.#tags.release(state)

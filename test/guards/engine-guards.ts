@@ -108,7 +108,7 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a raised tag drops the entry that it names',
-    edits: edit(MEMORY, 'if (named?.ownVersion !== undefined && named.ownVersion < state.heard) this.#drop(named)', ''),
+    edits: edit(MEMORY, 'if (named?.ownVersion !== undefined && named.ownVersion < version) this.#drop(named)', ''),
     noticedBy: ['memory-tier'],
     schedules: 3_000,
   },

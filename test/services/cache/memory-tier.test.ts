@@ -43,7 +43,7 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
     return isKept
   }
   const raise = (tag: string, version: number): void => {
-    if (tags.hear({ tag, version })) memory.dropBehind(tags.state(tag))
+    if (tags.hear({ tag, version })) memory.dropBehind({ tag, version })
   }
   return { memory, tags, deferred, keep, raise, capacity: () => capacity }
 }
@@ -166,6 +166,16 @@ t.test('an entry that is named by one of its tags goes at once when that is rais
   t.ok(memory.read('a', NOW))
   raise('b', 3)
   t.equal(memory.items, 1)
+})
+
+t.test('it goes even if so much is heard of at once that the version of its tag is forgotten again', async (t) => {
+  const { memory, keep, tags } = open()
+  keep('a', 'a')
+  const rows = ['a', ...Array.from({ length: 3_000 }, (_, n) => `other-${n}`)].map((tag) => ({ tag, version: 1 }))
+  const news = rows.filter((row) => tags.hear(row))
+  t.equal(tags.heardOf('a'), 0, 'forgotten')
+  for (const row of news) memory.dropBehind(row)
+  t.equal(memory.read('a', NOW), undefined)
 })
 
 t.test('a key that another entry’s tag is spelled like is not named by it', async (t) => {
