@@ -41,6 +41,7 @@ export class MemoryEntry implements Lookup, Sieved<MemoryEntry> {
   readonly link: TagLink<MemoryEntry> | undefined
   /** What it counts for in the tier's bound. */
   readonly bytes: number
+  slot = -1
   isVisited = false
   newer: MemoryEntry | undefined
   older: MemoryEntry | undefined

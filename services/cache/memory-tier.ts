@@ -3,7 +3,7 @@ import { longestCopy } from './compressed-copy.js'
 import type { RaisedTag } from './entry.js'
 import { MemoryEntry, type MemoryFill } from './memory-entry.js'
 import { Sieve } from './sieve.js'
-import type { TagRegistry, TagState } from './tags.js'
+import type { TagLink, TagRegistry, TagState } from './tags.js'
 
 export interface MemoryTierOptions {
   readonly maxItems: number
@@ -115,8 +115,10 @@ export class MemoryTier {
   }
 
   #dropLinked(state: TagState<MemoryEntry>): void {
-    let link = state.head
-    for (let dropped = 0; link !== undefined; link = link.next) {
+    let next: TagLink<MemoryEntry> | undefined
+    let dropped = 0
+    for (let link = state.head; link !== undefined; link = next) {
+      next = link.next
       if (link.version >= state.heard) continue
       if (dropped === DROP_SLICE) {
         this.#defer(() => this.#dropLinked(state))
@@ -159,6 +161,9 @@ export class MemoryTier {
       if (link.previous !== undefined) link.previous.next = link.next
       else if (link.state.head === link) link.state.head = link.next
       if (link.next !== undefined) link.next.previous = link.previous
+      // What is gone, but not collected yet, would have its neighbours outlive the next collection too, and those theirs.
+      link.previous = undefined
+      link.next = undefined
       this.#tags.release(link.state)
     }
   }

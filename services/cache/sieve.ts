@@ -2,6 +2,8 @@
 export interface Sieved<Entry> {
   readonly key: string
   readonly bytes: number
+  /** Where the sieve holds it; its own business. */
+  slot: number
   /** Set by a use, taken back by the sieve's hand. */
   isVisited: boolean
   newer: Entry | undefined
@@ -13,12 +15,17 @@ export interface Sieved<Entry> {
  * to make room a hand goes from old to new over them, takes marks back, and lets the first unmarked one go (SIEVE, Zhang
  * et al., NSDI 2024). A use costs one write, and what is asked for once makes way for what is asked for again: of skewed
  * traffic it answers more than a queue of the least recently used does (docs/performance.md).
+ *
+ * The map holds places instead of entries: the tables that a map outgrows refer to the next one each, and a collection of
+ * young objects keeps whatever an old table refers to. Entries that come and go would all grow old.
  */
 export class Sieve<Entry extends Sieved<Entry>> {
   readonly #maxItems: number
   readonly #maxBytes: number
   readonly #onEvict: (entry: Entry) => void
-  readonly #entries = new Map<string, Entry>()
+  readonly #slots = new Map<string, number>()
+  readonly #entries: (Entry | undefined)[] = []
+  readonly #free: number[] = []
   #newest: Entry | undefined
   #oldest: Entry | undefined
   #hand: Entry | undefined
@@ -31,7 +38,7 @@ export class Sieve<Entry extends Sieved<Entry>> {
   }
 
   get items(): number {
-    return this.#entries.size
+    return this.#slots.size
   }
 
   get bytes(): number {
@@ -44,21 +51,24 @@ export class Sieve<Entry extends Sieved<Entry>> {
 
   /** Counts as a use. */
   get(key: string): Entry | undefined {
-    const entry = this.#entries.get(key)
+    const entry = this.peek(key)
     if (entry !== undefined) entry.isVisited = true
     return entry
   }
 
   /** Does not count as a use. */
   peek(key: string): Entry | undefined {
-    return this.#entries.get(key)
+    const slot = this.#slots.get(key)
+    return slot === undefined ? undefined : this.#entries[slot]
   }
 
   /** The key must be free. Makes room first; `false` when there can never be enough for it. */
   add(entry: Entry): boolean {
     if (entry.bytes > this.#maxBytes) return false
     while (this.items >= this.#maxItems || this.#bytes + entry.bytes > this.#maxBytes) this.#evict()
-    this.#entries.set(entry.key, entry)
+    entry.slot = this.#free.pop() ?? this.#entries.length
+    this.#entries[entry.slot] = entry
+    this.#slots.set(entry.key, entry.slot)
     this.#bytes += entry.bytes
     entry.older = this.#newest
     if (this.#newest !== undefined) this.#newest.newer = entry
@@ -77,7 +87,9 @@ export class Sieve<Entry extends Sieved<Entry>> {
     else older.newer = newer
     entry.newer = undefined
     entry.older = undefined
-    this.#entries.delete(entry.key)
+    this.#slots.delete(entry.key)
+    this.#entries[entry.slot] = undefined
+    this.#free.push(entry.slot)
     this.#bytes -= entry.bytes
   }
 

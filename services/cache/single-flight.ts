@@ -85,10 +85,17 @@ export class Flight<Entry> {
   }
 }
 
-export interface Running<Entry> {
-  readonly flight: Flight<Entry>
+/** What the readers that join a flight share. */
+export interface Shared {
   readonly lookup: Promise<Lookup>
   /** How many flights had been started before it: a read that knows of more began after it. */
+  readonly number: number
+}
+
+/** Emptied at its end: see {@link Sieve} for what else a map would have outlive it. */
+interface Running<Entry> {
+  flight: Flight<Entry> | undefined
+  lookup: Promise<Lookup> | undefined
   readonly number: number
 }
 
@@ -115,14 +122,17 @@ export class SingleFlight<Entry> {
    * The flight to share, if joining it keeps the promise: it is not detached, and either the journal is followed
    * (`isCurrent`) or the flight itself is younger than the bound.
    */
-  join(key: string, isYoungEnough: (startedAt: number) => boolean): Running<Entry> | undefined {
-    const running = this.#flights.get(key)
-    if (running === undefined || running.flight.isDetached || !isYoungEnough(running.flight.startedAt)) return undefined
-    return running
+  join(key: string, isYoungEnough: (startedAt: number) => boolean): Shared | undefined {
+    const { flight, lookup, number = 0 } = this.#flights.get(key) ?? {}
+    if (flight === undefined || lookup === undefined) return undefined
+    if (flight.isDetached || !isYoungEnough(flight.startedAt)) return undefined
+    return { lookup, number }
   }
 
   /** `lookup` is what readers that join get. {@link SingleFlight.end} must follow. */
   start(flight: Flight<Entry>, lookup: Promise<Lookup>): void {
+    const older = this.#flights.get(flight.address.key)
+    if (older !== undefined) empty(older)
     this.#flights.set(flight.address.key, { flight, lookup, number: this.#started })
     this.#started += 1
   }
@@ -130,7 +140,16 @@ export class SingleFlight<Entry> {
   /** Before the readers get their answer: whoever reads from then on begins anew. */
   end(flight: Flight<Entry>): void {
     const { key } = flight.address
-    if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
+    const running = this.#flights.get(key)
+    if (running?.flight === flight) {
+      this.#flights.delete(key)
+      empty(running)
+    }
     flight.land()
   }
+}
+
+function empty(running: Running<unknown>): void {
+  running.flight = undefined
+  running.lookup = undefined
 }

@@ -4,7 +4,7 @@ import { inspect, type Inspection } from './inspect.js'
 import type { MemoryEntry } from './memory-entry.js'
 import { getFromRedis, type ManyLoader, readMany } from './read-many.js'
 import { type FlightOwner, ReadThrough } from './read-through.js'
-import { Flight, type Running } from './single-flight.js'
+import { Flight, type Shared } from './single-flight.js'
 import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
 import { CLEAR_TAG } from './tags.js'
 import { tagDigest } from './version-token.js'
@@ -192,7 +192,7 @@ export class TieredCache {
   }
 
   /** Takes part in another reader's flight. */
-  async #share(shared: Running<MemoryEntry>, address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
+  async #share(shared: Shared, address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
     const lookup = await this.#orStale(shared.lookup, () => this.#staleIfError(address))
     // Redis may have answered before this read began, and have acknowledged a raise in between: look again.
     if (lookup.tier === 'redis' && shared.number < began) return this.#read(address, load, began)

@@ -48,6 +48,24 @@ function open(options: { maxItems?: number; maxBytes?: number } = {}) {
   return { memory, tags, deferred, keep, raise, capacity: () => capacity }
 }
 
+t.test('an entry that is gone leads to none that is there: a collection would keep those on its account', async (t) => {
+  const { memory, keep, raise } = open({ maxItems: 3 })
+  for (const key of ['a', 'b', 'c']) keep(key, 'shared')
+  const [a, b] = [memory.peek('a'), memory.peek('b')]
+  keep('b', 'shared')
+  keep('d', 'shared')
+  t.same([memory.peek('a'), memory.peek('b') === b], [undefined, false], 'one has made room, one has made way')
+  for (const gone of [a, b]) {
+    t.ok(gone?.link)
+    t.same(
+      [gone?.newer, gone?.older, gone?.link?.next, gone?.link?.previous],
+      [undefined, undefined, undefined, undefined],
+    )
+  }
+  raise('shared', 1)
+  t.equal(memory.items, 0, 'and the others are still linked with their tag')
+})
+
 t.test('memory is bounded by items; the oldest entry that nobody has used goes first', async (t) => {
   const { memory, keep, capacity } = open({ maxItems: 2 })
   keep('a')

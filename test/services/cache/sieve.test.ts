@@ -6,7 +6,7 @@ import { Sieve, type Sieved } from '../../../services/cache/sieve.js'
 interface Item extends Sieved<Item> {}
 
 function item(key: string, bytes = 1): Item {
-  return { key, bytes, isVisited: false, newer: undefined, older: undefined }
+  return { key, bytes, slot: -1, isVisited: false, newer: undefined, older: undefined }
 }
 
 function open(options: { maxItems?: number; maxBytes?: number } = {}) {
