@@ -28,7 +28,7 @@ export const benchmark: Benchmark = {
             floor,
             rows: rateRows(samples, { floor, targets: { [OURS]: { of: 'ratio', atLeast: 0.7 } } }),
             notes: [
-              'Ours takes three round trips: MGET; begin (stamps and lease); fill (stored only if every stamp still holds).',
+              'Ours takes two round trips: begin (looks, takes stamps and lease); fill (stored only if every stamp still holds).',
               'async-cache-dedupe and cachified have no memory tier beside Redis.',
             ],
           },

@@ -56,7 +56,7 @@ async function tables(settings: Settings, variant: Variant): Promise<Table[]> {
         title: `${memoryItems === 0 ? 'memory off' : 'memory too small (look up, read Redis, fill)'}, ${turn} at a time`,
         floor,
         rows: rateRows(samples, { floor, targets: { [OURS]: { of: 'ratio', atLeast } } }),
-        notes: ['Ours reads entry, stamps and lease in one MGET, checks the stamps, and does not parse the document.'],
+        notes: ['Ours reads entry and stamps in one MGET, checks the stamps, and does not parse the document.'],
       })
     }
     return found

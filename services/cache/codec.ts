@@ -13,7 +13,7 @@ export interface StoredEntry {
 }
 
 /** Part of every key: raise it when the header, the scripts or the documents' meaning change. */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 
 /** Header: `loadedAt freshUntil expiresAt etag stamp…`, space-separated; the etag of a negative entry is empty. */
 export function encodeEntry(entry: StoredEntry): string {

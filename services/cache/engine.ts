@@ -48,6 +48,8 @@ export interface EngineOptions {
   readonly leaseMs: number
   /** Record load times in histograms? */
   readonly isTimed: boolean
+  /** Until there are reads to judge by: is Redis likely to lack what is read? Then reads begin their loads at once. */
+  readonly expectsMisses?: boolean
   readonly events: EngineEvents
 }
 
@@ -199,6 +201,7 @@ export class Engine {
       tagLifetimeMs: 2 * longestLifetimeMs,
       randomId,
       endOfTurn: clock.endOfTurn?.bind(clock),
+      expectsMisses: this.options.expectsMisses === true,
       onError: () => {
         parts.stats.redisErrors += 1
         void link.suspect()

@@ -2,6 +2,7 @@ import { type StoredEntry, versionOf } from './codec.js'
 import type { Document, Lookup } from './entry.js'
 import type { MemoryEntry } from './memory-entry.js'
 import { lifetimes } from './policy.js'
+import { NO_ENTRY } from './redis-loads.js'
 import type { RedisTier } from './redis-tier.js'
 import type { Flight } from './single-flight.js'
 import type { Tiers } from './tiers.js'
@@ -10,29 +11,41 @@ import type { Tiers } from './tiers.js'
 export interface Begun {
   readonly redis: RedisTier | undefined
   readonly stamps: readonly string[]
-  /** `false`: another replica is at the same load. */
+  /** What Redis has after all, if that was asked for: {@link RedisBegin.freshAfter}. */
+  readonly entry: StoredEntry | undefined
+  /** `false`: another replica is at the same load, or there is an entry. */
   readonly isGranted: boolean
-  /** Another load was stored a moment ago, perhaps after this reader has looked. */
-  readonly isFilled: boolean
 }
 
-/** Before a load: takes the stamps it reads under, and its lease if it wants one. Never rejects. */
-export async function begin(redis: RedisTier | undefined, flight: Flight<MemoryEntry>): Promise<Begun> {
-  if (redis === undefined) return withoutRedis(flight)
+/** Before a load: takes the stamps it reads under, and its lease if it wants one and Redis has no entry. Never rejects. */
+export function begin(
+  redis: RedisTier | undefined,
+  flight: Flight<MemoryEntry>,
+  freshAfter = NO_ENTRY,
+): Promise<Begun> {
+  if (redis === undefined) return Promise.resolve(withoutRedis(flight))
   const { address, clearVersion, leaseId, supersededId } = flight
   const heard = flight.states.map((state) => state.heard)
-  try {
-    const begun = await redis.begin({ address, clearVersion, heard, leaseId, supersededId })
-    flight.readUnder(begun.stamps.map(versionOf))
-    return { redis, ...begun }
-  } catch {
-    return withoutRedis(flight)
-  }
+  return new Promise((resolve) =>
+    redis.begin({
+      address,
+      clearVersion,
+      heard,
+      leaseId,
+      supersededId,
+      freshAfter,
+      onBegun: ({ entry, stamps, isGranted }) => {
+        flight.readUnder(stamps.map(versionOf))
+        resolve({ redis, entry, stamps, isGranted })
+      },
+      onFailed: () => resolve(withoutRedis(flight)),
+    }),
+  )
 }
 
 function withoutRedis(flight: Flight<MemoryEntry>): Begun {
   flight.readUnder()
-  return { redis: undefined, stamps: [], isGranted: true, isFilled: false }
+  return { redis: undefined, entry: undefined, stamps: [], isGranted: true }
 }
 
 /** After a load that failed or is not to be kept: others need not wait for it. */
@@ -78,23 +91,30 @@ export async function keep(
   return { lookup, isRefused }
 }
 
-async function fillRedis(
+/** Never rejects. */
+function fillRedis(
   redis: RedisTier | undefined,
   flight: Flight<MemoryEntry>,
   entry: StoredEntry,
   lifetimeMs: number,
 ): Promise<'accepted' | 'refused' | 'not in use'> {
-  if (redis === undefined) return 'not in use'
+  if (redis === undefined) return Promise.resolve('not in use')
   if (flight.isDetached) {
     release(redis, flight)
-    return 'refused'
+    return Promise.resolve('refused')
   }
   const { address, clearVersion, leaseId } = flight
-  try {
-    return (await redis.fill({ address, clearVersion, leaseId, entry, lifetimeMs })) ? 'accepted' : 'refused'
-  } catch {
-    return 'not in use'
-  }
+  return new Promise((resolve) =>
+    redis.fill({
+      address,
+      clearVersion,
+      leaseId,
+      entry,
+      lifetimeMs,
+      onFilled: (isAccepted) => resolve(isAccepted ? 'accepted' : 'refused'),
+      onFailed: () => resolve('not in use'),
+    }),
+  )
 }
 
 /**

@@ -53,7 +53,6 @@ function lookInRedis(tiers: Tiers, flight: Flight<MemoryEntry>): Promise<Lookup 
     redis.read({
       address,
       clearVersion,
-      isWaiting: false,
       onRead: (entry) => resolve(entry && promote(tiers, flight, entry)),
       onReadFailed: () => resolve(undefined),
     }),

@@ -2,6 +2,7 @@ import type { StoredEntry } from './codec.js'
 import type { Document, EntryAddress, Loader, Lookup } from './entry.js'
 import { begin, type Begun, keep, promote, release } from './filling.js'
 import type { MemoryEntry } from './memory-entry.js'
+import { ANY_ENTRY } from './redis-loads.js'
 import type { RedisReader } from './redis-reads.js'
 import type { Flight } from './single-flight.js'
 import { type Tiers, usableRedis } from './tiers.js'
@@ -25,12 +26,12 @@ export interface FlightOwner {
 export class ReadThrough implements RedisReader {
   readonly address: EntryAddress
   readonly clearVersion: number
-  readonly isWaiting = false
   readonly flight: Flight<MemoryEntry>
   readonly load: Loader
   readonly #tiers: Tiers
   #owner: FlightOwner | undefined
   #resolve: ((lookup: Lookup | Promise<Lookup>) => void) | undefined
+  #hasLooked = false
 
   constructor(tiers: Tiers, flight: Flight<MemoryEntry>, load: Loader) {
     this.address = flight.address
@@ -44,7 +45,7 @@ export class ReadThrough implements RedisReader {
   read(owner: FlightOwner): Promise<Lookup> {
     this.#owner = owner
     const redis = usableRedis(this.#tiers)
-    if (redis === undefined) return this.#loadFor(owner)
+    if (redis === undefined || redis.isMissLikely) return this.#loadFor(owner)
     return new Promise((resolve) => {
       this.#resolve = resolve
       redis.read(this)
@@ -52,6 +53,7 @@ export class ReadThrough implements RedisReader {
   }
 
   onRead(entry: StoredEntry | undefined): void {
+    this.#hasLooked = true
     const hit = entry === undefined ? undefined : promote(this.#tiers, this.flight, entry)
     if (hit === undefined) return this.onReadFailed()
     this.#owner?.landed(this, hit)
@@ -64,11 +66,9 @@ export class ReadThrough implements RedisReader {
 
   /** For an entry that is stale by time: loads unless another replica is at it. */
   async refresh(): Promise<void> {
-    const begun = await begin(usableRedis(this.#tiers), this.flight)
-    if (!begun.isGranted) return
-    const again = begun.isFilled ? await this.#lookAgain() : undefined
-    if (again?.hit?.outcome === 'hit') release(begun.redis, this.flight)
-    else await this.#loadAndKeep(begun)
+    const begun = await begin(usableRedis(this.#tiers), this.flight, Math.floor(this.#tiers.clock.wallMs()))
+    if (begun.entry !== undefined) promote(this.#tiers, this.flight, begun.entry)
+    else if (begun.isGranted) await this.#loadAndKeep(begun)
   }
 
   /** Keeps a document that is at hand, under stamps taken now. */
@@ -101,34 +101,27 @@ export class ReadThrough implements RedisReader {
     return (await this.#loadAndKeep(await begin(usableRedis(this.#tiers), this.flight))).lookup
   }
 
-  /** Takes the lease; while another replica has it, waits for its fill with growing pauses, at most one lease long. */
+  /**
+   * Takes the lease, unless Redis has the entry; while another replica has it, asks for either again with growing pauses,
+   * at most one lease long.
+   */
   async #beginOrWait(): Promise<Begun | Lookup> {
     const { clock, leaseMs, random } = this.#tiers
     const giveUpAt = clock.now() + leaseMs
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const isLeaseNeeded = clock.now() < giveUpAt
-      const begun = await begin(usableRedis(this.#tiers), this.flight)
-      if (begun.isFilled) {
-        const { hit } = await this.#lookAgain()
-        if (hit !== undefined) release(begun.redis, this.flight)
-        return hit ?? begun
+      let begun = await begin(usableRedis(this.#tiers), this.flight, ANY_ENTRY)
+      if (!this.#hasLooked) begun.redis?.countLook({ isMiss: begun.entry === undefined })
+      this.#hasLooked = true
+      if (begun.entry !== undefined) {
+        const hit = promote(this.#tiers, this.flight, begun.entry)
+        if (hit !== undefined) return hit
+        // Behind what has been heard of since, or over.
+        begun = await begin(usableRedis(this.#tiers), this.flight)
       }
       if (begun.isGranted || !isLeaseNeeded) return begun
-      let isLeased = true
-      while (isLeased && clock.now() < giveUpAt) {
-        await clock.sleep(pauseMs * (0.5 + random() / 2))
-        const found = await this.#lookAgain()
-        if (found.hit !== undefined) return found.hit
-        isLeased = found.isLeased
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-      }
+      await clock.sleep(pauseMs * (0.5 + random() / 2))
     }
-  }
-
-  /** One more look at Redis, and at the lease, for who waits for another replica's load or may have missed it. */
-  async #lookAgain(): Promise<{ readonly hit: Lookup | undefined; readonly isLeased: boolean }> {
-    const { entry, isLeased } = await readWaiting(this.#tiers, this.flight)
-    return { hit: entry && promote(this.#tiers, this.flight, entry), isLeased }
   }
 
   async #loadAndKeep(begun: Begun): Promise<{ readonly lookup: Lookup; readonly isRefused: boolean }> {
@@ -145,21 +138,4 @@ export class ReadThrough implements RedisReader {
     }
     return keep(this.#tiers, { flight: this.flight, begun, document, startedAt })
   }
-}
-
-function readWaiting(
-  tiers: Tiers,
-  { address, clearVersion }: Flight<MemoryEntry>,
-): Promise<{ readonly entry: StoredEntry | undefined; readonly isLeased: boolean }> {
-  const redis = usableRedis(tiers)
-  if (redis === undefined) return Promise.resolve({ entry: undefined, isLeased: false })
-  return new Promise((resolve) =>
-    redis.read({
-      address,
-      clearVersion,
-      isWaiting: true,
-      onRead: (entry, isLeased) => resolve({ entry, isLeased }),
-      onReadFailed: () => resolve({ entry: undefined, isLeased: false }),
-    }),
-  )
 }

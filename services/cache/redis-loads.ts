@@ -1,10 +1,16 @@
-import { encodeEntry, type StoredEntry } from './codec.js'
+import { decodeEntry, encodeEntry, type StoredEntry } from './codec.js'
 import { type EntryAddress, ownerOf } from './entry.js'
 import { Gathered } from './gathered.js'
 import type { RedisCommands } from './redis-commands.js'
 import type { RedisKeys } from './redis-keys.js'
 import { BEGIN, FILL } from './redis-scripts.js'
 
+/** {@link RedisBegin.freshAfter}: whatever is valid, be it stale by time. */
+export const ANY_ENTRY = 0
+/** {@link RedisBegin.freshAfter}: none will do, the load is to go ahead. */
+export const NO_ENTRY = -1
+
+/** Who is about to load. Called back instead of handed a promise, as in redis-reads.ts; must not throw. */
 export interface RedisBegin {
   readonly address: EntryAddress
   readonly clearVersion: number
@@ -14,32 +20,33 @@ export interface RedisBegin {
   readonly leaseId: string
   /** A lease of this id may be taken over; empty: none. */
   readonly supersededId: string
+  /** An entry that is fresh after this wall-clock ms will do instead of a load. */
+  readonly freshAfter: number
+  onBegun(begun: RedisBegun): void
+  /** Redis did not answer. */
+  onFailed(): void
 }
 
 export interface RedisBegun {
+  /** There is a valid entry after all: nothing needs loading, and no lease was taken. */
+  readonly entry: StoredEntry | undefined
   /** What to load under, in the order of the address's tags. */
   readonly stamps: readonly string[]
-  /** May the load go ahead, or is another replica at it? */
+  /** May the load go ahead? Another replica is at it if not, unless there is an entry. */
   readonly isGranted: boolean
-  /** Another load was stored a moment ago, perhaps after this reader has looked. */
-  readonly isFilled: boolean
 }
 
+/** Who has loaded. Called back, as {@link RedisBegin}. */
 export interface RedisFill {
   readonly address: EntryAddress
   readonly clearVersion: number
   readonly leaseId: string
   readonly entry: StoredEntry
   readonly lifetimeMs: number
-}
-
-/** Longer than it takes a reader from its look at Redis to its begin, even on a machine that stalls. */
-const MARK_MS = 1_000
-
-interface Waiting<Request, Answer> {
-  readonly request: Request
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: unknown) => void
+  /** Accepted: every one of its tags still equals its stamp. */
+  onFilled(isAccepted: boolean): void
+  /** Redis did not answer. */
+  onFailed(): void
 }
 
 export interface RedisLoadsOptions {
@@ -57,105 +64,97 @@ export interface RedisLoadsOptions {
 /** The two commands around a load: begin takes stamps and lease, fill stores what was loaded under them. */
 export class RedisLoads {
   readonly #options: RedisLoadsOptions
-  readonly #begins: Gathered<Waiting<RedisBegin, RedisBegun>>
-  readonly #fills: Gathered<Waiting<RedisFill, boolean>>
+  readonly #begins: Gathered<RedisBegin>
+  readonly #fills: Gathered<RedisFill>
 
   constructor(options: RedisLoadsOptions) {
     const { endOfTurn } = options
     this.#options = options
-    this.#begins = new Gathered({ endOfTurn, send: (waiting) => this.#sendBegins(waiting) })
-    this.#fills = new Gathered({ endOfTurn, send: (waiting) => this.#sendFills(waiting) })
+    this.#begins = new Gathered({ endOfTurn, send: (begins) => this.#sendBegins(begins) })
+    this.#fills = new Gathered({ endOfTurn, send: (fills) => this.#sendFills(fills) })
   }
 
-  begin(request: RedisBegin): Promise<RedisBegun> {
-    return this.#add(this.#begins, request)
+  begin(begin: RedisBegin): void {
+    this.#begins.add(this.#slotOf(begin.address), begin)
   }
 
-  /** Resolves with whether the entry was accepted: every one of its tags still equals its stamp. */
-  fill(request: RedisFill): Promise<boolean> {
-    return this.#add(this.#fills, request)
+  fill(fill: RedisFill): void {
+    this.#fills.add(this.#slotOf(fill.address), fill)
   }
 
-  #add<Request extends { readonly address: EntryAddress }, Answer>(
-    gathered: Gathered<Waiting<Request, Answer>>,
-    request: Request,
-  ): Promise<Answer> {
-    const slot = this.#options.isCluster ? ownerOf(request.address.key) : ''
-    return new Promise((resolve, reject) => gathered.add(slot, { request, resolve, reject }))
+  #slotOf({ key }: EntryAddress): string {
+    return this.#options.isCluster ? ownerOf(key) : ''
   }
 
-  #sendBegins(waiting: readonly Waiting<RedisBegin, RedisBegun>[]): void {
+  #sendBegins(begins: readonly RedisBegin[]): void {
     const { commands, keys, leaseMs, tagLifetimeMs, randomId } = this.#options
-    const names: string[] = []
-    const leaseIds: string[] = []
-    for (const { request } of waiting) {
-      if (request.leaseId === '') continue
-      names.push(keys.lease(request.address.key, request.clearVersion))
-      leaseIds.push(request.leaseId, request.supersededId)
-    }
-    const leases = names.length
-    const places = new Map<string, number>()
+    const numbers = new Map<string, number>()
+    const [entries, leases, tags]: [string[], string[], string[]] = [[], [], []]
     const heard: number[] = []
-    for (const { request } of waiting) {
-      request.address.tags.forEach((tag, n) => {
-        const version = request.heard[n] ?? 0
-        const place = places.get(tag)
-        if (place === undefined) {
-          places.set(tag, names.push(keys.tag(tag)) - 1)
+    const wanted: (string | number)[] = [begins.length, leaseMs, tagLifetimeMs, randomId()]
+    for (const begin of begins) {
+      const { address, clearVersion, leaseId, supersededId, freshAfter } = begin
+      entries.push(keys.entry(address.key, clearVersion))
+      leases.push(keys.lease(address.key, clearVersion))
+      let looked = `${freshAfter}`
+      for (let n = 0; n < address.tags.length; n++) {
+        const [tag, version] = [address.tags[n] ?? '', begin.heard[n] ?? 0]
+        let number = numbers.get(tag)
+        if (number === undefined) {
+          number = tags.push(keys.tag(tag))
           heard.push(version)
-        } else if (version > (heard[place - leases] ?? 0)) heard[place - leases] = version
-      })
+          numbers.set(tag, number)
+        } else if (version > (heard[number - 1] ?? 0)) heard[number - 1] = version
+        looked += ` ${number}`
+      }
+      wanted.push(leaseId, supersededId, looked)
     }
-    commands.script(BEGIN, names, [leases, leaseMs, tagLifetimeMs, randomId(), ...leaseIds, ...heard]).then(
+    commands.script(BEGIN, [...entries, ...leases, ...tags], [...wanted, ...heard]).then(
       (reply) => {
-        const values = reply as readonly (number | string)[]
-        let lease = 0
-        for (const { request, resolve } of waiting) {
-          const stamps = request.address.tags.map((tag) => String(values[places.get(tag) ?? -1]))
-          const granted = request.leaseId === '' ? 1 : values[lease++]
-          resolve({ stamps, isGranted: granted !== 0, isFilled: granted === 2 })
-        }
+        const answers = reply as readonly (number | string)[]
+        begins.forEach((begin, n) => {
+          const answer = answers[n]
+          const entry = typeof answer === 'string' ? decodeEntry(answer) : undefined
+          const stamps = begin.address.tags.map((tag) => String(answers[begins.length - 1 + (numbers.get(tag) ?? 0)]))
+          begin.onBegun({ entry, stamps, isGranted: answer === 1 })
+        })
       },
-      (error: unknown) => {
-        for (const { reject } of waiting) reject(error)
+      () => {
+        for (const begin of begins) begin.onFailed()
       },
     )
   }
 
-  #sendFills(waiting: readonly Waiting<RedisFill, boolean>[]): void {
+  #sendFills(fills: readonly RedisFill[]): void {
     const { commands, keys } = this.#options
-    /** By tag and stamp: loads that began at different times may hold different stamps of one tag. */
+    /** Of the tag as it was last named: loads that began at different times may hold different stamps of one tag. */
     const numbers = new Map<string, number>()
-    const tags: string[] = []
+    const [entries, leases, tags]: [string[], string[], string[]] = [[], [], []]
     const stamps: string[] = []
-    const numberOf = (tag: string, stamp: string): number => {
-      const name = `${stamp} ${tag}`
-      let number = numbers.get(name)
-      if (number === undefined) {
-        number = tags.push(keys.tag(tag))
-        stamps.push(stamp)
-        numbers.set(name, number)
+    const loaded: (string | number)[] = []
+    for (const { address, clearVersion, leaseId, entry, lifetimeMs } of fills) {
+      entries.push(keys.entry(address.key, clearVersion))
+      leases.push(keys.lease(address.key, clearVersion))
+      let under = ''
+      for (let n = 0; n < address.tags.length; n++) {
+        const [tag, stamp] = [address.tags[n] ?? '', entry.stamps[n] ?? '']
+        let number = numbers.get(tag)
+        if (number === undefined || stamps[number - 1] !== stamp) {
+          number = tags.push(keys.tag(tag))
+          stamps.push(stamp)
+          numbers.set(tag, number)
+        }
+        under += ` ${number}`
       }
-      return number
+      loaded.push(encodeEntry(entry), Math.max(1, Math.ceil(lifetimeMs)), leaseId, under)
     }
-    const values: (string | number)[] = []
-    for (const { request } of waiting) {
-      const { address, entry, lifetimeMs, leaseId } = request
-      const own = address.tags.map((tag, n) => numberOf(tag, entry.stamps[n] ?? ''))
-      values.push(encodeEntry(entry), Math.max(1, Math.ceil(lifetimeMs)), leaseId, own.join(' '))
-    }
-    const names = [
-      ...waiting.map(({ request }) => keys.entry(request.address.key, request.clearVersion)),
-      ...waiting.map(({ request }) => keys.lease(request.address.key, request.clearVersion)),
-      ...tags,
-    ]
-    commands.script(FILL, names, [waiting.length, MARK_MS, ...stamps, ...values]).then(
+    commands.script(FILL, [...entries, ...leases, ...tags], [fills.length, ...stamps, ...loaded]).then(
       (reply) => {
         const accepted = reply as readonly number[]
-        waiting.forEach(({ resolve }, n) => resolve(accepted[n] === 1))
+        fills.forEach((fill, n) => fill.onFilled(accepted[n] === 1))
       },
-      (error: unknown) => {
-        for (const { reject } of waiting) reject(error)
+      () => {
+        for (const fill of fills) fill.onFailed()
       },
     )
   }

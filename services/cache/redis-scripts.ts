@@ -10,9 +10,6 @@ function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-/** What lies in place of a lease for a while after a load was stored: who has read before it should look again. */
-export const FILLED = 'filled'
-
 /** What is no stamp is below every version, so that the next raise or begin mends it. */
 const VERSION_OF = `local function versionOf(stamp) return tonumber(string.match(stamp, '^%d+') or -1) end`
 
@@ -37,71 +34,85 @@ return raised
 `)
 
 /**
- * Before loads: takes the leases that are free (or held by the load that one of these supersedes) and returns the
- * stamps to load under. A lease whose last holder has stored its load a moment ago is taken, and said to be such. An absent tag, or one below what this replica heard of, is set to that version under a new incarnation.
+ * Before loads: returns the stamps to load under, and for each load the entry if there is a valid one after all, or else
+ * takes its lease if that is free (or held by the load that this one supersedes). An absent tag, or one below what this
+ * replica heard of, is set to that version under a new incarnation first, so that no entry is valid that is behind that.
  * Every tag's lifetime starts anew, so that it outlives the entry about to be filled.
  *
- * KEYS lease… tag…   ARGV leases leaseMs lifetimeMs incarnation, a leaseId and a supersededId per lease, heard…
- * reply: 0|1 a lease (2: stored a moment ago), a stamp a tag
+ * KEYS entry… lease… tag…   ARGV loads leaseMs lifetimeMs incarnation
+ * then per load: leaseId (empty: none is wanted) supersededId (empty: none)
+ * and `freshAfter number…`: the wall-clock ms that the entry must be fresh after (-1: none will do), its tags' numbers
+ * then per tag: the version heard of
+ * reply: per load the entry's text, or 1 (may load) or 0 (another holds the lease); then a stamp a tag
  */
 export const BEGIN = script(`
 ${VERSION_OF}
-local leases = tonumber(ARGV[1])
+local loads = tonumber(ARGV[1])
+local tags = #KEYS - 2 * loads
+local looked = {}
+for i = 1, loads do looked[i] = KEYS[i] end
+for i = 1, tags do looked[loads + i] = KEYS[2 * loads + i] end
+local held = redis.call('MGET', unpack(looked))
+local stamps = {}
+for i = 1, tags do
+  local key = KEYS[2 * loads + i]
+  local heard = ARGV[4 + 3 * loads + i]
+  stamps[i] = held[loads + i]
+  if not stamps[i] or versionOf(stamps[i]) < tonumber(heard) then
+    stamps[i] = heard .. ':' .. ARGV[4]
+    redis.call('SET', key, stamps[i], 'PX', ARGV[3])
+  else
+    redis.call('PEXPIRE', key, ARGV[3])
+  end
+end
+local function isValid(entry, wanted)
+  local freshAfter, numbers = string.match(wanted, '^(%S+)(.*)')
+  if freshAfter == '-1' then return false end
+  local freshUntil, its = string.match(entry, '^%S+ (%S+) %S+ %S*([^\\n]*)')
+  local current = string.gsub(numbers, '%d+', function(number) return stamps[tonumber(number)] end)
+  return its == current and tonumber(freshUntil) > tonumber(freshAfter)
+end
+local function takesLease(key, leaseId, supersededId)
+  if leaseId == '' or redis.call('SET', key, leaseId, 'NX', 'PX', ARGV[2]) then return true end
+  if supersededId == '' or redis.call('GET', key) ~= supersededId then return false end
+  return redis.call('SET', key, leaseId, 'PX', ARGV[2])
+end
 local reply = {}
-for i = 1, leases do
-  reply[i] = 0
-  local superseded = ARGV[4 + 2 * i]
-  local holder = redis.call('GET', KEYS[i])
-  if not holder or holder == '${FILLED}' or (superseded ~= '' and holder == superseded) then
-    redis.call('SET', KEYS[i], ARGV[3 + 2 * i], 'PX', ARGV[2])
-    reply[i] = holder == '${FILLED}' and 2 or 1
+for i = 1, loads do
+  if held[i] and isValid(held[i], ARGV[4 + 3 * i]) then
+    reply[i] = held[i]
+  else
+    reply[i] = takesLease(KEYS[loads + i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]) and 1 or 0
   end
 end
-for i = 1, #KEYS - leases do
-  local key = KEYS[leases + i]
-  local held = redis.call('GETEX', key, 'PX', ARGV[3])
-  local heard = ARGV[4 + 2 * leases + i]
-  if not held or versionOf(held) < tonumber(heard) then
-    held = heard .. ':' .. ARGV[4]
-    redis.call('SET', key, held, 'PX', ARGV[3])
-  end
-  reply[leases + i] = held
-end
+for i = 1, tags do reply[loads + i] = stamps[i] end
 return reply
 `)
 
 /**
  * After loads: stores each entry only if every one of its tags still equals its stamp, and gives the lease back if it
- * is still that load's, with a mark in its place if the entry was stored.
+ * is still that load's.
  *
- * KEYS entry… lease… tag…   ARGV entries markMs stamp… then per entry: value lifetimeMs leaseId its tags' numbers ("1 3")
+ * KEYS entry… lease… tag…   ARGV entries stamp… then per entry: value lifetimeMs leaseId its tags' numbers ("1 3")
  * reply: 0|1 an entry
  */
 export const FILL = script(`
 local entries = tonumber(ARGV[1])
 local tags = #KEYS - 2 * entries
-local equal = {}
-for i = 1, tags do
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]
-end
+if entries == 0 then return {} end
+local held = redis.call('MGET', unpack(KEYS, entries + 1))
 local reply = {}
+local over = {}
 for i = 1, entries do
-  local at = 2 + tags + 4 * (i - 1)
+  local at = 1 + tags + 4 * (i - 1)
   reply[i] = 1
   for number in string.gmatch(ARGV[at + 4], '%d+') do
-    if not equal[tonumber(number)] then reply[i] = 0 end
+    if held[entries + number] ~= ARGV[1 + number] then reply[i] = 0 end
   end
-  if reply[i] == 1 then
-    redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[at + 2])
-  end
-  if redis.call('GET', KEYS[entries + i]) == ARGV[at + 3] then
-    if reply[i] == 1 then
-      redis.call('SET', KEYS[entries + i], '${FILLED}', 'PX', ARGV[2])
-    else
-      redis.call('DEL', KEYS[entries + i])
-    end
-  end
+  if reply[i] == 1 then redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[at + 2]) end
+  if held[i] == ARGV[at + 3] then over[#over + 1] = KEYS[entries + i] end
 end
+if #over > 0 then redis.call('DEL', unpack(over)) end
 return reply
 `)
 

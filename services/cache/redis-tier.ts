@@ -3,9 +3,10 @@ import { decodeEntry, type StoredEntry, versionOf } from './codec.js'
 import type { EntryAddress, RaisedTag } from './entry.js'
 import { ownerOf } from './entry.js'
 import type { RedisClient } from './redis-client.js'
+import { MissShare } from './miss-share.js'
 import { RedisCommands } from './redis-commands.js'
 import type { RedisKeys } from './redis-keys.js'
-import { type RedisBegin, type RedisBegun, type RedisFill, RedisLoads } from './redis-loads.js'
+import { type RedisBegin, type RedisFill, RedisLoads } from './redis-loads.js'
 import { type RedisReader, RedisReads } from './redis-reads.js'
 import { RAISE, RELEASE, VOUCH } from './redis-scripts.js'
 import { CLEAR_TAG } from './tags.js'
@@ -22,6 +23,8 @@ export interface RedisTierOptions {
   readonly randomId: () => string
   /** {@link Clock.endOfTurn}: reads, begins and fills of one turn share commands. */
   readonly endOfTurn: ((work: () => void) => void) | undefined
+  /** What the first reads are taken for: {@link RedisTier.isMissLikely}. */
+  readonly expectsMisses: boolean
   readonly onError: () => void
 }
 
@@ -31,14 +34,26 @@ export class RedisTier {
   readonly #commands: RedisCommands
   readonly #reads: RedisReads
   readonly #loads: RedisLoads
+  readonly #misses: MissShare
 
   constructor(options: RedisTierOptions) {
     this.#options = options
     const { keys, isCluster, endOfTurn, leaseMs, tagLifetimeMs, randomId } = options
     this.#commands = new RedisCommands(options)
-    const commands = this.#commands
-    this.#reads = new RedisReads({ commands, keys, isCluster, endOfTurn })
+    this.#misses = new MissShare({ expectsMisses: options.expectsMisses })
+    const [commands, misses] = [this.#commands, this.#misses]
+    this.#reads = new RedisReads({ commands, keys, isCluster, endOfTurn, misses })
     this.#loads = new RedisLoads({ commands, keys, isCluster, leaseMs, tagLifetimeMs, randomId, endOfTurn })
+  }
+
+  /** Whether a read would find nothing and be followed by a begin, to judge by the latest ones: a begin looks as well. */
+  get isMissLikely(): boolean {
+    return this.#misses.isMissLikely
+  }
+
+  /** For who has looked with a begin, without a read before it. */
+  countLook({ isMiss }: { isMiss: boolean }): void {
+    this.#misses.count(isMiss)
   }
 
   /** Calls `reader` back, with an entry that is valid or with none. */
@@ -46,14 +61,14 @@ export class RedisTier {
     this.#reads.add(reader)
   }
 
-  /** Takes the stamps to load under, and the lease. */
-  begin(request: RedisBegin): Promise<RedisBegun> {
-    return this.#loads.begin(request)
+  /** Takes the stamps to load under, and the lease unless the entry is there. */
+  begin(begin: RedisBegin): void {
+    this.#loads.begin(begin)
   }
 
-  /** Stores an entry if its tags still equal its stamps, and gives the lease back; whether it was stored. */
-  fill(request: RedisFill): Promise<boolean> {
-    return this.#loads.fill(request)
+  /** Stores an entry if its tags still equal its stamps, and gives the lease back. */
+  fill(fill: RedisFill): void {
+    this.#loads.fill(fill)
   }
 
   /** An entry as it lies there, valid or not, and its tags' values: for inspection. */

@@ -136,7 +136,7 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a read joins no detached load',
-    edits: edit(FLIGHT, 'running.flight.isDetached || ', ''),
+    edits: edit(FLIGHT, 'flight.isDetached || ', ''),
     noticedBy: ['races/joined-load'],
   },
   {
@@ -151,7 +151,7 @@ export const ENGINE_GUARDS: readonly Guard[] = [
   },
   {
     name: 'with the journal lost, no load older than H is joined',
-    edits: edit(FLIGHT, ' || !isYoungEnough(running.flight.startedAt)', ' || (isYoungEnough(0) && false)'),
+    edits: edit(FLIGHT, ' || !isYoungEnough(flight.startedAt)', ' || (isYoungEnough(0) && false)'),
     noticedBy: ['races/joined-load'],
     schedules: 3_000,
   },
@@ -198,8 +198,8 @@ export const ENGINE_GUARDS: readonly Guard[] = [
     noticedBy: ['lease'],
   },
   {
-    name: 'who begins after a load was stored looks again',
-    edits: edit(READ, 'if (begun.isFilled) {', 'if (begun.isFilled && begun.stamps.length < 0) {'),
+    name: 'who begins after a load was stored answers that',
+    edits: edit(READ, 'this.flight, ANY_ENTRY)', 'this.flight)'),
     noticedBy: ['lease'],
   },
   {

@@ -15,8 +15,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
   {
     name: 'a fill compares the stamps',
     edits: [
-      script(`equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`, `equal[i] = true`),
-      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[2 + at])', to: 'tags.map(() => true)' },
+      script(`if held[entries + number] ~= ARGV[1 + number] then reply[i] = 0 end`, ``),
+      { file: MODEL, from: 'tags.map((key, at) => keyspace.get(key) === values[1 + at])', to: 'tags.map(() => true)' },
     ],
     noticedBy: ['races/stale-set'],
   },
@@ -24,9 +24,9 @@ export const REDIS_GUARDS: readonly Guard[] = [
     name: 'a fill makes no tag',
     edits: [
       script(
-        `  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
-        `  redis.call('SET', KEYS[2 * entries + i], ARGV[2 + i], 'NX')
-  equal[i] = redis.call('GET', KEYS[2 * entries + i]) == ARGV[2 + i]`,
+        `local held = redis.call('MGET', unpack(KEYS, entries + 1))`,
+        `for i = 1, tags do redis.call('SET', KEYS[2 * entries + i], ARGV[1 + i], 'NX') end
+local held = redis.call('MGET', unpack(KEYS, entries + 1))`,
       ),
     ],
     noticedBy: ['races/stale-set'],
@@ -34,12 +34,12 @@ export const REDIS_GUARDS: readonly Guard[] = [
   {
     name: 'a tag has an incarnation',
     edits: [
-      script(`held = heard .. ':' .. ARGV[4]`, `held = heard .. ':same'`),
+      script(`stamps[i] = heard .. ':' .. ARGV[4]`, `stamps[i] = heard .. ':same'`),
       script(
         `redis.call('SET', KEYS[i], version .. ':' .. ARGV[2], 'PX', ARGV[1])`,
         `redis.call('SET', KEYS[i], version .. ':same', 'PX', ARGV[1])`,
       ),
-      { file: MODEL, from: 'held = `${version}:${incarnation}`', to: 'held = `${version}:same`' },
+      { file: MODEL, from: 'const stamp = `${version}:${incarnation}`', to: 'const stamp = `${version}:same`' },
       { file: MODEL, from: 'keyspace.set(key, `${version}:${incarnation}`', to: 'keyspace.set(key, `${version}:same`' },
     ],
     noticedBy: ['races/stale-set'],
@@ -51,22 +51,31 @@ export const REDIS_GUARDS: readonly Guard[] = [
   },
   {
     name: 'a begin lifts a tag to what was heard of',
-    edits: [script(`if not held or versionOf(held) < tonumber(heard) then`, `if not held then`)],
+    edits: [script(`if not stamps[i] or versionOf(stamps[i]) < tonumber(heard) then`, `if not stamps[i] then`)],
     noticedBy: ['races/late-promotion'],
   },
   {
     name: 'a begin keeps a tag that is there',
-    edits: [script(`if not held or versionOf(held) < tonumber(heard) then`, `if true then`)],
+    edits: [script(`if not stamps[i] or versionOf(stamps[i]) < tonumber(heard) then`, `if true then`)],
     noticedBy: ['conformance/redis'],
   },
   {
     name: 'a begin lets a tag outlive its entry',
-    edits: [script(`redis.call('GETEX', key, 'PX', ARGV[3])`, `redis.call('GET', key)`)],
+    edits: [script(`redis.call('PEXPIRE', key, ARGV[3])`, ``)],
     noticedBy: ['conformance/redis'],
   },
   {
+    name: 'a begin answers an entry only while its tags equal its stamps',
+    edits: [
+      script(`return its == current and`, `return`),
+      { file: MODEL, from: `its.join(' ') === current.join(' ') &&`, to: '' },
+    ],
+    noticedBy: ['redis-tier', 'conformance/redis'],
+    schedules: 3_000,
+  },
+  {
     name: 'a load gives back its own lease only',
-    edits: [script(`if redis.call('GET', KEYS[entries + i]) == ARGV[at + 3] then`, `if true then`)],
+    edits: [script(`if held[i] == ARGV[at + 3] then`, `if true then`)],
     noticedBy: ['conformance/redis'],
   },
   {
@@ -100,12 +109,12 @@ export const REDIS_GUARDS: readonly Guard[] = [
   },
   {
     name: 'loads that share a fill are compared with their own stamps',
-    edits: [{ file: LOADS, from: 'const name = `${stamp} ${tag}`', to: 'const name = tag' }],
+    edits: [{ file: LOADS, from: 'number === undefined || stamps[number - 1] !== stamp', to: 'number === undefined' }],
     noticedBy: ['redis-tier'],
   },
   {
     name: 'loads that share a begin lift a tag to the highest version heard of',
-    edits: [{ file: LOADS, from: 'else if (version > (heard[place - leases] ?? 0))', to: 'else if (version < 0)' }],
+    edits: [{ file: LOADS, from: 'else if (version > (heard[number - 1] ?? 0))', to: 'else if (version < 0)' }],
     noticedBy: ['redis-tier'],
   },
   {

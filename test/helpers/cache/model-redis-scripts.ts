@@ -1,4 +1,4 @@
-import { BEGIN, FILL, FILLED, RAISE, RELEASE, type Script, VOUCH } from '../../../services/cache/redis-scripts.js'
+import { BEGIN, FILL, RAISE, RELEASE, type Script, VOUCH } from '../../../services/cache/redis-scripts.js'
 
 /** What a script may do to the keys of a model Redis. */
 export interface Keyspace {
@@ -33,44 +33,56 @@ const raise: ScriptModel = (keyspace, keys, [lifetimeMs = '', incarnation = '', 
 }
 
 const begin: ScriptModel = (keyspace, keys, values) => {
-  const [leases, leaseMs, lifetimeMs, incarnation = '', ...rest] = values
-  const heard = rest.slice(2 * Number(leases))
-  const reply: Reply[] = []
-  keys.slice(0, Number(leases)).forEach((key, at) => {
-    const [leaseId = '', supersededId = ''] = rest.slice(2 * at)
-    const holder = keyspace.get(key)
-    const isTaken = holder === null || holder === FILLED || (supersededId !== '' && holder === supersededId)
-    if (isTaken) keyspace.set(key, leaseId, Number(leaseMs))
-    reply.push(isTaken ? (holder === FILLED ? 2 : 1) : 0)
-  })
-  keys.slice(Number(leases)).forEach((key, at) => {
-    let held = keyspace.get(key)
-    keyspace.expire(key, Number(lifetimeMs))
+  const [count, leaseMs, lifetimeMs, incarnation = '', ...rest] = values
+  const loads = Number(count)
+  const heard = rest.slice(3 * loads)
+  const looked = keys.slice(0, loads).map((key) => keyspace.get(key))
+  const stamps = keys.slice(2 * loads).map((key, at) => {
+    const held = keyspace.get(key)
     const version = heard[at] ?? ''
-    if (held === null || versionOf(held) < Number(version)) {
-      held = `${version}:${incarnation}`
-      keyspace.set(key, held, Number(lifetimeMs))
+    if (held !== null && versionOf(held) >= Number(version)) {
+      keyspace.expire(key, Number(lifetimeMs))
+      return held
     }
-    reply.push(held)
+    const stamp = `${version}:${incarnation}`
+    keyspace.set(key, stamp, Number(lifetimeMs))
+    return stamp
   })
-  return reply
+  const isValid = (entry: string, wanted: string): boolean => {
+    const [freshAfter, ...numbers] = wanted.split(' ')
+    const [, freshUntil, , , ...its] = (entry.split('\n')[0] ?? '').split(' ')
+    const current = numbers.map((number) => stamps[Number(number) - 1])
+    return freshAfter !== '-1' && its.join(' ') === current.join(' ') && Number(freshUntil) > Number(freshAfter)
+  }
+  const takesLease = (key: string, leaseId: string, supersededId: string): boolean => {
+    const holder = keyspace.get(key)
+    const isFree = holder === null || (supersededId !== '' && holder === supersededId)
+    if (leaseId !== '' && isFree) keyspace.set(key, leaseId, Number(leaseMs))
+    return leaseId === '' || isFree
+  }
+  const answers = looked.map((entry, at): Reply => {
+    const [leaseId = '', supersededId = '', wanted = ''] = rest.slice(3 * at)
+    if (entry !== null && isValid(entry, wanted)) return entry
+    return takesLease(keys[loads + at] ?? '', leaseId, supersededId) ? 1 : 0
+  })
+  return [...answers, ...stamps]
 }
 
 const fill: ScriptModel = (keyspace, keys, values) => {
   const entries = Number(values[0])
   const tags = keys.slice(2 * entries)
-  const isEqual = tags.map((key, at) => keyspace.get(key) === values[2 + at])
-  return keys.slice(0, entries).map((key, n) => {
-    const [value = '', lifetimeMs, leaseId, numbers = ''] = values.slice(2 + tags.length + 4 * n)
+  const isEqual = tags.map((key, at) => keyspace.get(key) === values[1 + at])
+  const leased = keys.slice(entries, 2 * entries).map((key) => keyspace.get(key))
+  const reply = keys.slice(0, entries).map((key, n) => {
+    const [value = '', lifetimeMs, , numbers = ''] = values.slice(1 + tags.length + 4 * n)
     const isAccepted = (numbers.match(/\d+/g) ?? []).every((number) => isEqual[Number(number) - 1])
     if (isAccepted) keyspace.set(key, value, Number(lifetimeMs))
-    const lease = keys[entries + n] ?? ''
-    if (keyspace.get(lease) === leaseId) {
-      if (isAccepted) keyspace.set(lease, FILLED, Number(values[1]))
-      else keyspace.delete(lease)
-    }
     return isAccepted ? 1 : 0
   })
+  leased.forEach((holder, n) => {
+    if (holder === values[1 + tags.length + 4 * n + 2]) keyspace.delete(keys[entries + n] ?? '')
+  })
+  return reply
 }
 
 const release: ScriptModel = (keyspace, [key = ''], [leaseId]) => {

@@ -3,6 +3,7 @@ import { Breaker } from '../../../services/cache/breaker.js'
 import type { StoredEntry } from '../../../services/cache/codec.js'
 import type { EntryAddress } from '../../../services/cache/index.js'
 import { RedisKeys } from '../../../services/cache/redis-keys.js'
+import { ANY_ENTRY, NO_ENTRY, type RedisBegin, type RedisBegun } from '../../../services/cache/redis-loads.js'
 import { RedisTier } from '../../../services/cache/redis-tier.js'
 import { FakeClock } from '../../helpers/cache/fake-clock.js'
 import { ModelRedis } from '../../helpers/cache/model-redis.js'
@@ -36,6 +37,7 @@ function setUp(options: { isCluster?: boolean } = {}) {
     tagLifetimeMs: 60_000,
     randomId: () => `i${++ids}`,
     endOfTurn: (work) => void ends.push(work),
+    expectsMisses: false,
     onError: () => {},
   })
   const endTurn = (): void => ends.splice(0).forEach((work) => work())
@@ -43,32 +45,36 @@ function setUp(options: { isCluster?: boolean } = {}) {
     endTurn()
     return promise
   }
-  const read = (address: EntryAddress, isWaiting = false): Promise<Read> =>
+  const read = (address: EntryAddress): Promise<StoredEntry | undefined> =>
     new Promise((resolve, reject) =>
       tier.read({
         address,
         clearVersion: 0,
-        isWaiting,
-        onRead: (entry, isLeased) => resolve({ entry, isLeased }),
+        onRead: resolve,
         onReadFailed: () => reject(new Error('Redis did not answer')),
       }),
     )
-  const begin = (address: EntryAddress, leaseId: string, more: { supersededId?: string; heard?: number[] } = {}) =>
-    tier.begin({
-      address,
-      clearVersion: 0,
-      heard: more.heard ?? [0, 0],
-      leaseId,
-      supersededId: more.supersededId ?? '',
-    })
-  const fill = (address: EntryAddress, leaseId: string, stamps: readonly string[]) =>
-    tier.fill({ address, clearVersion: 0, leaseId, entry: { ...ENTRY, stamps }, lifetimeMs: 1_000 })
+  const begin = (
+    address: EntryAddress,
+    leaseId: string,
+    { supersededId = '', heard = [0, 0], freshAfter = NO_ENTRY }: Partial<RedisBegin> = {},
+  ): Promise<RedisBegun> =>
+    new Promise((resolve, reject) =>
+      tier.begin({
+        ...{ address, clearVersion: 0, heard, leaseId, supersededId, freshAfter },
+        onBegun: resolve,
+        onFailed: () => reject(new Error('Redis did not answer')),
+      }),
+    )
+  const fill = (address: EntryAddress, leaseId: string, stamps: readonly string[]): Promise<boolean> =>
+    new Promise((resolve, reject) =>
+      tier.fill({
+        ...{ address, clearVersion: 0, leaseId, entry: { ...ENTRY, stamps }, lifetimeMs: 1_000 },
+        onFilled: resolve,
+        onFailed: () => reject(new Error('Redis did not answer')),
+      }),
+    )
   return { tier, server, client, commands, endTurn, soon, read, begin, fill }
-}
-
-interface Read {
-  readonly entry: StoredEntry | undefined
-  readonly isLeased: boolean
 }
 
 const ENTRY = { document: text('v1'), loadedAt: 1, freshUntil: 2, expiresAt: 3 }
@@ -77,7 +83,7 @@ function address(name: string, owner = 'u'): EntryAddress {
   return { key: `${owner}/${name}`, tags: [`${owner}/${name}`, `${owner}/all`], policy: POLICY }
 }
 
-/** Of `roundhouse:1:journal:0:{u}:entry:u/a`: `entry:u/a`. */
+/** Of `roundhouse:2:journal:0:{u}:entry:u/a`: `entry:u/a`. */
 function tailOf(name: string | number): string {
   return String(name).replace(/^.*\}:/, '')
 }
@@ -97,34 +103,83 @@ t.test(
       true,
       false,
     ])
-    const [readA, readB, readC] = await soon(Promise.all([read(a), read(b, true), read(address('c'), true)]))
-    t.equal(readA?.entry?.document?.json, '"v1"')
-    t.same([readB?.entry, readB?.isLeased], [undefined, false], 'a refused fill gives its lease back too')
-    t.same([readC?.entry, readC?.isLeased], [undefined, false])
+    const [readA, readB] = await soon(Promise.all([read(a), read(b)]))
+    t.equal(readA?.document?.json, '"v1"')
+    t.equal(readB, undefined)
     t.same(
       commands.filter((command) => !command.startsWith('MGET')),
       [
-        'lease:u/a lease:u/b lease:u/a tag:u/a tag:u/all tag:u/b',
+        'entry:u/a entry:u/b entry:u/a lease:u/a lease:u/b lease:u/a tag:u/a tag:u/all tag:u/b',
         'entry:u/a entry:u/b lease:u/a lease:u/b tag:u/a tag:u/all tag:u/b tag:u/all',
       ],
     )
     t.same(
       commands.filter((command) => command.startsWith('MGET')),
-      ['MGET entry:u/a tag:u/a tag:u/all entry:u/b lease:u/b tag:u/b entry:u/c lease:u/c tag:u/c'],
+      ['MGET entry:u/a tag:u/a tag:u/all entry:u/b tag:u/b'],
     )
+    t.equal((await soon(begin(b, 'l4'))).isGranted, true, 'a refused fill gives its lease back too')
   },
 )
 
-t.test('an entry is read only with all of its tags equal, and the lease is told to who waits', async (t) => {
+t.test('an entry is read only with all of its tags equal', async (t) => {
   const { tier, soon, read, begin, fill } = setUp()
   const a = address('a')
   const { stamps } = await soon(begin(a, 'l1'))
-  t.same(await soon(read(a, true)), { entry: undefined, isLeased: true })
-  t.same(await soon(read(a)), { entry: undefined, isLeased: false }, 'who does not wait is not told')
+  t.equal(await soon(read(a)), undefined)
   await soon(fill(a, 'l1', stamps))
-  t.same((await soon(read(a))).entry?.stamps, stamps)
+  t.same((await soon(read(a)))?.stamps, stamps)
   await tier.raise([{ tag: 'u/all', version: 1 }])
-  t.same((await soon(read(a))).entry, undefined)
+  t.equal(await soon(read(a)), undefined)
+})
+
+t.test('a begin answers the entry instead of a lease, if it is valid and as fresh as is wanted', async (t) => {
+  const { tier, soon, begin, fill } = setUp()
+  const a = address('a')
+  const { stamps } = await soon(begin(a, 'l1', { freshAfter: ANY_ENTRY }))
+  await soon(fill(a, 'l1', stamps))
+  const begun = await soon(
+    Promise.all([
+      begin(a, 'l2', { freshAfter: ANY_ENTRY }),
+      begin(a, 'l3', { freshAfter: ENTRY.freshUntil - 1 }),
+      begin(a, 'l4', { freshAfter: ENTRY.freshUntil }),
+      begin(a, 'l5'),
+    ]),
+  )
+  t.same(
+    begun.map(({ entry, isGranted }) => [entry?.document?.json, isGranted]),
+    [
+      ['"v1"', false],
+      ['"v1"', false],
+      [undefined, true],
+      [undefined, false],
+    ],
+    'and the leases are taken by who gets no entry only',
+  )
+  await tier.raise([{ tag: 'u/all', version: 1 }])
+  t.equal((await soon(begin(a, 'l6', { freshAfter: ANY_ENTRY }))).entry, undefined, 'of a tag that was raised')
+})
+
+t.test('a begin answers no entry that is behind what its reader has heard of', async (t) => {
+  const { soon, begin, fill } = setUp()
+  const a = address('a')
+  const { stamps } = await soon(begin(a, 'l1'))
+  await soon(fill(a, 'l1', stamps))
+  const begun = await soon(begin(a, 'l2', { freshAfter: ANY_ENTRY, heard: [0, 1] }))
+  t.same([begun.entry, begun.isGranted, begun.stamps[1]], [undefined, true, '1:i2'])
+})
+
+t.test('reads that mostly find nothing are taken for misses, and those that find their entry for hits', async (t) => {
+  const { tier, soon, read, begin, fill } = setUp()
+  const a = address('a')
+  t.notOk(tier.isMissLikely)
+  for (let n = 0; n < 64; n++) await soon(read(a))
+  t.ok(tier.isMissLikely)
+  const { stamps } = await soon(begin(a, 'l1'))
+  await soon(fill(a, 'l1', stamps))
+  for (let n = 0; n < 64; n++) await soon(read(a))
+  t.notOk(tier.isMissLikely)
+  for (let n = 0; n < 64; n++) tier.countLook({ isMiss: true })
+  t.ok(tier.isMissLikely, 'begins without a read before them count too')
 })
 
 t.test('a begin lifts a shared tag to the highest version that one of them has heard of', async (t) => {
@@ -173,7 +228,10 @@ t.test('different slots of a cluster never share a command', async (t) => {
   await soon(Promise.all([read(address('a', 'u1')), read(address('b', 'u2'))]))
   await soon(Promise.all([begin(address('a', 'u1'), ''), begin(address('b', 'u2'), '')]))
   t.same(commands.slice(0, 2), ['MGET entry:u1/a tag:u1/a tag:u1/all', 'MGET entry:u2/b tag:u2/b tag:u2/all'])
-  t.same(commands.slice(2, 4), ['tag:u1/a tag:u1/all', 'tag:u2/b tag:u2/all'])
+  t.same(commands.slice(2, 4), [
+    'entry:u1/a lease:u1/a tag:u1/a tag:u1/all',
+    'entry:u2/b lease:u2/b tag:u2/b tag:u2/all',
+  ])
 })
 
 t.test('a command that fails fails everybody in it', async (t) => {

@@ -102,27 +102,63 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
   })
 
   await test('BEGIN takes free leases, and their predecessors’', async (t) => {
-    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'first', '']), [1])
+    const begin = (leaseId: string, supersededId = ''): Promise<unknown> =>
+      run(BEGIN, ['entry', 'lease'], [1, 5_000, 60_000, 'i', leaseId, supersededId, '-1'])
+    t.same(await begin('first'), [1])
     t.ok(await lives('lease', 5_000))
-    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'second', '']), [0])
-    t.same(await run(BEGIN, ['lease'], [1, 5_000, 60_000, 'i', 'second', 'somebody']), [0])
-    const values = [3, 5_000, 60_000, 'i', 'third', 'first', 'fourth', '', 'fifth', 'third']
-    t.same(await run(BEGIN, ['lease', 'other', 'lease'], values), [1, 1, 1], 'in their order')
-    t.same(await client.mget(['lease', 'other']), ['fifth', 'fourth'])
-    await set('marked', 'filled')
-    t.same(await run(BEGIN, ['marked'], [1, 5_000, 60_000, 'i', 'sixth', '']), [2], 'free, but look again')
-    t.equal(await client.get('marked'), 'sixth')
-    t.ok(await lives('marked', 5_000))
+    t.same(await begin('second'), [0])
+    t.same(await begin('second', 'somebody'), [0])
+    const wanted = ['third', 'first', '-1', 'fourth', '', '-1', 'fifth', 'third', '-1', '', '', '-1']
+    const keys = ['e', 'e', 'e', 'e', 'lease', 'other', 'lease', 'unwanted']
+    t.same(await run(BEGIN, keys, [4, 5_000, 60_000, 'i', ...wanted]), [1, 1, 1, 1], 'in their order')
+    t.same(await client.mget(['lease', 'other', 'unwanted']), ['fifth', 'fourth', null])
+    t.same(await begin(''), [1], 'who wants no lease may always load')
+    t.equal(await client.get('lease'), 'fifth')
+    await set('lease', '')
+    t.same(await begin('sixth'), [0], 'an empty id supersedes nothing')
   })
 
   await test('BEGIN answers stamps: what is there, or what was heard of under a new incarnation', async (t) => {
     await set('high', '9:z')
     await set('low', '3:x')
-    const stamps = await run(BEGIN, ['absent', 'high', 'low'], [0, 5_000, 90_000, 'new', 0, 5, 5])
-    t.same(stamps, ['0:new', '9:z', '5:new'])
-    t.same(await client.mget(['absent', 'high', 'low']), stamps)
-    for (const key of ['absent', 'high', 'low']) t.ok(await lives(key, 90_000), `${key} outlives the entry`)
-    t.same(await run(BEGIN, ['lease', 'high'], [1, 5_000, 90_000, 'i', 'me', '', 4]), [1, '9:z'], 'behind the leases')
+    await set('broken', 'what is this')
+    const keys = ['absent', 'high', 'low', 'broken']
+    const stamps = await run(BEGIN, keys, [0, 5_000, 90_000, 'new', 0, 5, 5, 0])
+    t.same(stamps, ['0:new', '9:z', '5:new', '0:new'])
+    t.same(await client.mget(keys), stamps)
+    for (const key of keys) t.ok(await lives(key, 90_000), `${key} outlives the entry`)
+    const one = await run(BEGIN, ['entry', 'lease', 'high'], [1, 5_000, 90_000, 'i', 'me', '', '0 1', 4])
+    t.same(one, [1, '9:z'], 'behind the leases')
+  })
+
+  await test('BEGIN answers a valid entry that is fresh enough, and takes no lease for it', async (t) => {
+    await set('tag1', '1:a')
+    await set('tag2', '2:b')
+    const entry = '10 20 30 "etag" 1:a 2:b\n{"n":1} 1:x\n'
+    await set('entry', entry)
+    await set('negative', '10 20 30  2:b')
+    await set('other', '10 20 30 "etag" 1:a 2:x\n{}')
+    await set('fewer', '10 20 30 "etag" 1:a\n{}')
+    await set('broken', 'what is this')
+    const begin = async (key: string, wanted: string, heard = [0, 0]): Promise<unknown> => {
+      await run(RELEASE, ['lease'], ['me'])
+      const reply = await run(
+        BEGIN,
+        [key, 'lease', 'tag1', 'tag2'],
+        [1, 5_000, 90_000, 'i', 'me', '', wanted, ...heard],
+      )
+      t.equal((await client.get('lease')) === 'me', (reply as unknown[])[0] === 1, 'a lease or an entry')
+      return (reply as unknown[])[0]
+    }
+    t.equal(await begin('entry', '0 1 2'), entry)
+    t.equal(await begin('entry', '19 1 2'), entry)
+    t.equal(await begin('entry', '20 1 2'), 1, 'no longer fresh')
+    t.equal(await begin('entry', '-1 1 2'), 1, 'none will do')
+    t.equal(await begin('entry', '0 2 1'), 1, 'in the order of its tags')
+    t.equal(await begin('negative', '0 2'), '10 20 30  2:b')
+    for (const key of ['other', 'fewer', 'broken', 'absent']) t.equal(await begin(key, '0 1 2'), 1, key)
+    t.equal(await begin('entry', '0 1 2', [0, 3]), 1, 'behind what was heard of')
+    t.equal(await client.get('tag2'), '3:i')
   })
 
   await test('FILL stores an entry only while every one of its tags equals its stamp', async (t) => {
@@ -130,7 +166,7 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     await set('tag2', '2:b')
     const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag1', 'tag2', 'tag3', 'tag2']
     const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'me', '1 2', 'three', 5_000, 'me', '1 2 3']
-    const values = [4, 700, '1:a', '2:other', '3:c', '2:b', ...entries, 'four', 5_000, 'me', '4']
+    const values = [4, '1:a', '2:other', '3:c', '2:b', ...entries, 'four', 5_000, 'me', '4']
     t.same(await run(FILL, keys, values), [1, 0, 0, 1])
     t.same(await client.mget(['e1', 'e2', 'e3', 'e4', 'tag2', 'tag3']), ['one', null, null, 'four', '2:b', null])
     t.ok(await lives('e1', 5_000))
@@ -143,13 +179,12 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     await set('tag', '1:a')
     const keys = ['e1', 'e2', 'e3', 'e4', 'l1', 'l2', 'l3', 'l4', 'tag', 'gone']
     const entries = ['one', 5_000, 'me', '1', 'two', 5_000, 'another', '2', 'three', 5_000, 'me', '1']
-    await run(FILL, keys, [4, 700, '1:a', '1:x', ...entries, 'four', 5_000, '', '1'])
-    t.same(await client.mget(['l1', 'l2', 'l3', 'e3', 'e4']), ['filled', null, 'somebody', 'three', 'four'])
-    t.ok(await lives('l1', 700), 'a mark for a while, where an entry was stored')
+    await run(FILL, keys, [4, '1:a', '1:x', ...entries, 'four', 5_000, '', '1'])
+    t.same(await client.mget(['l1', 'l2', 'l3', 'e3', 'e4']), [null, null, 'somebody', 'three', 'four'])
   })
 
   await test('FILL of nothing answers nothing', async (t) => {
-    t.same(await run(FILL, [], [0, 700]), [])
+    t.same(await run(FILL, [], [0]), [])
   })
 
   await test('RELEASE gives back its own lease only', async (t) => {

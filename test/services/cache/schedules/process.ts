@@ -83,6 +83,7 @@ export class Process {
         longestLifetimeMs: LIFETIME_MS,
         leaseMs: LEASE_MS,
         isTimed: false,
+        expectsMisses: this.#world.expectsMisses,
         events: {
           onState: ({ from, to, reason }) =>
             this.#world.tell(() => `${this.name} is ${to}${from === undefined ? '' : `, was ${from}`} (${reason})`),

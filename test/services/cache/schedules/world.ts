@@ -28,6 +28,8 @@ export class World {
   copy: { readonly keys: Snapshot; readonly floor: Values } | undefined
   /** What was committed, oldest first: for duplicates that come late. */
   readonly notified: (readonly RaisedTag[])[] = []
+  /** Half of the worlds read with a look before each begin, half begin at once. */
+  readonly expectsMisses: boolean
   readonly #scheduler: Scheduler
   readonly #story: (() => string)[] = []
   #isPrompt = true
@@ -39,6 +41,7 @@ export class World {
   constructor(scheduler: Scheduler, seed: number) {
     this.#scheduler = scheduler
     this.#seed = seed
+    this.expectsMisses = seed % 2 === 0
     this.replicas = WALL_SKEWS_MS.map((skewMs, n) => new Process(this, `replica ${n + 1}`, skewMs))
   }
 
