@@ -69,7 +69,8 @@ export async function keep(
   const ageMs = clock.now() - startedAt
   const { freshMs, lifetimeMs } = lifetimes(policy, document === undefined, random())
   const loadedAt = Math.round(clock.wallMs() - ageMs)
-  const [freshUntil, expiresAt] = [loadedAt + freshMs, Math.round(loadedAt + lifetimeMs)]
+  const freshUntil = loadedAt + freshMs
+  const expiresAt = Math.round(loadedAt + lifetimeMs)
   const entry: StoredEntry = { document, loadedAt, freshUntil, expiresAt, stamps: begun.stamps }
   const isRefused = (await fillRedis(begun.redis, flight, entry, lifetimeMs - ageMs)) === 'refused'
   if (isRefused) stats.refusedFills += 1

@@ -61,7 +61,8 @@ export class MemoryEntry implements Lookup, Sieved<MemoryEntry> {
     let ownVersion: number | undefined
     let link: TagLink<MemoryEntry> | undefined
     for (let n = fill.states.length - 1; n >= 0; n--) {
-      const [state, version] = [fill.states[n], fill.versions[n] ?? -1]
+      const state = fill.states[n]
+      const version = fill.versions[n] ?? -1
       if (state === undefined) continue
       if (state.tag === fill.key) ownVersion = version
       else link = { state, version, entry: this, sibling: link, previous: undefined, next: undefined }

@@ -81,7 +81,8 @@ export class ReadThrough implements RedisReader {
   async #loadFor(owner: FlightOwner): Promise<Lookup> {
     let lookup: Lookup | undefined
     try {
-      lookup = await this.#loadOnceOrTwice()
+      const begun = await this.#beginOrWait()
+      lookup = 'outcome' in begun ? begun : await this.#loadOnceOrTwice(begun)
       return lookup
     } catch (error) {
       lookup = owner.insteadOfLoad(this.address)
@@ -93,9 +94,7 @@ export class ReadThrough implements RedisReader {
   }
 
   /** A refused fill means that the document was changed during the load: loaded once more, then answered unkept. */
-  async #loadOnceOrTwice(): Promise<Lookup> {
-    const begun = await this.#beginOrWait()
-    if ('outcome' in begun) return begun
+  async #loadOnceOrTwice(begun: Begun): Promise<Lookup> {
     const first = await this.#loadAndKeep(begun)
     if (!first.isRefused) return first.lookup
     return (await this.#loadAndKeep(await begin(usableRedis(this.#tiers), this.flight))).lookup
@@ -136,6 +135,6 @@ export class ReadThrough implements RedisReader {
     } finally {
       stats.recordLoad(this.address.policy.domain, clock.now() - startedAt)
     }
-    return keep(this.#tiers, { flight: this.flight, begun, document, startedAt })
+    return await keep(this.#tiers, { flight: this.flight, begun, document, startedAt })
   }
 }

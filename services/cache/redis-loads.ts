@@ -98,7 +98,8 @@ export class RedisLoads {
       leases.push(keys.lease(address.key, clearVersion))
       let looked = `${freshAfter}`
       for (let n = 0; n < address.tags.length; n++) {
-        const [tag, version] = [address.tags[n] ?? '', begin.heard[n] ?? 0]
+        const tag = address.tags[n] ?? ''
+        const version = begin.heard[n] ?? 0
         let number = numbers.get(tag)
         if (number === undefined) {
           number = tags.push(keys.tag(tag))
@@ -137,7 +138,8 @@ export class RedisLoads {
       leases.push(keys.lease(address.key, clearVersion))
       let under = ''
       for (let n = 0; n < address.tags.length; n++) {
-        const [tag, stamp] = [address.tags[n] ?? '', entry.stamps[n] ?? '']
+        const tag = address.tags[n] ?? ''
+        const stamp = entry.stamps[n] ?? ''
         let number = numbers.get(tag)
         if (number === undefined || stamps[number - 1] !== stamp) {
           number = tags.push(keys.tag(tag))
