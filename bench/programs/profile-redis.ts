@@ -17,14 +17,25 @@ const COUNTED = 0.75
 
 interface Case {
   readonly title: string
-  readonly contenders: 'hits' | 'fills'
+  readonly contenders: 'hits' | 'fills' | 'traffic'
+  readonly turn: '64' | 'traffic'
   readonly parameters: Parameters
 }
 
+/** As in zipf.ts. */
+const TRAFFIC = { keys: 100_000, requests: 200_000, memoryItems: 1_000, exponent: 0.99, loadMs: 2 }
+const SMOKE_REQUESTS = 500
+
 const CASES: readonly Case[] = [
-  { title: 'a hit in Redis, memory off', contenders: 'hits', parameters: { keys: 20_000, memoryItems: 0 } },
-  { title: 'a hit in Redis, memory too small', contenders: 'hits', parameters: { keys: 20_000, memoryItems: 1_000 } },
-  { title: 'a miss and its fill', contenders: 'fills', parameters: { keys: 400_000, memoryItems: 1_000 } },
+  { title: 'a hit in Redis, memory off', contenders: 'hits', turn: '64', parameters: { keys: 20_000, memoryItems: 0 } },
+  {
+    title: 'a hit in Redis, memory too small',
+    contenders: 'hits',
+    turn: '64',
+    parameters: { keys: 20_000, memoryItems: 1_000 },
+  },
+  { title: 'a miss and its fill', contenders: 'fills', turn: '64', parameters: { keys: 400_000, memoryItems: 1_000 } },
+  { title: 'a request of skewed traffic', contenders: 'traffic', turn: 'traffic', parameters: TRAFFIC },
 ]
 
 export const benchmark: Benchmark = {
@@ -44,14 +55,16 @@ export const benchmark: Benchmark = {
 
 async function tablesOf(one: Case, redisUrl: string, { roundMs, seed, isSmoke }: Settings): Promise<Table[]> {
   const module = sibling(import.meta.url, `../contenders/${one.contenders}`)
-  const parameters = { ...one.parameters, redisUrl, seed, isSmoke }
+  const requests = isSmoke ? SMOKE_REQUESTS : TRAFFIC.requests
+  const parameters = { ...one.parameters, redisUrl, seed, isSmoke, requests }
   return withContenders({ module, names: [FLOOR, OURS], parameters }, async (contenders) => {
     const tables: Table[] = []
     for (const contender of contenders) {
       const file = join(temporaryDirectory(), 'turn.cpuprofile')
-      await contender.turn('64', roundMs)
-      const sample = await contender.turn('64', roundMs * TURN_FACTOR, file)
-      tables.push(tableOf(`${one.title}: ${contender.name}`, file, (sample['operations'] ?? 0) / COUNTED))
+      await contender.turn(one.turn, roundMs)
+      const sample = await contender.turn(one.turn, roundMs * TURN_FACTOR, file)
+      const operations = one.turn === 'traffic' ? requests : (sample['operations'] ?? 0) / COUNTED
+      tables.push(tableOf(`${one.title}: ${contender.name}`, file, operations))
     }
     return tables
   })
