@@ -70,7 +70,7 @@ local function isValid(entry, wanted)
   if freshAfter == '-1' then return false end
   local freshUntil, its = string.match(entry, '^%S+ (%S+) %S+ %S*([^\\n]*)')
   local current = string.gsub(numbers, '%d+', function(number) return stamps[tonumber(number)] end)
-  return its == current and tonumber(freshUntil) > tonumber(freshAfter)
+  return its == current and (tonumber(freshUntil) or -1) > tonumber(freshAfter)
 end
 local function takesLease(key, leaseId, supersededId)
   if leaseId == '' or redis.call('SET', key, leaseId, 'NX', 'PX', ARGV[2]) then return true end

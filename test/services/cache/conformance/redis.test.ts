@@ -140,6 +140,7 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     await set('other', '10 20 30 "etag" 1:a 2:x\n{}')
     await set('fewer', '10 20 30 "etag" 1:a\n{}')
     await set('broken', 'what is this')
+    await set('timeless', '10 x 30 "etag" 1:a 2:b\n{}')
     const begin = async (key: string, wanted: string, heard = [0, 0]): Promise<unknown> => {
       await run(RELEASE, ['lease'], ['me'])
       const reply = await run(
@@ -156,7 +157,7 @@ async function behavesAsRedis(t: Test, { client, set, wipe, restart, pass }: Sub
     t.equal(await begin('entry', '-1 1 2'), 1, 'none will do')
     t.equal(await begin('entry', '0 2 1'), 1, 'in the order of its tags')
     t.equal(await begin('negative', '0 2'), '10 20 30  2:b')
-    for (const key of ['other', 'fewer', 'broken', 'absent']) t.equal(await begin(key, '0 1 2'), 1, key)
+    for (const key of ['other', 'fewer', 'broken', 'timeless', 'absent']) t.equal(await begin(key, '0 1 2'), 1, key)
     t.equal(await begin('entry', '0 1 2', [0, 3]), 1, 'behind what was heard of')
     t.equal(await client.get('tag2'), '3:i')
   })
