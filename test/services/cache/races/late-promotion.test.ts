@@ -10,8 +10,8 @@ const a = entry('a')
 const b = entry('b')
 
 /** A replica with nothing in memory, on a Redis that has a and b; another one beside it. */
-async function startWarm(t: Parameters<typeof startCluster>[0]) {
-  const cluster = await startCluster(t, server, { replicas: 2 })
+async function startWarm(t: Parameters<typeof startCluster>[0], engine: { expectsMisses?: boolean } = {}) {
+  const cluster = await startCluster(t, server, { replicas: 2, engine })
   const [writer, reader] = cluster.members
   if (writer === undefined || reader === undefined) throw new Error('two replicas')
   const row = new HeldLoader('old')
@@ -29,6 +29,21 @@ t.test('a reply of Redis that comes after the write was heard of is neither answ
   t.equal(words(await reading), 'new: miss')
   t.equal(row.count, 2)
   t.same(await verdicts(reader, a), { memory: 'served (fresh)', redis: 'served (fresh)' })
+})
+
+t.test('so it is where the look is a begin', async (t) => {
+  const { writer, reader, row } = await startWarm(t, { expectsMisses: true })
+  const looks = reader.redis.count('MGET')
+  t.equal(words(await reader.cache.getOrLoad(b, row.load)), 'old: hit in redis')
+  const reply = reader.redis.holdReply('BEGIN')
+  const reading = reader.cache.getOrLoad(a, row.load)
+  await reply.caught
+  await write(writer, row, 'new')
+  reply.release()
+  t.equal(words(await reading), 'new: miss')
+  t.equal(row.count, 2)
+  t.same(await verdicts(reader, b), { memory: 'served (fresh)', redis: 'served (fresh)' })
+  t.equal(reader.redis.count('MGET'), looks + 1, 'asked by the inspection alone')
 })
 
 t.test('a reply for a look without a load, or for several entries, is treated alike', async (t) => {
