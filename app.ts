@@ -6,6 +6,7 @@ import config, { type Config } from './plugins/config.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
 import logging, { createLogger, loggingOptions } from './plugins/logging.js'
+import minVersion from './plugins/min-version.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
 import timing from './plugins/timing.js'
@@ -47,6 +48,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(redis)
   await app.register(cache)
   await app.register(services)
+  await app.register(minVersion)
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(userRoutes, { prefix: '/api/users' })

@@ -30,6 +30,8 @@ export default defineRailway(({ environment }) => {
       NODE_OPTIONS: '--max-old-space-size=716',
       DATABASE_URL: database.env.DATABASE_URL,
       REDIS_URL: cache.env.REDIS_URL,
+      // With the default of 1,000 most of CACHE_MAX_MEMORY_BYTES stays unused.
+      CACHE_MAX_MEMORY_ITEMS: '50000',
       RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '30',
       ADMIN_TOKENS: preserve(),
     },

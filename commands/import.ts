@@ -22,8 +22,8 @@ async function run({ file, userId, kind }: ImportArguments): Promise<number> {
   // More than once: npm hands a Ctrl-C on to a process that the terminal has told already.
   process.on('SIGINT', () => interruption.abort())
   try {
-    const { document } = await app.users.get(userId)
-    if (document === undefined) throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
+    const { value: user } = await app.users.get(userId)
+    if (user === undefined) throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
 
     const startedAt = performance.now()
     const { sizeBytes, readBytes, lines } = openLines(file, MAX_LINE_BYTES)

@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
 import {
-  type EngineEvents,
+  cachedTables,
+  defaultLifetimes,
   type EntryAddress,
-  openTieredCache,
-  systemClock,
-  type TieredCache,
-} from '../services/cache/index.js'
-import { entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
-import { createJournalStore } from '../services/database/index.js'
+  entryOfKey,
+  longestEntryLifetimeMs,
+} from '../services/cache-map.js'
+import { type Database, openJournal } from '../services/database/index.js'
+import { documentCodec } from '../services/documents/codec.js'
 import { HealthProbe } from '../services/health.js'
 
 declare module 'fastify' {
@@ -30,13 +30,12 @@ const HEALTH_LOG_EVERY_MS = 300_000
 export default fp(
   async (fastify) => {
     const { config, log } = fastify
-    const cache = await openTieredCache({
+    const cache = await openCache({
       isEnabled: config.isCachingEnabled,
-      journal: createJournalStore(fastify.db, { tailTimeoutMs: config.stalenessBoundMs }),
+      journal: openJournal(fastify.db, { tables: cachedTables, tailTimeoutMs: config.stalenessBoundMs }),
       redis: fastify.redisClient && { client: fastify.redisClient, isCluster: config.redis?.cluster === true },
-      clock: systemClock,
-      random: Math.random,
-      randomId: ids(),
+      codec: documentCodec,
+      defaults: defaultLifetimes(config.cacheTtlSeconds),
       boundMs: config.stalenessBoundMs,
       staleIfErrorMs: config.staleIfErrorSeconds * 1_000,
       maxItems: config.cacheMaxMemoryItems,
@@ -44,7 +43,7 @@ export default fp(
       longestLifetimeMs: longestEntryLifetimeMs(config.cacheTtlSeconds),
       leaseMs: LEASE_MS,
       isTimed: config.isPerformanceMonitoring,
-      events: logEvents(log),
+      events: eventsFor(log, fastify.db),
     })
     const { redisClient } = fastify
     const pingRedis = redisClient && (() => redisClient.ping())
@@ -62,37 +61,42 @@ export default fp(
   { name: 'cache', dependencies: ['config', 'database', 'redis'] },
 )
 
-/** Unique over all processes and all time; random only once, since a read may need one. */
-function ids(): () => string {
-  const process = randomBytes(9).toString('base64url')
-  let count = 0
-  return () => `${process}${(count++).toString(36)}`
-}
-
-function logEvents(log: FastifyBaseLogger): EngineEvents {
+function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
+  let isFewItemsSaid = false
   return {
     onState({ from, to, reason }) {
       const level = to === 'isolated' ? 'error' : from === undefined || to === 'coherent' ? 'info' : 'warn'
       log[level]({ from, to, reason }, `Cache state: ${from === undefined ? to : `${from} → ${to}`} (${reason})`)
     },
     onRedisLost: (reason) => log.warn(`⚠️ Redis connection failed, using memory cache: ${reason}`),
-    onRedisLive: () => log.info('Redis is in use: connected and resynced with the journal'),
-    onCapacity() {
+    onRedisBack: () => log.info('Redis answers and is in use'),
+    onCapacity({ isByItems, bytes, maxBytes }) {
+      if (isByItems && bytes < maxBytes / 2 && !isFewItemsSaid) {
+        isFewItemsSaid = true
+        const used = `${Math.round((100 * bytes) / maxBytes)} % of its bytes`
+        log.warn(`Memory is full by CACHE_MAX_MEMORY_ITEMS with ${used} in use: raise it, 50,000 suits most catalogues`)
+      }
       const now = systemClock.now()
       if (now - capacityLoggedAt < CAPACITY_LOG_EVERY_MS) return
       capacityLoggedAt = now
       log.warn('⚠️ Memory cache at capacity, evicting items')
     },
-    onDiscontinuity() {
-      log.fatal(
-        'The journal went back in time: the database was replaced or restored. Ending, to start anew without old entries',
-      )
-      setImmediate(() => {
-        throw new Error('the journal went back in time')
-      })
+    onIdentity(identity, isFirst) {
+      db.renewConnections({ text: EPOCH, refusal: (rows) => refusalOf(rows, identity) })
+      if (!isFirst) log.warn('The database restarted or was restored: everything cached before is forgotten')
     },
+    onError: (error, during) => log.warn({ err: error }, `The cache goes on, but this failed: ${during}`),
   }
+}
+
+const EPOCH = 'select epoch::text as epoch from cache_journal_state where not pg_is_in_recovery()'
+
+/** A new connection must lead to the server whose journal is read: after a failover the name may still lead to the old one. */
+function refusalOf([state]: readonly object[], identity: string): string | undefined {
+  const epoch = state !== undefined && 'epoch' in state ? String(state.epoch) : undefined
+  if (epoch !== undefined && identity.includes(epoch)) return undefined
+  return 'this connection leads to another history of the database than the cache follows'
 }
 
 async function logHealth(health: HealthProbe, cache: TieredCache, log: FastifyBaseLogger): Promise<void> {

@@ -86,6 +86,8 @@ function configFrom(environment: Environment) {
     cacheMaxMemoryBytes: environment.CACHE_MAX_MEMORY_BYTES,
     stalenessBoundMs: environment.CACHE_STALENESS_BOUND_MS,
     staleIfErrorSeconds: environment.CACHE_STALE_IF_ERROR_SECONDS,
+    /** Keys what the service seals; without it a row of the database does. */
+    tokenSecret: environment.TOKEN_SECRET,
     /** At least one; made for this run when none was set outside production. */
     adminTokens: isAdminTokenMade ? [randomBytes(32).toString('hex')] : adminTokens,
     isAdminTokenMade,

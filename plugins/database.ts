@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { cachedTables } from '../services/cache-map.js'
 import {
   type Database,
   DatabaseUnavailableError,
@@ -46,7 +47,7 @@ async function migrateOnceUp(database: MigratableDatabase, log: FastifyBaseLogge
   const giveUpAt = performance.now() + START_LIMIT_MS
   for (;;) {
     try {
-      await migrate(database)
+      await migrate(database, cachedTables)
       return
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError) || performance.now() > giveUpAt) throw error

@@ -13,6 +13,8 @@ export interface Health {
     readonly redis: string
     readonly memory: string
     readonly journal: string
+    /** How news of other replicas come; without them the bound alone holds. */
+    readonly announcements: string
     readonly database: string
     readonly overall: ServiceStatus
   }
@@ -24,7 +26,6 @@ export interface Health {
     readonly enabled: boolean
   }
   readonly state_changes: Record<string, number>
-  readonly resync?: { readonly done: number; readonly total: number }
 }
 
 /** A finding is shared between callers for this long, so that any number of callers costs one probe a second. */
@@ -68,22 +69,27 @@ export class HealthProbe {
       this.#answers(() => database.query({ name: 'health.probe', text: 'select 1 as one' })),
       pingRedis === undefined ? undefined : this.#answers(pingRedis),
     ])
-    const { state, redis: tier, memory, journal, resync, stateChanges } = cache.health()
+    const { state, redis: tier, memory, journal, announcements, stateChanges } = cache.health()
     const redis = tier === 'healthy' && isRedisUp === false ? 'unavailable' : tier
     const { hits, misses, hit_rate_percent, redis_available, enabled } = cache.stats()
-    const canServe = isDatabaseUp || state === 'redis-only'
-    const isWhole = isDatabaseUp && [redis, journal].every((part) => part === 'healthy' || part === 'disabled')
-    const status = !canServe ? 'unhealthy' : isWhole ? 'healthy' : 'degraded'
+    const isWhole = [redis, journal, announcements].every((part) => part === 'healthy' || part === 'disabled')
+    const status = !isDatabaseUp ? 'unhealthy' : isWhole ? 'healthy' : 'degraded'
     this.lastCheck = new Date(clock.wallMs()).toISOString()
     return {
       status,
       state,
       last_check: this.lastCheck,
       uptime_seconds: Math.floor((clock.now() - this.#startedAt) / 1_000),
-      cache_health: { redis, memory, journal, database: isDatabaseUp ? 'healthy' : 'unavailable', overall: status },
+      cache_health: {
+        redis,
+        memory,
+        journal,
+        announcements,
+        database: isDatabaseUp ? 'healthy' : 'unavailable',
+        overall: status,
+      },
       performance_stats: { hits, misses, hit_rate_percent, redis_available, enabled },
       state_changes: stateChanges,
-      ...(resync === undefined ? {} : { resync }),
     }
   }
 

@@ -13,11 +13,6 @@ export interface Opened {
   hits?(): { readonly memory: number; readonly redis: number }
   /** Resolves once the cache works as it should: after a pause on a busy machine it may have to catch up first. */
   settled?(): Promise<void>
-  /**
-   * Everything under the one tag is out of date once this resolves; for caches that know tags. May tell in ms how much of
-   * it was the commit of a journal.
-   */
-  invalidateAll?(): Promise<{ readonly commit: number } | void>
   close(): Promise<void>
 }
 
@@ -28,12 +23,8 @@ export interface CacheOptions {
   /** `undefined`: no Redis tier. */
   readonly redisUrl: string | undefined
   readonly load: (key: string) => Promise<Item>
-  /** Put every entry under one tag. */
-  readonly isTagged?: boolean
   /** Processes with the same one share what is in Redis, as replicas do; each has its own otherwise. */
   readonly sharedId?: string
-  /** A journal in PostgreSQL in place of one in this process. */
-  readonly databaseUrl?: string
   /** Give up on a Redis command after so many ms, where the client can; its own default otherwise. */
   readonly commandTimeoutMs?: number
 }
@@ -42,6 +33,3 @@ export type OpenCache = (options: CacheOptions) => Promise<Opened>
 
 /** Lifetime of every entry in ms: none ends during a run. */
 export const TTL_MS = 600_000
-
-/** Memory and Redis with a tag where the options say so; the name of the one tag. */
-export const TAG = 'everything'

@@ -2,18 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { fastify } from 'fastify'
 import config, { loadConfig } from '../../plugins/config.js'
 import redis from '../../plugins/redis.js'
-import {
-  Document,
-  type EntryAddress,
-  type JournalStore,
-  openTieredCache,
-  systemClock,
-  type RedisClient,
-  type TieredCache,
-} from '../../services/cache/index.js'
+import { type Journal, openCache, type RedisClient, type TieredCache } from '../../services/cache/index.js'
 import { designEntry, longestEntryLifetimeMs } from '../../services/cache-map.js'
 import { textEtag } from '../../services/catalogue/etag.js'
-import { createJournalStore, migrate, openDatabase, type Database } from '../../services/database/index.js'
+import { documentCodec } from '../../services/documents/codec.js'
+import { Document } from '../../services/documents/document.js'
 import { until } from '../../test/helpers/deadline.js'
 import type { CacheOptions, Opened } from './opened.js'
 import { stillJournal } from './still-journal.js'
@@ -32,32 +25,18 @@ export interface EngineOfBench {
 export async function openEngine(options: {
   readonly memoryItems: number
   readonly redisUrl: string | undefined
-  readonly journal: JournalStore
+  readonly journal: Journal
   readonly commandTimeoutMs?: number | undefined
 }): Promise<EngineOfBench> {
   const { memoryItems, redisUrl, journal } = options
   const app = await clientsOf(redisUrl, options.commandTimeoutMs)
-  const cache = await openTieredCache({
-    isEnabled: true,
+  const cache = await openCache({
     journal,
-    redis: app.client && { client: app.client, isCluster: false },
-    clock: systemClock,
-    random: Math.random,
-    randomId: ids(),
-    boundMs: 1_000,
-    staleIfErrorMs: 60_000,
+    redis: app.client && { client: app.client },
+    codec: documentCodec,
     maxItems: memoryItems === 0 ? 1 : memoryItems,
     maxBytes: memoryItems === 0 ? NO_BYTES : UNBOUNDED_BYTES,
     longestLifetimeMs: longestEntryLifetimeMs(300),
-    leaseMs: 2_000,
-    isTimed: true,
-    events: {
-      onState: () => {},
-      onRedisLost: () => {},
-      onRedisLive: () => {},
-      onCapacity: () => {},
-      onDiscontinuity: () => {},
-    },
   })
   await settled(cache, redisUrl)
   return {
@@ -67,13 +46,6 @@ export async function openEngine(options: {
       await app.close()
     },
   }
-}
-
-/** As in plugins/cache.ts. */
-function ids(): () => string {
-  const process = randomBytes(9).toString('base64url')
-  let count = 0
-  return () => `${process}${(count += 1).toString(36)}`
 }
 
 async function settled(cache: TieredCache, redisUrl: string | undefined): Promise<void> {
@@ -98,34 +70,21 @@ async function clientsOf(
   return { client: app.redisClient, close: () => app.close() }
 }
 
-async function databaseOf(url: string | undefined): Promise<Database | undefined> {
-  if (url === undefined) return undefined
-  const database = await openDatabase({ url, dataDir: '' })
-  await migrate(database)
-  return database
-}
-
-/** Entry addresses of keys, some owners with a hundred each: what the services hand to the engine. */
-export function addressesOf(keys: readonly string[], isOneOwner = false): EntryAddress[] {
-  return keys.map((key, n) => designEntry(`user-${isOneOwner ? 0 : Math.floor(n / KEYS_PER_OWNER)}`, key))
-}
-
+/** Keys in an order of their own, some owners with a hundred each. The address is made for each read, as the services do. */
 export async function openRoundhouse(options: CacheOptions): Promise<Opened> {
-  const { keys, load, isTagged = false } = options
-  const database = await databaseOf(options.databaseUrl)
-  const id = options.sharedId ?? randomBytes(6).toString('hex')
-  const journal = database === undefined ? stillJournal(id) : createJournalStore(database)
+  const { keys, load } = options
+  const journal = stillJournal(options.sharedId ?? randomBytes(6).toString('hex'))
   const { cache, close } = await openEngine({ ...options, journal })
-  const addresses = addressesOf(keys, isTagged)
-  const loaderOf = (key: string) => async (): Promise<Document> => {
-    const json = JSON.stringify(await load(key))
-    return new Document(json, ETAG)
-  }
+  const owners = keys.map((_, n) => `user-${Math.floor(n / KEYS_PER_OWNER)}`)
   return {
-    get: (n) => cache.getOrLoad(addresses[n]!, loaderOf(keys[n]!)),
+    get(n) {
+      const key = keys[n]!
+      const entry = designEntry(owners[n]!, key)
+      return cache.getOrLoad(entry.key, entry, async () => new Document(JSON.stringify(await load(key)), ETAG))
+    },
     readNow: (order) => {
       let found = 0
-      for (const n of order) if (cache.peek(addresses[n]!) !== undefined) found += 1
+      for (const n of order) if (cache.peek(designEntry(owners[n]!, keys[n]!).key) !== undefined) found += 1
       return found
     },
     hits: () => {
@@ -133,18 +92,7 @@ export async function openRoundhouse(options: CacheOptions): Promise<Opened> {
       return { memory, redis }
     },
     settled: () => settled(cache, options.redisUrl),
-    async invalidateAll() {
-      // What `invalidate` does, in its two steps.
-      const startedAt = performance.now()
-      const raised = await journal.raise([addresses[0]!.tags[1]!])
-      const committedAt = performance.now()
-      await cache.raise(raised)
-      return { commit: committedAt - startedAt }
-    },
-    async close() {
-      await close()
-      await database?.close()
-    },
+    close,
   }
 }
 

@@ -1,9 +1,9 @@
 /** What entries take in memory, and what many hits leave behind. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
-import type { EntryAddress, TieredCache } from '../../services/cache/index.js'
-import { Document } from '../../services/cache/index.js'
-import { designEntry, tags } from '../../services/cache-map.js'
+import type { TieredCache } from '../../services/cache/index.js'
+import { designEntry, type EntryAddress, tags } from '../../services/cache-map.js'
+import { Document } from '../../services/documents/document.js'
 import { until } from '../../test/helpers/deadline.js'
 import type { Contenders, OpenContender, Sample } from '../harness/contender.js'
 import { itemOf, keysOf, uniformOrder } from './items.js'
@@ -26,7 +26,7 @@ const open: OpenContender = async ({ entries, hits }) => {
       const address = designEntry(OWNER, key)
       const json = JSON.stringify(itemOf(key))
       bytes += json.length
-      await cache.getOrLoad(address, () => Promise.resolve(new Document(flat(json), '"1-1"')))
+      await cache.getOrLoad(address.key, address, () => Promise.resolve(new Document(flat(json), '"1-1"')))
     }
     return bytes
   }
@@ -68,9 +68,9 @@ async function hitMany(cache: TieredCache, addresses: readonly EntryAddress[], h
   const order = uniformOrder(1, addresses.length, HITS_BETWEEN)
   const hitSome = async (): Promise<void> => {
     for (const n of order) {
-      if (cache.peek(addresses[n]!) !== undefined) continue
+      if (cache.peek(addresses[n]!.key) !== undefined) continue
       // The event loop stood still for longer than the bound: the next tail makes good for that.
-      await until(() => cache.peek(addresses[n]!), { describe: 'memory is in use again' })
+      await until(() => cache.peek(addresses[n]!.key), { describe: 'memory is in use again' })
     }
     await setImmediate()
   }

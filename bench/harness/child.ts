@@ -30,7 +30,8 @@ async function answer(order: Order): Promise<Sample> {
     case 'turn': {
       const turn = contender?.turns[order.turn]
       if (turn === undefined) throw new Error(`There is no turn ${order.turn}`)
-      return order.profile === undefined ? turn(order.ms) : profiled(order.profile, () => turn(order.ms))
+      const run = (): Promise<Sample> => turn(order.ms, order.perSecond)
+      return order.profile === undefined ? run() : profiled(order.profile, run)
     }
     case 'close':
       await contender?.close()

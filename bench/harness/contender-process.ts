@@ -6,8 +6,15 @@ import type { Parameters, Sample } from './contender.js'
 
 export type Order =
   | { readonly kind: 'open'; readonly module: string; readonly name: string; readonly parameters: Parameters }
-  | { readonly kind: 'turn'; readonly turn: string; readonly ms: number; readonly profile?: string | undefined }
+  | ({ readonly kind: 'turn'; readonly turn: string; readonly ms: number } & TurnOptions)
   | { readonly kind: 'close' }
+
+export interface TurnOptions {
+  /** A file for a profile of the turn. */
+  readonly profile?: string
+  /** Operations at most, for a turn that can be slowed down. */
+  readonly perSecond?: number
+}
 
 export type Reply = { readonly sample: Sample } | { readonly error: string }
 
@@ -50,9 +57,8 @@ export class ContenderProcess {
     return contender
   }
 
-  /** @param profile a file for a profile of the turn */
-  turn(turn: string, ms: number, profile?: string): Promise<Sample> {
-    return this.#ask({ kind: 'turn', turn, ms, profile })
+  turn(turn: string, ms: number, options: TurnOptions = {}): Promise<Sample> {
+    return this.#ask({ kind: 'turn', turn, ms, ...options })
   }
 
   async close(): Promise<void> {

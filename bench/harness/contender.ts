@@ -5,9 +5,9 @@ const LONGEST_TURN_MS = 10
 /** What one turn gave: figures by name, such as `rate` in operations per second. */
 export type Sample = Readonly<Record<string, number>>
 
-/** One thing that is compared, in a process of its own: its turns by the name of the case, each about `ms` long. */
+/** One thing that is compared, in a process of its own: its turns by the name of the case, each about `ms` long; some can be slowed down. */
 export interface Contender {
-  readonly turns: Readonly<Record<string, (ms: number) => Promise<Sample>>>
+  readonly turns: Readonly<Record<string, (ms: number, perSecond?: number) => Promise<Sample>>>
   close(): Promise<void>
 }
 

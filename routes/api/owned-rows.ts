@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Page, strict, Uuid } from '../../services/catalogue/schema.js'
 import { InvalidRequestError } from '../../services/errors.js'
 import { ownerOf } from './owner.js'
-import { answerDeleted, answerLookup, answerSaved, minVersionOf, type Lookup } from './reading.js'
+import { answerDeleted, answerLookup, answerSaved, type Lookup } from './reading.js'
 
-type Document = NonNullable<Lookup['document']>
+type Document = NonNullable<Lookup['value']>
 
 /** A list query that fits the route's schema. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>
@@ -17,7 +17,6 @@ export interface RowService {
   peekList(userId: string, query: Query): Lookup | undefined
   list(userId: string, query: Query): Promise<Lookup>
   getMany(userId: string, ids: readonly string[]): Promise<Lookup>
-  require(userId: string, ids: readonly string[], version: string): Promise<void>
   create(userId: string, body: unknown): Promise<Saved>
   update(userId: string, id: string, change: unknown, ifMatch?: string): Promise<Saved>
   delete(userId: string, id: string, ifMatch?: string): Promise<string>
@@ -70,12 +69,6 @@ export function addOwnedRowRoutes(fastify: FastifyInstance, routes: OwnedRowRout
       const answer = (lookup: Lookup): FastifyReply => answerLookup(request, reply, lookup, kind)
       const read = (): Promise<Lookup> =>
         ids === undefined ? rows.list(userId, request.query) : rows.getMany(userId, ids)
-      const minVersion = minVersionOf(request)
-      if (minVersion !== undefined)
-        return rows
-          .require(userId, ids ?? [], minVersion)
-          .then(read)
-          .then(answer)
       const hit = ids === undefined ? rows.peekList(userId, request.query) : undefined
       if (hit !== undefined) return void answer(hit)
       return read().then(answer)
@@ -86,13 +79,10 @@ export function addOwnedRowRoutes(fastify: FastifyInstance, routes: OwnedRowRout
   fastify.get<ItemRequest>(item, { schema: { response: { 200: schemas.item } } }, (request, reply) => {
     const userId = ownerOf(request)
     const id = idIn(request)
-    const minVersion = minVersionOf(request)
-    const hit = minVersion === undefined ? rows.peek(userId, id) : undefined
+    const hit = rows.peek(userId, id)
     if (hit !== undefined) return void answerLookup(request, reply, hit, kind)
     if (!UUID.test(id)) throw new InvalidRequestError(`path: ${idName} must match format "uuid"`)
-    const required = minVersion === undefined ? undefined : rows.require(userId, [id], minVersion)
-    const lookup = required === undefined ? rows.get(userId, id) : required.then(() => rows.get(userId, id))
-    return lookup.then((found) => answerLookup(request, reply, found, kind))
+    return rows.get(userId, id).then((found) => answerLookup(request, reply, found, kind))
   })
 
   fastify.post('/', { schema: { body: schemas.creation, response: { 201: schemas.item } } }, async (request, reply) => {

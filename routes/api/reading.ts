@@ -3,9 +3,9 @@ import { NotFoundError } from '../../services/errors.js'
 import { takesGzip } from './accept-encoding.js'
 
 /** What the cache answers a read with. */
-export type Lookup = NonNullable<ReturnType<FastifyInstance['cache']['peek']>>
+export type Lookup = Awaited<ReturnType<FastifyInstance['designs']['get']>>
 
-type Document = NonNullable<Lookup['document']>
+type Document = NonNullable<Lookup['value']>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -21,7 +21,7 @@ const PRIVATE = 'private, no-cache'
 export function answerLookup(request: FastifyRequest, reply: FastifyReply, lookup: Lookup, kind: string): FastifyReply {
   reply.header('cache-status', cacheStatus(lookup))
   if (lookup.outcome === 'stale-if-error') reply.header('age', Math.floor(lookup.ageMs / 1000))
-  const { document } = lookup
+  const { value: document } = lookup
   if (document === undefined) throw new NotFoundError(kind)
   if (document.isLarge) return answerLarge(request, reply, document, { isKept: lookup.tier === 'memory' })
   return answerSmall(request, reply, document)
@@ -70,11 +70,6 @@ export function answerSaved(reply: FastifyReply, saved: { document: Document; ve
 /** Answers a delete. */
 export function answerDeleted(reply: FastifyReply, version: string): FastifyReply {
   return reply.header('roundhouse-version', version).code(204).send()
-}
-
-/** The version that a caller demands at least, if any. */
-export function minVersionOf(request: FastifyRequest): string | undefined {
-  return request.headers['roundhouse-min-version']?.toString()
 }
 
 function answerBody(reply: FastifyReply, { body, etag }: Pick<Document, 'body' | 'etag'>): FastifyReply {

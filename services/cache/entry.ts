@@ -1,116 +1,101 @@
-import { CompressedCopy, gzipEtag, LARGE_FROM_CHARACTERS } from './compressed-copy.js'
-import type { Policy } from './policy.js'
+import type { Stamp } from './knowledge.js'
+import type { DomainCounts } from './stats.js'
 
-/**
- * Where an entry lives and what it depends on.
- *
- * `key` is `<owner>/<rest>`; every tag is `<the same owner>/<rest>` too, so that an entry and its tags
- * share one Redis Cluster slot. The tags must be known from the key alone: stamps are taken before the load.
- */
-export interface EntryAddress {
-  readonly key: string
+/** How long an entry lives, and under which name it is counted. All times in ms; what is left out has the cache's default. */
+export interface Policy {
+  /** Name under which hits, misses and loads are counted. */
+  readonly domain?: string
+  /** Fresh time, before jitter. */
+  readonly ttl?: number
+  /** After the fresh time: how long a stale entry may be served while one background refresh runs. */
+  readonly grace?: number
+  /** Lifetime of a negative entry ("no such row"); it has no grace. */
+  readonly negativeTtl?: number
+  /** May an isolated replica answer from memory, marked, when the database does not? `false` for credentials. */
+  readonly mayServeOnError?: boolean
+  /** May Redis hold it? `false` for what proves who somebody is: who can write to Redis could forge it. */
+  readonly inRedis?: boolean
+}
+
+/** What a read says of its entry beside the key. */
+export interface EntryOptions<Value = unknown> extends Policy {
+  /** Every change of the answer must raise at least one of these. An entry depends on `*` without saying so. */
   readonly tags: readonly string[]
-  readonly policy: Policy
+  /** More tags, from what was loaded: of rows that the answer refers to. */
+  readonly tagsOf?: (value: Value | undefined) => readonly string[]
 }
 
-/** The owner part of a key or a tag: what stands before the first `/`. */
-export function ownerOf(name: string): string {
-  const slash = name.indexOf('/')
-  return slash < 0 ? name : name.slice(0, slash)
-}
-
-/**
- * What a route answers: JSON text and its strong ETag, made once at fill time.
- * A hit sends {@link Document.body} as it is; {@link Document.parse} is for the few callers that need the object.
- */
-export class Document {
-  /** Long enough to be sent compressed: {@link LARGE_FROM_CHARACTERS}. */
-  readonly isLarge: boolean
-  #text: string | undefined
-  #bytes: Buffer | undefined
-  #isSent = false
-  #copy: CompressedCopy | undefined
-  #parsed: unknown
-
-  constructor(
-    json: string,
-    readonly etag: string,
-  ) {
-    this.isLarge = json.length >= LARGE_FROM_CHARACTERS
-    this.#text = json
-  }
-
-  get json(): string {
-    return this.#text ?? this.#bytes?.toString() ?? ''
-  }
-
-  /**
-   * The text to send. What is sent a second time is likely to be sent often: from then on it is kept as bytes instead,
-   * in memory of their own (a slice of a shared pool would hold the whole pool), so that no answer encodes it again.
-   */
-  get body(): string | Buffer {
-    if (this.#bytes !== undefined) return this.#bytes
-    const text = this.#text ?? ''
-    if (!this.#isSent) {
-      this.#isSent = true
-      return text
-    }
-    this.#bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-    this.#bytes.write(text)
-    this.#text = undefined
-    return this.#bytes
-  }
-
-  /** The bytes compressed, once they are; their strong ETag is {@link Document.gzipEtag}. */
-  get gzip(): Buffer | undefined {
-    return this.#copy?.bytes
-  }
-
-  get gzipEtag(): string {
-    return gzipEtag(this.etag)
-  }
-
-  /**
-   * For who has just sent {@link Document.body} where {@link Document.gzip} was welcome. What went out as bytes to such a
-   * client before is compressed now, in the background and once: a document sent once is not worth it.
-   */
-  compressLater(): void {
-    if (!this.isLarge || this.#bytes === undefined) return
-    if (this.#copy === undefined) this.#copy = new CompressedCopy()
-    else this.#copy.make(this.#bytes)
-  }
-
-  /** The object behind the text, parsed at most once. Shared between callers: do not change it. */
-  parse<T>(): T {
-    this.#parsed ??= JSON.parse(this.json)
-    return this.#parsed as T
-  }
-}
-
-/** A tag that a committed transaction raised, with the version the journal gave it. */
-export interface RaisedTag {
-  readonly tag: string
-  readonly version: number
-}
+/** Reads the database; `undefined` means "no such row". Throws what the database throws. */
+export type Loader<Value = unknown> = () => Promise<Value | undefined>
 
 /** How a read was answered. */
 export type Outcome = 'hit' | 'stale' | 'miss' | 'bypass' | 'stale-if-error'
 
-export interface Lookup {
-  /** `undefined`: there is no such row (a negative entry, or a load that found none). */
-  readonly document: Document | undefined
+export interface Lookup<Value = unknown> {
+  /** `undefined`: there is no such row (a negative entry, or a load that found none). Shared between callers: do not change it. */
+  readonly value: Value | undefined
   readonly outcome: Outcome
   /** The tier that answered; `undefined` when the database did. */
   readonly tier: 'memory' | 'redis' | undefined
   /** Milliseconds of fresh time left; negative once the entry is stale by time. */
   readonly ttlMs: number
-  /** Milliseconds since the load that made the document began. */
+  /** Milliseconds since the load that made the value began. */
   readonly ageMs: number
-  /** A miss whose document was kept in at least one tier. */
+  /** A miss whose value was kept. */
   readonly stored: boolean
   /** A miss that shared another reader's load. */
   readonly collapsed: boolean
 }
 
-/** Reads the database; `undefined` means "no such row". Throws what the database throws. */
-export type Loader = () => Promise<Document | undefined>
+/** An entry of the memory tier. Times are monotonic ms. */
+export interface Entry {
+  readonly key: string
+  /** `undefined`: a negative entry. */
+  readonly value: unknown
+  readonly tags: readonly string[]
+  /** The slots of its tags, by {@link Heard.slotsOf}. */
+  readonly slots: readonly number[]
+  /** When the load began. */
+  readonly loadedAt: number
+  readonly freshUntil: number
+  readonly expiresAt: number
+  /** Where hits of the entry are counted. */
+  readonly counts: DomainCounts
+  /** What it counts for in the tier's bound. */
+  readonly bytes: number
+  stamp: Stamp
+  /** {@link Knowledge.news} when the entry was last found current: while it stands there, the entry still is. */
+  judgedAt: number
+  /** Set by a use, taken back when room is made. */
+  isVisited: boolean
+}
+
+/** Largest share of the fresh time that jitter takes off, so that entries filled together do not expire together. */
+const JITTER = 0.1
+
+/** Every time of a policy. */
+export type Lifetimes = Required<Pick<Policy, 'ttl' | 'grace' | 'negativeTtl'>>
+
+/** How long one new entry is fresh and kept, in ms from its load: jittered downwards by up to 10 %. `random` is in [0, 1). */
+export function lifetimeOf(
+  policy: Policy,
+  defaults: Lifetimes,
+  { isNegative, random }: { readonly isNegative: boolean; readonly random: number },
+): { readonly freshMs: number; readonly lifetimeMs: number } {
+  const { ttl = defaults.ttl, grace = defaults.grace, negativeTtl = defaults.negativeTtl } = policy
+  const freshMs = Math.ceil((isNegative ? negativeTtl : ttl) * (1 - JITTER * random))
+  return { freshMs, lifetimeMs: isNegative ? freshMs : freshMs + grace }
+}
+
+export function hitOf(entry: Entry, now: number): Lookup {
+  const ttlMs = entry.freshUntil - now
+  return {
+    value: entry.value,
+    outcome: ttlMs > 0 ? 'hit' : 'stale',
+    tier: 'memory',
+    ttlMs,
+    ageMs: now - entry.loadedAt,
+    stored: false,
+    collapsed: false,
+  }
+}

@@ -1,42 +1,39 @@
-/** The engine's door: everything outside this folder imports from here. It knows no domain, no Fastify, no environment. */
-import { Engine, type EngineOptions } from './engine.js'
+/** The engine's door: everything outside this folder imports from here. It knows no domain, no HTTP, no environment. */
+import { type CacheOptions, Replica } from './replica.js'
 import { TieredCache } from './tiered-cache.js'
 
 export { type Clock, systemClock } from './clock.js'
-export { GZIP_SUFFIX } from './compressed-copy.js'
+export { bytesCodec, type Codec, jsonCodec } from './entry-codec.js'
+export type { EntryOptions, Loader, Lookup, Outcome, Policy } from './entry.js'
+export { EVERYTHING } from './heard.js'
+export type { Inspection } from './inspect.js'
+export type { Announcements, Change, Journal, SqlRunner, TailAnswer } from './journal.js'
+export { createJournal, installJournal, type PostgresJournalOptions } from './postgres-journal.js'
+export type { Begun } from './fills.js'
+export type { RedisClient } from './redis.js'
+export type { CacheEvents, CacheOptions, CacheSettings, ReplicaState } from './replica.js'
+export type { CacheStats } from './stats.js'
 export {
-  Document,
-  type EntryAddress,
-  type Loader,
-  type Lookup,
-  type Outcome,
-  ownerOf,
-  type RaisedTag,
-} from './entry.js'
-export type { EngineEvents, EngineOptions } from './engine.js'
-export type { Inspection, TierInspection } from './inspect.js'
-export type { JournalSession, JournalStore } from './journal-store.js'
-export { longestLifetimeMs, type Policy } from './policy.js'
-export type { ManyLoader } from './read-many.js'
-export type { RedisClient } from './redis-client.js'
-export type { CacheHealth, CacheStats } from './report.js'
-export type { DomainStats } from './stats.js'
-export { CLEAR_TAG } from './tags.js'
-export type { TieredCache } from './tiered-cache.js'
-export type { ReplicaState } from './tiers.js'
-export { InvalidVersionTokenError } from './version-token.js'
+  type CacheHealth,
+  JournalUnavailableError,
+  type ManyLoader,
+  type ManyRead,
+  type TieredCache,
+  type WriteVersion,
+} from './tiered-cache.js'
+export { type CachedTable, missingTag } from './table-triggers.js'
 
 /**
- * Opens the cache: follows the journal (a first tail is finished when this resolves) and takes up Redis in the
- * background, whether or not it answers yet. Rejects with what the journal throws when it can't be reached.
+ * Opens a cache over a journal (`createJournal`): a first tail is finished when this resolves. Redis is taken up whether or
+ * not it answers yet. Rejects with what the journal throws when it can't be reached.
  */
-export async function openTieredCache(options: EngineOptions): Promise<TieredCache> {
-  const engine = new Engine(options, await options.journal.identity())
+export async function openCache(options: CacheOptions): Promise<TieredCache> {
+  const replica = new Replica(options)
   try {
-    await engine.start()
+    await replica.start()
   } catch (error) {
-    await engine.stop()
+    await replica.stop()
     throw error
   }
-  return new TieredCache(engine)
+  return new TieredCache(replica)
 }

@@ -1,108 +1,74 @@
-import { versionOf } from './codec.js'
-import type { EntryAddress } from './entry.js'
-import type { MemoryEntry } from './memory-entry.js'
-import { type Tiers, usableRedis } from './tiers.js'
+import { decodeEntry } from './entry-codec.js'
+import type { EntryOptions } from './entry.js'
+import type { Stamp } from './knowledge.js'
+import type { Replica } from './replica.js'
 
-export interface TierInspection {
-  readonly present: boolean
-  readonly state: 'fresh' | 'stale' | 'expired' | 'absent' | 'unreachable'
-  readonly age_ms: number | null
-  readonly ttl_ms: number | null
-  readonly negative: boolean
-  /** Per tag: what the entry was read under, and what holds now. */
-  readonly stamps: { tag: string; stamp: string | null; current: string | null }[]
-  readonly verdict: string
+/** An entry as one of the tiers holds it. Times in ms from now. */
+interface Found {
+  readonly stamp: Stamp
+  readonly tags: readonly string[]
+  readonly value: unknown
+  readonly ageMs: number
+  readonly freshMs: number
+  readonly leftMs: number
 }
 
-export interface Inspection {
-  readonly key: string
-  readonly memory: TierInspection
-  readonly redis: TierInspection
-}
+export type Inspection = Awaited<ReturnType<typeof inspect>>
 
 /** What each tier holds of one entry and whether it would be served, in words. Counts nothing, drops nothing. */
-export async function inspect(tiers: Tiers, address: EntryAddress): Promise<Inspection> {
-  return { key: address.key, memory: inspectMemory(tiers, address), redis: await inspectRedis(tiers, address) }
+export async function inspect(replica: Replica, key: string, options: EntryOptions) {
+  const [inMemory, inRedis] = [fromMemory(replica, key), await fromRedis(replica, key, options)]
+  return { key, memory: verdictOn(replica, inMemory), redis: verdictOn(replica, inRedis) }
 }
 
-function inspectMemory(tiers: Tiers, address: EntryAddress): TierInspection {
-  const { memory, clock, tags, journal } = tiers
-  const now = clock.now()
-  const entry = memory.peek(address.key)
-  if (entry === undefined) return absent('not in memory')
-  const state = lifetimeState(entry.freshUntil - now, entry.expiresAt - now)
-  const isServed = !memory.isBehind(entry) && state !== 'expired'
+function fromMemory({ memory, clock }: Replica, key: string): Found | string {
+  const [now, entry] = [clock.now(), memory.peek(key)]
+  if (entry === undefined) return 'not in memory'
+  return { ...entry, ageMs: now - entry.loadedAt, freshMs: entry.freshUntil - now, leftMs: entry.expiresAt - now }
+}
+
+async function fromRedis({ redis, codec, clock, knowledge }: Replica, key: string, { tags }: EntryOptions) {
+  if (redis === undefined) return 'Redis is not in use'
+  const identity = knowledge.identityNumber
+  const text = redis.isUsable ? await redis.get(key) : undefined
+  if (text === undefined) return redis.isUsable ? 'not in Redis' : `Redis does not answer: ${redis.reason}`
+  const stored = decodeEntry(text, codec)
+  if (stored === undefined) return 'not an entry: somebody else wrote this key'
+  const ageMs = Math.max(0, clock.wallMs() - stored.loadedAt)
+  const [freshMs, leftMs] = [stored.freshMs - ageMs, stored.lifetimeMs - ageMs]
+  const stamp = { identity, snapshot: stored.snapshot }
+  return { value: stored.value, stamp, tags: [...tags, ...stored.moreTags], ageMs, freshMs, leftMs }
+}
+
+function verdictOn({ knowledge, follower, clock }: Replica, found: Found | string) {
+  if (typeof found === 'string') {
+    const none = { age_ms: null, ttl_ms: null, negative: false, snapshot: null, tags: [] }
+    return { present: false, state: 'absent', ...none, verdict: found }
+  }
+  const { heard, hints } = knowledge
+  const { stamp, tags, leftMs, freshMs } = found
+  const state = leftMs <= 0 ? 'expired' : freshMs > 0 ? 'fresh' : 'stale'
+  const verdict = !follower.isFollowed(clock.now())
+    ? `bypassed: the journal is not followed (${follower.reason})`
+    : !knowledge.isCurrent(stamp, heard.slotsOf(tags))
+      ? 'not served: something it shows has changed since, or what happened since is not known'
+      : state === 'expired'
+        ? 'not served: its lifetime is over'
+        : `${hints.has(tags) ? 'in doubt until the next reading of the journal, then ' : ''}served (${state})`
   return {
     present: true,
     state,
-    age_ms: Math.round(now - entry.loadedAt),
-    ttl_ms: Math.round(entry.freshUntil - now),
-    negative: entry.document === undefined,
-    stamps: stampsOf(entry),
-    verdict: !journal.isCurrent(now)
-      ? 'memory is bypassed: the journal is not followed'
-      : isServed
-        ? `served (${state})`
-        : entry.clearVersion !== tags.clearVersion
-          ? 'not served: cleared'
-          : state === 'expired'
-            ? 'not served: its lifetime is over'
-            : 'not served: invalidated',
+    age_ms: Math.round(found.ageMs),
+    ttl_ms: Math.round(freshMs),
+    negative: found.value === undefined,
+    /** What the database showed at the least when the entry was loaded: Postgres' text of a snapshot. */
+    snapshot: stamp.snapshot.text,
+    /** Per tag, the newest change heard of (or of another tag that shares its places), and whether the entry shows it. */
+    tags: tags.map((tag) => {
+      const slots = heard.slotsOf([tag])
+      const shown = heard.isSatisfied(stamp.snapshot, slots)
+      return { tag, last_change: heard.newest(slots), shown, in_doubt: hints.has([tag]) }
+    }),
+    verdict,
   }
-}
-
-function stampsOf({ key, ownVersion, link: first }: MemoryEntry): TierInspection['stamps'] {
-  const stamps: TierInspection['stamps'] = []
-  // It would have been dropped, had a higher version been heard of.
-  if (ownVersion !== undefined) stamps.push({ tag: key, stamp: `${ownVersion}`, current: `${ownVersion}` })
-  for (let link = first; link !== undefined; link = link.sibling) {
-    stamps.push({ tag: link.state.tag, stamp: `${link.version}`, current: `${link.state.heard}` })
-  }
-  return stamps
-}
-
-async function inspectRedis(tiers: Tiers, address: EntryAddress): Promise<TierInspection> {
-  const redis = usableRedis(tiers)
-  if (redis === undefined)
-    return unreachable(tiers.redis === undefined ? 'Redis is not configured' : 'Redis is not in use')
-  const wallMs = tiers.clock.wallMs()
-  try {
-    const { entry, current } = await redis.look(address, tiers.tags.clearVersion)
-    if (entry === undefined) return absent('not in Redis')
-    const state = lifetimeState(entry.freshUntil - wallMs, entry.expiresAt - wallMs)
-    const isEqual = address.tags.every((tag, n) => current.get(tag) === entry.stamps[n])
-    const isBehind = address.tags.some((tag, n) => versionOf(entry.stamps[n] ?? '') < tiers.tags.heardOf(tag))
-    return {
-      present: true,
-      state,
-      age_ms: Math.max(0, wallMs - entry.loadedAt),
-      ttl_ms: entry.freshUntil - wallMs,
-      negative: entry.document === undefined,
-      stamps: address.tags.map((tag, n) => ({
-        tag,
-        stamp: entry.stamps[n] ?? null,
-        current: current.get(tag) ?? null,
-      })),
-      verdict: !isEqual
-        ? 'not served: a tag has moved on'
-        : isBehind
-          ? 'not served: behind what this replica has heard from the journal'
-          : `served (${state})`,
-    }
-  } catch (error) {
-    return unreachable(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function lifetimeState(freshMs: number, leftMs: number): 'fresh' | 'stale' | 'expired' {
-  if (leftMs <= 0) return 'expired'
-  return freshMs > 0 ? 'fresh' : 'stale'
-}
-
-function absent(verdict: string): TierInspection {
-  return { present: false, state: 'absent', age_ms: null, ttl_ms: null, negative: false, stamps: [], verdict }
-}
-
-function unreachable(verdict: string): TierInspection {
-  return { ...absent(verdict), state: 'unreachable' }
 }

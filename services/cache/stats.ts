@@ -1,14 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { Lookup } from './entry.js'
-
-export interface DomainStats {
-  readonly hits: number
-  readonly misses: number
-  readonly hit_rate_percent: number
-  readonly loads: number
-  readonly load_ms_p50: number
-  readonly load_ms_p99: number
-}
+import type { Replica } from './replica.js'
 
 /** What happened in one domain since the start. */
 export interface DomainCounts {
@@ -31,70 +23,81 @@ export class Stats {
   refusedFills = 0
   invalidations = 0
   redisErrors = 0
+  /** Values that could not be kept. */
   memoryErrors = 0
-  readonly #domains = new Map<string, DomainCounts>()
+  readonly domains = new Map<string, DomainCounts>()
   readonly #isTimed: boolean
 
   constructor(options: { isTimed: boolean }) {
     this.#isTimed = options.isTimed
   }
 
-  /** At the end of every read that went through the cache. */
-  record(domain: string, lookup: Lookup): void {
+  record(domain: string | undefined, { outcome, tier, value }: Lookup): void {
     const counts = this.of(domain)
-    if (lookup.outcome === 'miss' || lookup.outcome === 'bypass') {
-      counts.misses += 1
-      return
+    if (tier === undefined) counts.misses += 1
+    else {
+      counts[tier === 'memory' ? 'memoryHits' : 'redisHits'] += 1
+      if (outcome !== 'hit') counts.staleHits += 1
+      if (value === undefined) counts.negativeHits += 1
     }
-    if (lookup.tier === 'memory') counts.memoryHits += 1
-    else counts.redisHits += 1
-    if (lookup.outcome !== 'hit') counts.staleHits += 1
-    if (lookup.document === undefined) counts.negativeHits += 1
   }
 
-  recordLoad(domain: string, milliseconds: number): void {
+  recordLoad(domain: string | undefined, milliseconds: number): void {
     const counts = this.of(domain)
     counts.loads += 1
     counts.loadMicroseconds?.record(Math.max(1, Math.round(milliseconds * 1_000)))
   }
 
-  /** One count over all domains. */
-  total(count: Exclude<keyof DomainCounts, 'loadMicroseconds'>): number {
-    let total = 0
-    for (const counts of this.#domains.values()) total += counts[count]
-    return total
-  }
-
-  domains(): Record<string, DomainStats> {
-    return Object.fromEntries([...this.#domains].map(([domain, counts]) => [domain, statsOf(counts)]))
-  }
-
-  of(domain: string): DomainCounts {
-    let counts = this.#domains.get(domain)
+  /** What names no domain is counted under `default`. */
+  of(domain = 'default'): DomainCounts {
+    let counts = this.domains.get(domain)
     if (counts === undefined) {
       const loadMicroseconds = this.#isTimed ? createHistogram() : undefined
       counts = { memoryHits: 0, redisHits: 0, staleHits: 0, negativeHits: 0, misses: 0, loads: 0, loadMicroseconds }
-      this.#domains.set(domain, counts)
+      this.domains.set(domain, counts)
     }
     return counts
   }
 }
 
-function statsOf({ memoryHits, redisHits, misses, loads, loadMicroseconds }: DomainCounts): DomainStats {
-  const hits = memoryHits + redisHits
-  const percentileMs = (percentile: number): number =>
-    loads === 0 || loadMicroseconds === undefined ? 0 : loadMicroseconds.percentile(percentile) / 1_000
+export type CacheStats = ReturnType<typeof cacheStats>
+
+/** The counts as they are shown. Percentages have one decimal, and are 0 of nothing. */
+export function cacheStats({ stats, memory, redis, settings }: Replica) {
+  const total = (count: Exclude<keyof DomainCounts, 'loadMicroseconds'>): number =>
+    [...stats.domains.values()].reduce((sum, counts) => sum + counts[count], 0)
+  const hits = total('memoryHits') + total('redisHits')
+  const misses = total('misses')
   return {
     hits,
     misses,
+    memory_hits: total('memoryHits'),
+    redis_hits: total('redisHits'),
+    stale_hits: total('staleHits'),
+    negative_hits: total('negativeHits'),
+    redis_errors: stats.redisErrors,
+    memory_errors: stats.memoryErrors,
     hit_rate_percent: percent(hits, hits + misses),
-    loads,
-    load_ms_p50: percentileMs(50),
-    load_ms_p99: percentileMs(99),
+    memory_cache_size: memory.items,
+    memory_cache_bytes: memory.bytes,
+    evictions: memory.evictions,
+    expirations: memory.expirations,
+    invalidations: stats.invalidations,
+    loads: total('loads'),
+    refused_fills: stats.refusedFills,
+    redis_available: redis !== undefined && !redis.isDown,
+    enabled: settings.isEnabled,
+    domains: Object.fromEntries([...stats.domains].map(([domain, counts]) => [domain, domainStats(counts)])),
   }
 }
 
-/** `part` of `whole` in percent with one decimal; 0 of nothing. */
-export function percent(part: number, whole: number): number {
+function domainStats({ memoryHits, redisHits, misses, loads, loadMicroseconds }: DomainCounts) {
+  const hits = memoryHits + redisHits
+  const ms = (percentile: number): number => (loads === 0 ? 0 : (loadMicroseconds?.percentile(percentile) ?? 0) / 1_000)
+  const rate = percent(hits, hits + misses)
+  return { hits, misses, hit_rate_percent: rate, loads, load_ms_p50: ms(50), load_ms_p99: ms(99) }
+}
+
+function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 10
 }

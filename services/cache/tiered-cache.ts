@@ -1,300 +1,202 @@
-import type { Document, EntryAddress, Loader, Lookup, RaisedTag } from './entry.js'
-import type { Engine } from './engine.js'
+import { Batcher } from './batcher.js'
+import type { EntryOptions, Loader, Lookup } from './entry.js'
+import { EVERYTHING } from './heard.js'
 import { inspect, type Inspection } from './inspect.js'
-import type { MemoryEntry } from './memory-entry.js'
-import { getFromRedis, type ManyLoader, readMany } from './read-many.js'
-import { type FlightOwner, ReadThrough } from './read-through.js'
-import { Flight, type Shared } from './single-flight.js'
-import { type CacheStats, type CacheHealth, cacheHealth, cacheStats } from './report.js'
-import { CLEAR_TAG } from './tags.js'
-import { tagDigest } from './version-token.js'
-import type { ReplicaState, Tiers } from './tiers.js'
+import type { Begun } from './fills.js'
+import type { Replica, ReplicaState } from './replica.js'
+import { sees } from './snapshot.js'
+import { type CacheStats, cacheStats } from './stats.js'
+
+/** A write, for a read that must not be older: {@link TieredCache.waitFor}. */
+export interface WriteVersion {
+  /** Which history of the database it is part of. */
+  readonly identity: string
+  readonly transaction: number
+}
+
+/** No tail could tell whether the write is seen: the journal does not answer. */
+export class JournalUnavailableError extends Error {
+  override readonly name = 'JournalUnavailableError'
+}
+
+export type CacheHealth = ReturnType<TieredCache['health']>
+
+/** What {@link TieredCache.getMany} reads. */
+export interface ManyRead {
+  readonly key: string
+  readonly options: EntryOptions
+}
+
+/** Loads what has these positions among the reads; answers in that order. */
+export type ManyLoader<Value> = (missing: readonly number[]) => Promise<readonly (Value | undefined)[]>
+
+/** The largest number of rows that one statement of a loader is asked for. */
+const MOST_LOADED = 1_000
 
 /**
  * The tiered cache: memory in front of Redis in front of whatever the loader reads.
  *
- * Promise: after {@link TieredCache.raise} has resolved for a committed write, no replica answers older than H
- * without saying so (outcome `stale-if-error`); docs/cache.md has the protocol. It does not hold for data changed
- * without raising its tags in the same transaction.
+ * Promise: after a change has committed, no replica answers older than H without saying so (outcome `stale-if-error`), and the
+ * replica that wrote it by {@link TieredCache.write} never does; docs/cache.md has the protocol. It holds for changes that leave
+ * a journal row: those of tables with triggers, and {@link TieredCache.invalidate}.
+ *
+ * Values are shared between callers. Their type is the caller's word, as with `JSON.parse`.
  */
 export class TieredCache {
-  readonly #engine: Engine
-  readonly #tiers: Tiers
-  readonly #refreshing = new Set<string>()
-  /** Flights whose starter has gone with another answer: their own is not counted. */
-  readonly #abandoned = new WeakSet<Flight<MemoryEntry>>()
-  readonly #owner: FlightOwner = {
-    landed: (reading, lookup) => this.#landed(reading, lookup),
-    insteadOfLoad: (address) => (this.state === 'isolated' ? this.#staleIfError(address) : undefined),
-  }
+  readonly #replica: Replica
 
-  constructor(engine: Engine) {
-    this.#engine = engine
-    this.#tiers = engine.tiers
+  constructor(replica: Replica) {
+    this.#replica = replica
   }
 
   /** Stops following the journal and using Redis; the clients handed in are their owner's to close. */
   async close(): Promise<void> {
-    await this.#engine.stop()
+    await this.#replica.stop()
   }
 
   get state(): ReplicaState {
-    return this.#engine.state
+    return this.#replica.state
   }
 
   /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
-  peek(address: EntryAddress): Lookup | undefined {
-    const { runClock } = this.#tiers
-    const now = runClock.now()
-    const held = this.#held(address.key, now)
-    return held !== undefined && now < held.freshUntil ? countHit(held) : undefined
+  peek<Value>(key: string): Lookup<Value> | undefined {
+    return this.#replica.reads.peek(key) as Lookup<Value> | undefined
   }
 
   /** What the tiers have, without a load; `undefined` when none has it. */
-  async get(address: EntryAddress): Promise<Lookup | undefined> {
-    if (!this.#engine.options.isEnabled) return undefined
-    const fresh = this.peek(address)
-    if (fresh !== undefined) return fresh
-    const found = await getFromRedis(this.#tiers, address)
-    return found === undefined ? undefined : this.#record(address, found)
+  async get<Value>(key: string, options: EntryOptions<Value>): Promise<Lookup<Value> | undefined> {
+    if (!this.#replica.settings.isEnabled) return undefined
+    const { reads } = this.#replica
+    return (reads.peek(key) ?? (await reads.find(key, options as EntryOptions))) as Lookup<Value> | undefined
   }
 
   /**
-   * What the tiers have, or else what `load` reads; concurrent misses share one load, over all replicas while Redis is
-   * in use. Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
+   * What the tiers have, or else what `load` reads; concurrent misses share one load, over all replicas while Redis answers.
+   * Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
+   *
+   * `load` reads the primary, outside of any transaction of the caller's.
    */
-  getOrLoad(address: EntryAddress, load: Loader): Promise<Lookup> {
-    return this.#read(address, load, this.#engine.flights.started)
+  getOrLoad<Value>(key: string, options: EntryOptions<Value>, load: Loader<Value>): Promise<Lookup<Value>> {
+    const { settings, reads } = this.#replica
+    if (!settings.isEnabled) return this.#bypass(options, load)
+    const hit = reads.peek(key)
+    const lookup = hit === undefined ? reads.read(key, options as EntryOptions, load) : Promise.resolve(hit)
+    return lookup as Promise<Lookup<Value>>
   }
 
-  /** `began`: how many flights had been started when the read began. */
-  #read(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
-    const now = this.#tiers.runClock.now()
-    const held = this.#held(address.key, now)
-    if (held !== undefined && now < held.freshUntil) return countHit(held).promise
-    if (!this.#engine.options.isEnabled) return this.#bypass(address, load)
-    if (held === undefined) return this.#miss(address, load, began)
-    this.#refresh(address, load)
-    return Promise.resolve(this.#record(address, held))
-  }
-
-  /** An entry of memory that may be served, while the barrier is younger than H (which it never is when switched off). */
-  #held(key: string, now: number): MemoryEntry | undefined {
-    const { memory, journal } = this.#tiers
-    return journal.isCurrent(now) ? memory.read(key, now) : undefined
-  }
-
-  /**
-   * Several entries of one owner: one round trip to Redis and one load for all that no tier has. Answers in the order of
-   * `addresses`.
-   */
-  async getMany(addresses: readonly EntryAddress[], load: ManyLoader): Promise<Lookup[]> {
-    const { tiers, options } = this.#engine
-    if (addresses.length === 0) return []
-    if (!options.isEnabled) {
-      const documents = await load(addresses.map((_, at) => at))
-      return addresses.map((address, at) => this.#record(address, bypassed(documents[at])))
-    }
-    const lookups = addresses.map((address) => this.peek(address))
-    const missing = lookups.flatMap((lookup, at) => (lookup === undefined ? [at] : []))
-    if (missing.length === 0) return lookups.filter((lookup) => lookup !== undefined)
-    const asked = addresses.filter((_, at) => lookups[at] === undefined)
-    const found = await this.#orStale(
-      readMany(tiers, asked, (positions) => load(positions.map((position) => missing[position] ?? 0))),
-      () => {
-        const stale = asked.map((address) => this.#staleIfError(address))
-        return stale.every((lookup) => lookup !== undefined) ? stale : undefined
-      },
+  /** Several entries by the same path; `load` is called once for all that have to be loaded at one time. */
+  getMany<Value>(many: readonly ManyRead[], load: ManyLoader<Value>): Promise<Lookup<Value>[]> {
+    const { endOfTurn } = this.#replica.clock
+    const loads = new Batcher<number, Value | undefined>({ send: load, endOfTurn, most: MOST_LOADED })
+    return Promise.all(
+      many.map(({ key, options }, at) => this.getOrLoad(key, options as EntryOptions<Value>, () => loads.ask(at))),
     )
-    missing.forEach((at, n) => {
-      const [address, lookup] = [addresses[at], found[n]]
-      if (address !== undefined && lookup !== undefined) lookups[at] = this.#record(address, lookup)
-    })
-    return lookups.filter((lookup) => lookup !== undefined)
+  }
+
+  /** To be called before a value is read that {@link TieredCache.set} is to keep. */
+  begin(): Begun {
+    return this.#replica.fills.begin()
+  }
+
+  /** Keeps a value that was read since `begun`, unless something has changed meanwhile; returns whether it is kept. */
+  set<Value>(key: string, options: EntryOptions<Value>, value: Value | undefined, begun: Begun): boolean {
+    const { settings, fills } = this.#replica
+    return settings.isEnabled && fills.keep(key, options as EntryOptions, value, begun)
   }
 
   /**
-   * Keeps a document that the caller knows to be current now; returns whether it was kept. What was read before the call
-   * and may have changed since belongs in {@link TieredCache.getOrLoad}, which takes the stamps before it loads.
+   * Runs a write and resolves once no read here answers with anything older. `tags` are those that its triggers raise, or more.
+   * They are in doubt from then on whatever became of it: a commit may have gone through although its answer was lost, and a
+   * refusal tells the caller something newer than what is cached. The other replicas are told behind the answer.
    */
-  async set(address: EntryAddress, document: Document): Promise<boolean> {
-    if (!this.#engine.options.isEnabled) return false
-    const flight = this.#flight(address)
+  async write<Value>(tags: readonly string[], work: () => Promise<Value>): Promise<Value> {
     try {
-      const lookup = await new ReadThrough(this.#tiers, flight, () => Promise.resolve(document)).write(document)
-      return lookup.stored
+      const result = await work()
+      this.#replica.announcer?.announce(tags)
+      return result
     } finally {
-      flight.land()
+      this.#replica.knowledge.hints.add(tags)
     }
   }
 
-  /**
-   * Takes committed journal rows in: memory and running loads before this returns, Redis (awaited under its time limit)
-   * before the promise resolves. Never rejects: what Redis misses keeps Redis out of use until it is resynced.
-   * @returns the write's version token, for {@link TieredCache.require}: signed text of at most 200 characters
-   */
-  raise(raised: readonly RaisedTag[]): Promise<string> {
-    return this.#engine.takeIn(raised).then(() => this.#engine.versionTokens.write(raised))
-  }
-
-  /** For what has no rows of its own to write: raises `tags` in a transaction of its own, then as {@link TieredCache.raise}. */
-  async invalidate(tags: readonly string[]): Promise<RaisedTag[]> {
-    const raised = await this.#engine.options.journal.raise(tags)
-    await this.raise(raised)
-    return raised
-  }
-
-  /** Empties everything on every replica: one journal row, whatever the number of entries. */
-  clear(): Promise<RaisedTag[]> {
-    return this.invalidate([CLEAR_TAG])
+  /** Beside triggers, for what they can't see: raises `tags` by a journal row of its own. */
+  async invalidate(tags: readonly string[]): Promise<WriteVersion> {
+    const { settings, follower, memory, journal } = this.#replica
+    const transaction = await this.write(tags, () => journal.touch(tags))
+    if (tags.includes(EVERYTHING)) memory.clear()
+    else if (settings.isEnabled && (await follower.settled())) memory.sweep()
+    return this.version(transaction)
   }
 
   /**
-   * Makes sure that reads that depend on `tags` from here on answer nothing older than the write behind `token`, on any
-   * replica: what is older is bypassed as if the journal had told of it already.
-   * @throws InvalidVersionTokenError; rejects with the journal's error when it is needed (a write of many tags) and down
+   * Empties everything: one journal row, whatever the number of entries. Memory is free here at once, and on the others when they hear
+   * of it; what Redis holds can't be read from then on, and goes when its lifetime is over.
    */
-  async require(tags: readonly string[], token: string): Promise<void> {
-    const { tiers, options, versionTokens } = this.#engine
-    const { versions, isPartial } = versionTokens.read(token)
-    const known = tags.flatMap((tag) => {
-      const version = versions.get(tagDigest(tag))
-      return version === undefined ? [] : [{ tag, version }]
-    })
-    void this.#engine.takeIn(known)
-    if (isPartial && options.isEnabled) await tiers.journal.tailNow()
+  clear(): Promise<WriteVersion> {
+    return this.invalidate([EVERYTHING])
   }
 
-  inspect(address: EntryAddress): Promise<Inspection> {
-    return inspect(this.#engine.tiers, address)
+  /** Names a committed transaction of the database, for {@link TieredCache.waitFor}. */
+  version(transaction: number): WriteVersion {
+    return { identity: this.identity, transaction }
+  }
+
+  /** Which history of the database this replica follows; empty before the first tail. */
+  get identity(): string {
+    return this.#replica.knowledge.identity ?? ''
+  }
+
+  /**
+   * Resolves once no read that begins here answers without that write. Usually it is seen already; otherwise it takes one tail, which
+   * all who wait share. A write of another history is lost or seen after one tail.
+   * @throws JournalUnavailableError when no tail can tell within H
+   */
+  async waitFor(write: { readonly transaction: number; readonly isOfThisHistory: boolean }): Promise<void> {
+    const { settings, knowledge, follower, reads } = this.#replica
+    if (!settings.isEnabled) return
+    if (write.isOfThisHistory && knowledge.seen !== undefined && sees(knowledge.seen, write.transaction)) return
+    if (!(await follower.settled())) throw new JournalUnavailableError(follower.reason)
+    reads.detachFlights()
+  }
+
+  inspect(key: string, options: EntryOptions): Promise<Inspection> {
+    return inspect(this.#replica, key, options)
   }
 
   stats(): CacheStats {
-    return cacheStats(this.#engine)
+    return cacheStats(this.#replica)
   }
 
-  health(): CacheHealth {
-    return cacheHealth(this.#engine)
-  }
-
-  #miss(address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
-    const { clock, journal } = this.#tiers
-    const { flights, options } = this.#engine
-    const shared = flights.join(address.key, (startedAt) => {
-      const now = clock.now()
-      return journal.isCurrent(now) || now - startedAt < options.boundMs
-    })
-    if (shared !== undefined) return this.#share(shared, address, load, began)
-    const flight = this.#flight(address)
-    const reading = new ReadThrough(this.#tiers, flight, load).read(this.#owner)
-    flights.start(flight, reading)
-    return this.state === 'isolated' ? this.#orAbandon(flight, reading) : reading
-  }
-
-  /** Takes part in another reader's flight. */
-  async #share(shared: Shared, address: EntryAddress, load: Loader, began: number): Promise<Lookup> {
-    const lookup = await this.#orStale(shared.lookup, () => this.#staleIfError(address))
-    // Redis may have answered before this read began, and have acknowledged a raise in between: look again.
-    if (lookup.tier === 'redis' && shared.number < began) return this.#read(address, load, began)
-    return this.#record(address, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
-  }
-
-  async #orAbandon(flight: Flight<MemoryEntry>, reading: Promise<Lookup>): Promise<Lookup> {
-    let stale: Lookup | undefined
-    const lookup = await this.#orStale(reading, () => (stale = this.#staleIfError(flight.address)))
-    if (lookup !== stale) return lookup
-    this.#abandoned.add(flight)
-    return this.#record(flight.address, lookup)
-  }
-
-  /** Counts the flight for the read that started it. */
-  #landed({ flight, address, load }: ReadThrough, lookup: Lookup | undefined): void {
-    this.#engine.flights.end(flight)
-    if (lookup === undefined || this.#abandoned.has(flight)) return
-    if (lookup.outcome === 'stale') this.#refresh(address, load)
-    this.#record(address, lookup)
-  }
-
-  /** One background load of an entry that is stale by time; its failure leaves the entry as it is. */
-  #refresh(address: EntryAddress, load: Loader): void {
-    if (this.#refreshing.has(address.key)) return
-    this.#refreshing.add(address.key)
-    const flight = this.#flight(address)
-    const done = (): void => {
-      this.#refreshing.delete(address.key)
-      flight.land()
-    }
-    new ReadThrough(this.#tiers, flight, load).refresh().then(done, done)
-  }
-
-  #flight(address: EntryAddress): Flight<MemoryEntry> {
-    const { tags, runClock, randomId } = this.#tiers
-    return new Flight({
-      address,
-      tags,
-      startedAt: runClock.now(),
-      newLeaseId: randomId,
-      superseded: this.#engine.flights.underWay(address.key),
-    })
-  }
-
-  /** An isolated replica waits at most H for the database, then answers from memory if it may. */
-  async #orStale<T>(reading: Promise<T>, stale: () => T | undefined): Promise<T> {
-    const { tiers, options } = this.#engine
-    if (this.state !== 'isolated') {
-      return reading.catch((error: unknown) => {
-        const answer = this.state === 'isolated' ? stale() : undefined
-        if (answer === undefined) throw error
-        return answer
-      })
-    }
-    let cancel: (() => void) | undefined
-    const overdue = new Promise<undefined>(
-      (resolve) => (cancel = tiers.clock.after(options.boundMs, () => resolve(undefined))),
-    )
-    try {
-      const answer = await Promise.race([reading, overdue])
-      return answer ?? stale() ?? (await reading)
-    } catch (error) {
-      const answer = stale()
-      if (answer === undefined) throw error
-      return answer
-    } finally {
-      cancel?.()
+  /** How each part is, in one word. */
+  health() {
+    const { settings, redis, announcer, state, stateChanges } = this.#replica
+    const redisWord = redis?.isDown === true ? 'unavailable' : redis?.refusal === undefined ? 'healthy' : 'refusing'
+    const journalWord = state === 'isolated' ? 'unavailable' : 'healthy'
+    return {
+      state,
+      redis: redis === undefined ? 'disabled' : redisWord,
+      memory: 'healthy',
+      journal: settings.isEnabled ? journalWord : 'disabled',
+      announcements: (settings.isEnabled && announcer?.state) || 'disabled',
+      stateChanges,
     }
   }
 
-  #staleIfError(address: EntryAddress): Lookup | undefined {
-    const { tiers, options } = this.#engine
-    const now = tiers.clock.now()
-    const isolatedMs = now - (tiers.journal.barrier + options.boundMs)
-    if (!address.policy.mayServeOnError || isolatedMs > options.staleIfErrorMs) return undefined
-    const entry = tiers.memory.read(address.key, now)
-    if (entry === undefined) return undefined
-    const { document, tier, ttlMs, ageMs, stored, collapsed } = entry
-    return { document, outcome: 'stale-if-error', tier, ttlMs, ageMs, stored, collapsed }
-  }
-
-  async #bypass(address: EntryAddress, load: Loader): Promise<Lookup> {
-    const { tiers } = this.#engine
-    const startedAt = tiers.clock.now()
-    const document = await load()
-    tiers.stats.recordLoad(address.policy.domain, tiers.clock.now() - startedAt)
-    return this.#record(address, bypassed(document))
-  }
-
-  #record(address: EntryAddress, lookup: Lookup): Lookup {
-    this.#engine.tiers.stats.record(address.policy.domain, lookup)
+  async #bypass<Value>({ domain }: EntryOptions<Value>, load: Loader<Value>): Promise<Lookup<Value>> {
+    const { clock, stats } = this.#replica
+    const startedAt = clock.now()
+    const value = await load()
+    stats.recordLoad(domain, clock.now() - startedAt)
+    const lookup = {
+      value,
+      outcome: 'bypass',
+      tier: undefined,
+      ttlMs: 0,
+      ageMs: 0,
+      stored: false,
+      collapsed: false,
+    } as const
+    stats.record(domain, lookup)
     return lookup
   }
-}
-
-function countHit(entry: MemoryEntry): MemoryEntry {
-  entry.counts.memoryHits += 1
-  if (entry.document === undefined) entry.counts.negativeHits += 1
-  return entry
-}
-
-function bypassed(document: Document | undefined): Lookup {
-  return { document, outcome: 'bypass', tier: undefined, ttlMs: 0, ageMs: 0, stored: false, collapsed: false }
 }

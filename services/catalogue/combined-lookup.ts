@@ -1,4 +1,5 @@
 import type { Lookup, Outcome } from '../cache/index.js'
+import type { Document } from '../documents/document.js'
 import { pageDocument } from './documents.js'
 
 /** From the best to the worst that can be said of how current an answer is. */
@@ -8,13 +9,13 @@ const OUTCOMES: readonly Outcome[] = ['hit', 'stale', 'miss', 'bypass', 'stale-i
  * Several single documents as one page, in their order, without those that are not there. How it was found is what
  * is true of all of them: the worst outcome, the least time left, the greatest age.
  */
-export function combinedLookup(lookups: readonly Lookup[]): Lookup {
+export function combinedLookup(lookups: readonly Lookup<Document>[]): Lookup<Document> {
   const worst = Math.max(0, ...lookups.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
   const outcome = OUTCOMES[worst] ?? 'bypass'
   const decisive = lookups.filter((lookup) => lookup.outcome === outcome)
   return {
-    document: pageDocument(
-      lookups.flatMap(({ document }) => document?.json ?? []),
+    value: pageDocument(
+      lookups.flatMap(({ value }) => value?.json ?? []),
       null,
     ),
     outcome,

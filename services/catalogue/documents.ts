@@ -1,15 +1,16 @@
-import { Document } from '../cache/index.js'
+import { Document } from '../documents/document.js'
 import { rowEtag, textEtag } from './etag.js'
 
 /** Writes an item as JSON text: a schema's compiled serializer. */
 export type Serialize<Item> = (item: Item) => string
 
-/** A row as one document; its ETag is its version. */
+/** A row as one document; its ETag is its version. `refersTo`: tags of the rows it names. */
 export function rowDocument<Item extends { readonly version: number }>(
   item: Item,
   serialize: Serialize<Item>,
+  refersTo: readonly string[] = [],
 ): Document {
-  return new Document(serialize(item), rowEtag(item.version))
+  return new Document(serialize(item), rowEtag(item.version), refersTo)
 }
 
 /** A page as one document, from the JSON texts of its items. */

@@ -1,4 +1,4 @@
-import type { EntryAddress } from '../cache/index.js'
+import type { EntryAddress } from '../cache-map.js'
 import type { Dependent } from './dependents.js'
 import type { Reference } from './references.js'
 import type { ColumnValues, OwnedRow, Table } from './table.js'

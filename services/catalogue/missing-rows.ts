@@ -1,28 +1,19 @@
-import type { RaisedTag } from '../cache/index.js'
-import { raiseTags, sqlState, type Database, type Queryable } from '../database/index.js'
+import { sqlState, type Database, type Queryable } from '../database/index.js'
 import { NotFoundError } from '../errors.js'
 import { insertRows, keysThere, lockBulkInserts, type NewRow } from './bulk-rows.js'
 import type { Domain } from './domain.js'
-import { lockReferences, type Reference } from './references.js'
+import { lockOwner, lockReferences, type Reference } from './references.js'
 import type { ColumnValues, OwnedRow } from './table.js'
 
 /** What became of one body of a bulk insert: an error says why it was left out. */
 export type BulkOutcome = 'created' | 'already there' | Error
-
-/** What became of each body, in their order, and the tags that the transaction raised. */
-export interface BulkWritten {
-  readonly outcomes: readonly BulkOutcome[]
-  readonly raised: readonly RaisedTag[]
-}
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
 /**
  * Inserts the rows whose natural key the user does not have yet, in one transaction. Calls for the same user wait for
  * one another, so that neither repeats nor concurrent calls make a key twice.
- *
- * Only the list tag is raised: the ids are new, so no entry of theirs can exist, and an import of a million rows
- * leaves one row in the journal instead of a million for every replica to take in.
+ * @returns what became of each row, in their order
  * @throws NotFoundError when the user is gone
  */
 export async function insertMissing<Change extends object, Row extends OwnedRow, Item>(
@@ -30,12 +21,13 @@ export async function insertMissing<Change extends object, Row extends OwnedRow,
   domain: Domain<Change, Row, Item>,
   userId: string,
   rows: readonly NewRow[],
-): Promise<BulkWritten> {
+): Promise<readonly BulkOutcome[]> {
   const { table, naturalKey, references } = domain
   if (naturalKey === undefined) throw new Error(`${table.name} have no natural key`)
   const keyOf = ({ columns }: NewRow): string => String(columns[naturalKey])
   try {
     return await database.transaction(async (transaction) => {
+      await lockOwner(transaction, userId)
       await lockBulkInserts(transaction, table, userId)
       const known = await keysThere(transaction, table, userId, naturalKey, rows.map(keyOf))
       const refusals = await referenceRefusals(transaction, userId, references, rows)
@@ -49,8 +41,7 @@ export async function insertMissing<Change extends object, Row extends OwnedRow,
         return 'created'
       })
       await insertRows(transaction, table, userId, missing)
-      const changed = missing.length > 0 ? [domain.listTag(userId)] : []
-      return { outcomes, raised: await raiseTags(transaction, changed) }
+      return outcomes
     })
   } catch (error) {
     // References are locked, so the one foreign key left to violate is the user's.

@@ -5,6 +5,23 @@ import type { ColumnValues, Filter, OwnedRow, Table } from './table.js'
 /** Versions that If-Match allows; `undefined` allows any. */
 export type AllowedVersions = readonly number[] | undefined
 
+/** The row as written, and the transaction that wrote it: who has seen that one has seen the row. */
+export interface Written<Row> {
+  readonly row: Row
+  readonly transaction: number
+}
+
+export interface InTransaction {
+  readonly transaction: string
+}
+
+/** For `returning`. */
+export const TRANSACTION = 'pg_current_xact_id()::text as transaction'
+
+export function written<Row extends object>({ transaction, ...row }: Row & InTransaction): Written<Row> {
+  return { row: row as unknown as Row, transaction: Number(transaction) }
+}
+
 /**
  * The SQL of one owned table. Every statement names the owner, so that another user's row is the same as no row.
  * Lock order across tables: templates, designs, mockups, each by id; another order can deadlock.
@@ -41,31 +58,35 @@ export class OwnedRows<Row extends OwnedRow> {
     return db.query<Row>(this.#statement('list', text, values))
   }
 
-  async insert(db: Queryable, userId: string, id: string, columns: ColumnValues): Promise<Row> {
+  async insert(db: Queryable, userId: string, id: string, columns: ColumnValues): Promise<Written<Row>> {
     const names = Object.keys(columns)
     const places = names.map((name, index) => `$${index + 3}::${this.#type(name)}`)
     const text = `insert into ${this.#table.name} (${['id', 'user_id', ...names].join(', ')})
-      values (${['$1::uuid', '$2::uuid', ...places].join(', ')}) returning ${this.#columns}`
-    const [row] = await db.query<Row>(this.#statement('insert', text, [id, userId, ...Object.values(columns)]))
+      values (${['$1::uuid', '$2::uuid', ...places].join(', ')}) returning ${this.#columns}, ${TRANSACTION}`
+    const values = [id, userId, ...Object.values(columns)]
+    const [row] = await db.query<Row & InTransaction>(this.#statement('insert', text, values))
     if (row === undefined) throw new Error(`${this.#table.name}: an insert returned no row`)
-    return row
+    return written(row)
   }
 
-  /** `undefined` when there is no such row in an allowed version: compared under the row's lock, so one writer wins. */
+  /**
+   * `undefined` when there is no such row in an allowed version: compared under the row's lock, so one writer wins.
+   * The database itself moves `version` and `updated_at`, if anything changes.
+   */
   async update(
     db: Queryable,
     userId: string,
     id: string,
     columns: ColumnValues,
     versions: AllowedVersions,
-  ): Promise<Row | undefined> {
-    const changes = Object.keys(columns).map((name, index) => `${name} = $${index + 4}::${this.#type(name)}, `)
-    const text = `update ${this.#table.name} set ${changes.join('')}version = version + 1, updated_at = now()
+  ): Promise<Written<Row> | undefined> {
+    const changes = Object.keys(columns).map((name, index) => `${name} = $${index + 4}::${this.#type(name)}`)
+    const text = `update ${this.#table.name} set ${changes.join(', ')}
       where id = $1::uuid and user_id = $2::uuid and ($3::bigint[] is null or version = any($3::bigint[]))
-      returning ${this.#columns}`
+      returning ${this.#columns}, ${TRANSACTION}`
     const values = [id, userId, versions ?? null, ...Object.values(columns)]
-    const [row] = await db.query<Row>(this.#statement('update', text, values))
-    return row
+    const [row] = await db.query<Row & InTransaction>(this.#statement('update', text, values))
+    return row && written(row)
   }
 
   /** Locks the row until the transaction ends; false when there is none in an allowed version. */
@@ -76,9 +97,12 @@ export class OwnedRows<Row extends OwnedRow> {
     return rows.length > 0
   }
 
-  async delete(db: Queryable, userId: string, id: string): Promise<void> {
-    const text = `delete from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid`
-    await db.query(this.#statement('delete', text, [id, userId]))
+  /** The transaction that deleted the row; `undefined` when there is none in an allowed version. */
+  async delete(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<number | undefined> {
+    const text = `delete from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid
+      and ($3::bigint[] is null or version = any($3::bigint[])) returning ${TRANSACTION}`
+    const [row] = await db.query<InTransaction>(this.#statement('delete', text, [id, userId, versions ?? null]))
+    return row && Number(row.transaction)
   }
 
   #statement(verb: string, text: string, values: readonly unknown[]): Statement {

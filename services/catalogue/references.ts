@@ -6,10 +6,21 @@ import type { ColumnValues } from './table.js'
 export interface Reference {
   readonly column: string
   readonly table: string
+  /** The tag of one such row, which whatever names it carries. */
+  readonly tag: (userId: string, id: string) => string
 }
 
 /** How many ids an error names at most. */
 const MOST_NAMED = 10
+
+/**
+ * Holds the user until the transaction ends; before the rows that it refers to, which is the order in which a user is deleted.
+ * Without it the two could wait for each other: the insert asks for the user last, by its foreign key.
+ */
+export async function lockOwner(transaction: Queryable, userId: string): Promise<void> {
+  const text = 'select id from users where id = $1::uuid for key share'
+  await transaction.query({ name: 'users.lock-owner', text, values: [userId] })
+}
 
 /**
  * Holds every row that `columns` refer to until the transaction ends, so that none can be deleted meanwhile.
@@ -35,6 +46,15 @@ export async function lockReferences(
     if (missing.length > 0) return new InvalidReferenceError(column, missing.slice(0, MOST_NAMED).join(', '))
   }
   return undefined
+}
+
+/** The tags of every row that these columns refer to. */
+export function tagsOfReferences(
+  userId: string,
+  references: readonly Reference[],
+  columns: ColumnValues,
+): readonly string[] {
+  return references.flatMap(({ column, tag }) => idsIn(columns[column]).map((id) => tag(userId, id)))
 }
 
 function idsIn(value: unknown): string[] {

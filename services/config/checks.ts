@@ -19,6 +19,7 @@ export function crossChecks(environment: Environment): Fault[] {
     ...unpooledFaults(environment),
     ...redisFaults(environment),
     ...tokenFaults(environment),
+    ...secretFaults(environment),
   ]
 }
 
@@ -84,6 +85,11 @@ function redisFaults(environment: Environment): Fault[] {
     faults.push({ variable: 'REDIS_CLUSTER', message: 'needs REDIS_URL to name one node of the cluster' })
   }
   return faults
+}
+
+function secretFaults({ TOKEN_SECRET: secret }: Environment): Fault[] {
+  if (secret === undefined || secret.length >= SHORTEST_TOKEN) return []
+  return [{ variable: 'TOKEN_SECRET', message: `is shorter than ${SHORTEST_TOKEN} characters: openssl rand -hex 32` }]
 }
 
 function tokenFaults(environment: Environment): Fault[] {

@@ -19,11 +19,19 @@ export interface Queryable {
   query<Row extends object>(statement: Statement): Promise<Row[]>
 }
 
-/** A session that listens: its connection is its own, so that a busy pool can't hold it up. */
-export interface ListenSession extends Queryable {
-  /** Resolves once the session has ended, with the reason unless {@link ListenSession.close} ended it. */
+/** A connection of its own, so that a busy pool can't hold it up. */
+export interface Session extends Queryable {
+  /** Resolves once the session has ended, with the reason unless {@link Session.close} ended it. */
   readonly closed: Promise<Error | undefined>
   close(): Promise<void>
+}
+
+/** What a new connection has to show before anything goes over it. */
+export interface ConnectionCheck {
+  /** One statement. */
+  readonly text: string
+  /** Why the connection is refused, after what the statement answered; `undefined`: it is not. */
+  readonly refusal: (rows: readonly object[]) => string | undefined
 }
 
 /** The narrow seam to PostgreSQL: a server (`pg`) or the embedded one (PGlite). */
@@ -37,6 +45,10 @@ export interface Database extends Queryable {
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
   /** Opens a session of its own and LISTENs on `channel`; `onNotification` gets each payload. */
-  listen(channel: string, onNotification: (payload: string) => void): Promise<ListenSession>
+  listen(channel: string, onNotification: (payload: string) => void): Promise<Session>
+  /** Opens a session that takes the same way to the server as queries do. */
+  connect(): Promise<Session>
+  /** Queries go over connections made from now on, each of which has passed `check`; what is under way is finished. */
+  renewConnections(check: ConnectionCheck): void
   close(): Promise<void>
 }

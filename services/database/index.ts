@@ -1,11 +1,10 @@
 import type { MigratableDatabase } from './migratable.js'
 
-export { createJournalStore, raiseTags, type JournalStoreOptions } from './cache-journal.js'
-export type { Database, ListenSession, Queryable, Statement } from './database.js'
+export type { ConnectionCheck, Database, Queryable, Session, Statement } from './database.js'
 export { DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'
-export { installTriggers, removeTriggers } from './triggers.js'
+export { openJournal } from './journal.js'
 
 export interface DatabaseOptions {
   /** A PostgreSQL server (14 or later); without one the embedded PGlite keeps its files in `dataDir`. */
@@ -13,7 +12,7 @@ export interface DatabaseOptions {
   /** The same server past a transaction pooler: for LISTEN and migrations. `url` by default. */
   readonly unpooledUrl?: string | undefined
   readonly dataDir: string
-  /** Connections at most, besides one for each listening session. */
+  /** Connections at most, besides one for each session. */
   readonly poolSize?: number | undefined
   /** Longest wait for the answer to one statement, in ms. */
   readonly queryTimeoutMs?: number | undefined

@@ -1,19 +1,22 @@
 import { fileURLToPath } from 'node:url'
 import Postgrator from 'postgrator'
+import { type CachedTable, installJournal } from '../cache/index.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 
 /** The build copies the folder, so that the same path holds in `dist/`. */
 const MIGRATIONS = fileURLToPath(new URL('./migrations/', import.meta.url))
 
 /**
- * Brings the schema up to this release, all or nothing, and returns the names of the migrations it ran.
+ * Brings the schema up to this release, all or nothing, with the cache's journal and the triggers of `tables`; returns the
+ * names of the migrations it ran.
  * Any number of processes may call it at the same time; a schema newer than this release is left alone.
  * @throws Error when a migration that has run was edited since, or when one fails
  * @throws DatabaseUnavailableError
  */
-export async function migrate(database: MigratableDatabase): Promise<string[]> {
+export async function migrate(database: MigratableDatabase, tables: readonly CachedTable[]): Promise<string[]> {
   return database.exclusively(async (runner) => {
     const migrations = await postgratorOn(runner).migrate()
+    await installJournal({ query: async (text) => ({ rows: await runner.query(text) }) }, tables)
     return migrations.map(({ version, name }) => `${version}.${name}`)
   })
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { lockDataDir } from './data-dir-lock.js'
-import type { ListenSession, Queryable, Statement } from './database.js'
+import type { Queryable, Session, Statement } from './database.js'
 import { toSeamError } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 
@@ -35,7 +35,7 @@ class PgliteDatabase implements MigratableDatabase {
   readonly #pglite: PGlite
   readonly #onQuery: (statementName: string) => void
   readonly #unlock: () => void
-  readonly #sessions = new Set<PgliteListenSession>()
+  readonly #sessions = new Set<PgliteSession>()
   #closing: Promise<void> | undefined
 
   constructor(pglite: PGlite, onQuery: (statementName: string) => void, unlock: () => void) {
@@ -52,13 +52,20 @@ class PgliteDatabase implements MigratableDatabase {
     return this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) }))
   }
 
-  async listen(channel: string, onNotification: (payload: string) => void): Promise<ListenSession> {
+  async listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
     const unlisten = await this.#pglite.listen(`"${channel.replaceAll('"', '""')}"`, onNotification).catch(rethrow)
-    const session = new PgliteListenSession(this, unlisten)
+    const session = new PgliteSession(this, unlisten)
     this.#sessions.add(session)
     void session.closed.then(() => this.#sessions.delete(session))
     return session
   }
+
+  async connect(): Promise<Session> {
+    return new PgliteSession(this, async () => {})
+  }
+
+  /** The one connection leads to the one database. */
+  renewConnections(): void {}
 
   /** The one connection is the lock: a transaction of another kind waits for this one. */
   async exclusively<T>(work: (runner: ScriptRunner) => Promise<T>): Promise<T> {
@@ -104,7 +111,7 @@ class PgliteDatabase implements MigratableDatabase {
 }
 
 /** Shares the one connection; ends only when it is closed. */
-class PgliteListenSession implements ListenSession {
+class PgliteSession implements Session {
   readonly closed: Promise<undefined>
   readonly #database: Queryable
   readonly #unlisten: () => Promise<void>

@@ -1,9 +1,9 @@
 import pg from 'pg'
-import type { ListenSession, Queryable, Statement } from './database.js'
-import { unavailable } from './errors.js'
+import type { ConnectionCheck, Queryable, Session, Statement } from './database.js'
+import { DatabaseUnavailableError, unavailable } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
-import { PostgresListenSession } from './postgres-listen-session.js'
+import { PostgresSession } from './postgres-session.js'
 
 export interface PostgresOptions {
   readonly url: string
@@ -23,7 +23,10 @@ export class PostgresDatabase implements MigratableDatabase {
   readonly kind = 'postgres'
   readonly #options: PostgresOptions
   readonly #pool: pg.Pool
-  readonly #sessions = new Set<PostgresListenSession>()
+  readonly #sessions = new Set<PostgresSession>()
+  /** Which check each connection of the pool has passed. */
+  readonly #checked = new WeakMap<pg.PoolClient, ConnectionCheck | undefined>()
+  #check: ConnectionCheck | undefined
   readonly #begin: string
   #closing: Promise<void> | undefined
 
@@ -59,10 +62,26 @@ export class PostgresDatabase implements MigratableDatabase {
     )
   }
 
-  async listen(channel: string, onNotification: (payload: string) => void): Promise<ListenSession> {
-    const { unpooledUrl, queryTimeoutMs, onQuery } = this.#options
-    const session = await PostgresListenSession.open({
-      config: { ...connectionConfig(unpooledUrl, this.#options), query_timeout: queryTimeoutMs },
+  listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
+    return this.#session(this.#options.unpooledUrl, channel, onNotification)
+  }
+
+  connect(): Promise<Session> {
+    return this.#session(this.#options.url, undefined, () => {})
+  }
+
+  renewConnections(check: ConnectionCheck): void {
+    this.#check = check
+  }
+
+  async #session(
+    url: string,
+    channel: string | undefined,
+    onNotification: (payload: string) => void,
+  ): Promise<Session> {
+    const { queryTimeoutMs, onQuery } = this.#options
+    const session = await PostgresSession.open({
+      config: { ...connectionConfig(url, this.#options), query_timeout: queryTimeoutMs },
       channel,
       onNotification,
       onQuery,
@@ -100,10 +119,31 @@ export class PostgresDatabase implements MigratableDatabase {
     await Promise.all([this.#pool.end(), ...[...this.#sessions].map((session) => session.close())])
   }
 
+  /** A connection that passes today's check. One that passed an older check only may lead to another server: it is closed. */
+  async #checkedClient(): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await this.#pool.connect().catch((error: unknown) => {
+        throw unavailable(error)
+      })
+      const check = this.#check
+      const isNew = !this.#checked.has(client)
+      if (!isNew && this.#checked.get(client) === check) return client
+      if (!isNew) {
+        client.release(true)
+        continue
+      }
+      const reason = check && (await refusalOf(client, check))
+      if (reason === undefined) {
+        this.#checked.set(client, check)
+        return client
+      }
+      client.release(true)
+      throw new DatabaseUnavailableError(reason)
+    }
+  }
+
   async #withConnection<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch((error: unknown) => {
-      throw unavailable(error)
-    })
+    const client = await this.#checkedClient()
     const connection = new PostgresConnection(client, this.#options.onQuery)
     try {
       return await work(connection)
@@ -120,5 +160,13 @@ function connectionConfig(url: string, options: PostgresOptions): pg.ClientConfi
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     fallback_application_name: 'roundhouse',
+  }
+}
+
+async function refusalOf(client: pg.PoolClient, { text, refusal }: ConnectionCheck): Promise<string | undefined> {
+  try {
+    return refusal((await client.query<object>(text)).rows)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }

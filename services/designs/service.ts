@@ -13,17 +13,8 @@ const designs: Domain<DesignChange, DesignRow, Design> = {
   tag: tags.design,
   listTag: tags.designs,
   naturalKey: 'filename',
-  references: [{ column: 'template_ids', table: 'templates' }],
-  dependents: [
-    {
-      table: 'mockups',
-      column: 'design_id',
-      isList: false,
-      onDelete: 'forget',
-      tag: tags.mockup,
-      listTag: tags.mockups,
-    },
-  ],
+  references: [{ column: 'template_ids', table: 'templates', tag: tags.template }],
+  dependents: [{ table: 'mockups', column: 'design_id', isList: false, onDelete: 'forget' }],
   toColumns,
   toItem,
 }

@@ -13,8 +13,8 @@ const mockups: Domain<MockupChange, MockupRow, Mockup> = {
   tag: tags.mockup,
   listTag: tags.mockups,
   references: [
-    { column: 'template_id', table: 'templates' },
-    { column: 'design_id', table: 'designs' },
+    { column: 'template_id', table: 'templates', tag: tags.template },
+    { column: 'design_id', table: 'designs', tag: tags.design },
   ],
   dependents: [],
   toColumns,

@@ -1,6 +1,4 @@
 import { tags, templateEntry, templateListEntry } from '../cache-map.js'
-import type { RaisedTag } from '../cache/index.js'
-import { tagsOfDependents } from '../catalogue/dependents.js'
 import type { Serialize } from '../catalogue/documents.js'
 import type { Domain } from '../catalogue/domain.js'
 import { OwnedRowService, type Foundation } from '../catalogue/owned-row-service.js'
@@ -18,22 +16,8 @@ const templates: Domain<TemplateChange, TemplateRow, Template> = {
   naturalKey: 'name',
   references: [],
   dependents: [
-    {
-      table: 'designs',
-      column: 'template_ids',
-      isList: true,
-      onDelete: 'forget',
-      tag: tags.design,
-      listTag: tags.designs,
-    },
-    {
-      table: 'mockups',
-      column: 'template_id',
-      isList: false,
-      onDelete: 'refuse',
-      tag: tags.mockup,
-      listTag: tags.mockups,
-    },
+    { table: 'designs', column: 'template_ids', isList: true, onDelete: 'forget' },
+    { table: 'mockups', column: 'template_id', isList: false, onDelete: 'refuse' },
   ],
   inUse: (mockupIds) => new TemplateInUseError(mockupIds.join(', ')),
   toColumns,
@@ -53,15 +37,17 @@ export class TemplateService extends OwnedRowService<NewTemplate, TemplateChange
   }
 
   /**
-   * Clears the template, the lists it is in, and what is made from it, on every replica.
+   * Clears the template, the lists it is in, and what is made from it (which carries the template's tag), on every replica.
    * @param userId whose template it must be; `undefined`: anybody's
+   * @returns the tags that were raised
    * @throws NotFoundError
    */
-  async clear(id: string, userId: string | undefined): Promise<readonly RaisedTag[]> {
+  async clear(id: string, userId: string | undefined): Promise<readonly string[]> {
     const { database, cache } = this.#foundation
     const ownerId = await ownerOfTemplate(database, id)
     if (ownerId === undefined || (userId !== undefined && userId !== ownerId)) throw new NotFoundError('template')
-    const dependents = await tagsOfDependents(database, ownerId, id, templates.dependents)
-    return cache.invalidate([tags.template(ownerId, id.toLowerCase()), tags.templates(ownerId), ...dependents])
+    const cleared = [tags.template(ownerId, id.toLowerCase()), tags.templates(ownerId)]
+    await cache.invalidate(cleared)
+    return cleared
   }
 }

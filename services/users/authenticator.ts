@@ -1,5 +1,6 @@
 import { profileEntry, tokenEntry } from '../cache-map.js'
-import type { Document, EntryAddress, Lookup, TieredCache } from '../cache/index.js'
+import type { Lookup, TieredCache } from '../cache/index.js'
+import type { Document } from '../documents/document.js'
 import { ServiceUnavailableError } from '../errors.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
@@ -26,8 +27,9 @@ export interface AuthenticatorOptions {
 /** Where the lookups of one token text are, so that it is hashed once and its keys are made once. */
 interface Recognised {
   readonly hash: string
-  readonly token: EntryAddress
-  readonly profile: EntryAddress
+  /** The keys of the two entries. */
+  readonly token: string
+  readonly profile: string
   /** What the two documents said when they were last judged: the same two say the same, but for the time. */
   judged: Judgement | undefined
 }
@@ -55,12 +57,12 @@ export class Authenticator {
   peek(text: string): Principal | undefined {
     const recognised = this.#recognised.get(text)
     if (recognised === undefined) return undefined
-    const token = this.#options.cache.peek(recognised.token)
+    const token = this.#options.cache.peek<Document>(recognised.token)
     if (token === undefined) return undefined
-    const profile = this.#options.cache.peek(recognised.profile)
+    const profile = this.#options.cache.peek<Document>(recognised.profile)
     if (profile === undefined) return undefined
     const { judged } = recognised
-    if (judged !== undefined && judged.token === token.document && judged.profile === profile.document) {
+    if (judged !== undefined && judged.token === token.value && judged.profile === profile.value) {
       return this.#isOver(judged.expiresAtMs) ? undefined : judged.principal
     }
     const principal = this.#judge(token, profile)
@@ -77,7 +79,7 @@ export class Authenticator {
     if (userId === undefined) return undefined
     const hash = this.#recognised.get(text)?.hash ?? tokenHash(text)
     const token = await this.#options.tokens.find(userId, hash)
-    if (token.document === undefined) return this.#judge(token, token)
+    if (token.value === undefined) return this.#judge(token, token)
     const principal = this.#judge(token, await this.#options.users.get(userId))
     if (principal !== undefined) this.#remember(text, userId, hash)
     return principal
@@ -86,17 +88,17 @@ export class Authenticator {
   #remember(text: string, userId: string, hash: string): void {
     const [oldest] = this.#recognised.keys()
     if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
-    const [token, profile] = [tokenEntry(userId, hash), profileEntry(userId)]
+    const [{ key: token }, { key: profile }] = [tokenEntry(userId, hash), profileEntry(userId)]
     this.#recognised.set(text, { hash, token, profile, judged: undefined })
   }
 
-  #judge(token: Lookup, profile: Lookup): Principal | undefined {
+  #judge(token: Lookup<Document>, profile: Lookup<Document>): Principal | undefined {
     // A revocation may have been missed while nothing could be asked: such an answer never lets anybody in.
     if (token.outcome === 'stale-if-error' || profile.outcome === 'stale-if-error') throw new ServiceUnavailableError()
-    if (token.document === undefined || profile.document === undefined) return undefined
-    const { expires_at_ms: expiresAtMs } = token.document.parse<KnownToken>()
+    if (token.value === undefined || profile.value === undefined) return undefined
+    const { expires_at_ms: expiresAtMs } = token.value.parse<KnownToken>()
     if (this.#isOver(expiresAtMs)) return undefined
-    const { id, role, is_active: isActive } = profile.document.parse<User>()
+    const { id, role, is_active: isActive } = profile.value.parse<User>()
     return isActive ? { id, role, isAdmin: false } : undefined
   }
 
@@ -106,8 +108,8 @@ export class Authenticator {
 }
 
 function judgement(
-  { document: token }: Lookup,
-  { document: profile }: Lookup,
+  { value: token }: Lookup<Document>,
+  { value: profile }: Lookup<Document>,
   principal: Principal,
 ): Judgement | undefined {
   if (token === undefined || profile === undefined) return undefined

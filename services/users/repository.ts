@@ -1,5 +1,11 @@
 import { isoTime } from '../catalogue/common-fields.js'
-import type { AllowedVersions } from '../catalogue/owned-rows.js'
+import {
+  type AllowedVersions,
+  type InTransaction,
+  TRANSACTION,
+  type Written,
+  written,
+} from '../catalogue/owned-rows.js'
 import type { Queryable } from '../database/index.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
@@ -30,17 +36,17 @@ export async function listUsers(db: Queryable, after: string | undefined, limit:
   return rows.map(toUser)
 }
 
-export async function insertUser(db: Queryable, id: string, user: NewUser): Promise<User> {
-  const [row] = await db.query<UserRow>({
+export async function insertUser(db: Queryable, id: string, user: NewUser): Promise<Written<User>> {
+  const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.insert',
     text: `insert into users (id, email, shop_name, role, subscription_plan, is_active)
       values ($1::uuid, $2::text, $3::text, coalesce($4::text, 'member'), coalesce($5::text, 'free'),
         coalesce($6::boolean, true))
-      returning ${COLUMNS}`,
+      returning ${COLUMNS}, ${TRANSACTION}`,
     values: [id, user.email, user.shop_name, user.role ?? null, user.subscription_plan ?? null, user.is_active ?? null],
   })
   if (row === undefined) throw new Error('users: an insert returned no row')
-  return toUser(row)
+  return writtenUser(row)
 }
 
 /** `undefined` when there is no such user in an allowed version. No column of a user can be null: null keeps the value. */
@@ -49,18 +55,18 @@ export async function updateUser(
   id: string,
   change: UserChange,
   versions: AllowedVersions,
-): Promise<User | undefined> {
+): Promise<Written<User> | undefined> {
   const { email, shop_name: shopName, role, subscription_plan: plan, is_active: isActive } = change
-  const [row] = await db.query<UserRow>({
+  const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.update',
     text: `update users set email = coalesce($3::text, email), shop_name = coalesce($4::text, shop_name),
         role = coalesce($5::text, role), subscription_plan = coalesce($6::text, subscription_plan),
-        is_active = coalesce($7::boolean, is_active), version = version + 1, updated_at = now()
+        is_active = coalesce($7::boolean, is_active)
       where id = $1::uuid and ($2::bigint[] is null or version = any($2::bigint[]))
-      returning ${COLUMNS}`,
+      returning ${COLUMNS}, ${TRANSACTION}`,
     values: [id, versions ?? null, email ?? null, shopName ?? null, role ?? null, plan ?? null, isActive ?? null],
   })
-  return row && toUser(row)
+  return row && writtenUser(row)
 }
 
 /**
@@ -76,8 +82,11 @@ export async function lockUser(db: Queryable, id: string, versions: AllowedVersi
   return rows.length > 0
 }
 
-/** In the lock order of catalogue/owned-rows.ts; mockups go first because they refer to the other two. */
-export async function deleteUser(db: Queryable, id: string): Promise<void> {
+/**
+ * In the lock order of catalogue/owned-rows.ts; mockups go first because they refer to the other two.
+ * @returns the transaction
+ */
+export async function deleteUser(db: Queryable, id: string): Promise<number> {
   for (const table of ['templates', 'designs', 'mockups']) {
     const text = `select id from ${table} where user_id = $1::uuid order by id for update`
     await db.query({ name: `${table}.lock-all`, text, values: [id] })
@@ -86,7 +95,14 @@ export async function deleteUser(db: Queryable, id: string): Promise<void> {
     const text = `delete from ${table} where user_id = $1::uuid`
     await db.query({ name: `${table}.delete-all`, text, values: [id] })
   }
-  await db.query({ name: 'users.delete', text: 'delete from users where id = $1::uuid', values: [id] })
+  const text = `delete from users where id = $1::uuid returning ${TRANSACTION}`
+  const [row] = await db.query<InTransaction>({ name: 'users.delete', text, values: [id] })
+  return Number(row?.transaction)
+}
+
+function writtenUser(inserted: UserRow & InTransaction): Written<User> {
+  const { row, transaction } = written<UserRow>(inserted)
+  return { row: toUser(row), transaction }
 }
 
 function toUser(row: UserRow): User {

@@ -1,12 +1,12 @@
 import { profileEntry, tags } from '../cache-map.js'
-import type { Document, Lookup, RaisedTag } from '../cache/index.js'
+import type { Lookup } from '../cache/index.js'
 import { pageDocument, rowDocument, type Serialize } from '../catalogue/documents.js'
 import { allowedVersions } from '../catalogue/etag.js'
-import { requireVersion } from '../catalogue/min-version.js'
 import type { Foundation, Saved } from '../catalogue/owned-row-service.js'
-import type { AllowedVersions } from '../catalogue/owned-rows.js'
+import type { AllowedVersions, Written } from '../catalogue/owned-rows.js'
 import { cutPage, pageOf } from '../catalogue/selection.js'
-import { raiseTags, sqlState, type Queryable } from '../database/index.js'
+import { sqlState, type Queryable } from '../database/index.js'
+import type { Document } from '../documents/document.js'
 import { EmailTakenError, NotFoundError, PreconditionFailedError } from '../errors.js'
 import { deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
 import type { NewUser, PageQuery, User, UserChange } from './schema.js'
@@ -24,9 +24,10 @@ export class UserService {
   }
 
   /** The user; a lookup without a document when there is none. */
-  get(id: string): Promise<Lookup> {
+  get(id: string): Promise<Lookup<Document>> {
     const userId = id.toLowerCase()
-    return this.#foundation.cache.getOrLoad(profileEntry(userId), async () => {
+    const entry = profileEntry(userId)
+    return this.#foundation.cache.getOrLoad<Document>(entry.key, entry, async () => {
       const user = await findUser(this.#foundation.database, userId)
       return user && this.#document(user)
     })
@@ -46,12 +47,7 @@ export class UserService {
   /** @throws EmailTakenError */
   async create(body: NewUser): Promise<Saved> {
     const id = this.#foundation.newId()
-    const [user, raised] = await this.#write(async (transaction) => {
-      const inserted = await insertUser(transaction, id, body)
-      return [inserted, await raiseTags(transaction, [tags.profile(id), tags.tokens(id)])] as const
-    })
-    const version = await this.#foundation.cache.raise(raised)
-    return { id, document: this.#document(user), version }
+    return this.#write(id, () => insertUser(this.#foundation.database, id, body))
   }
 
   /**
@@ -62,13 +58,12 @@ export class UserService {
   async update(id: string, change: UserChange, ifMatch?: string): Promise<Saved> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
-    const [user, raised] = await this.#write(async (transaction) => {
-      const updated = await updateUser(transaction, userId, change, versions)
-      if (updated === undefined) throw await absence(transaction, userId, versions)
-      return [updated, await raiseTags(transaction, [tags.profile(userId), tags.tokens(userId)])] as const
+    return this.#write(userId, async () => {
+      const { database } = this.#foundation
+      const updated = await updateUser(database, userId, change, versions)
+      if (updated === undefined) throw await absence(database, userId, versions)
+      return updated
     })
-    const version = await this.#foundation.cache.raise(raised)
-    return { id: userId, document: this.#document(user), version }
   }
 
   /**
@@ -80,38 +75,37 @@ export class UserService {
   async delete(id: string, ifMatch?: string): Promise<string> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
-    const raised = await this.#foundation.database.transaction(async (transaction) => {
-      const isLocked = await lockUser(transaction, userId, versions)
-      if (!isLocked) throw await absence(transaction, userId, versions)
-      await deleteUser(transaction, userId)
-      return raiseTags(transaction, [tags.owner(userId), tags.profile(userId), tags.tokens(userId)])
-    })
-    return this.#foundation.cache.raise(raised)
+    const { database, cache, versionOf } = this.#foundation
+    // Every row of the user goes, and everything of theirs carries the owner's tag.
+    const transaction = await cache.write([tags.owner(userId)], () =>
+      database.transaction(async (transaction) => {
+        const isLocked = await lockUser(transaction, userId, versions)
+        if (!isLocked) throw await absence(transaction, userId, versions)
+        return deleteUser(transaction, userId)
+      }),
+    )
+    return versionOf(transaction)
   }
 
   /**
-   * Reads of the user are at least as new, from here on, as the write whose version token this is.
-   * @throws InvalidVersionError, DatabaseUnavailableError
-   */
-  require(id: string, version: string): Promise<void> {
-    const userId = id.toLowerCase()
-    return requireVersion(this.#foundation.cache, [tags.profile(userId), tags.owner(userId)], version)
-  }
-
-  /**
-   * Clears everything of a user, on every replica: one version raised, whatever the number of entries.
+   * Clears everything of a user, on every replica: one journal row, whatever the number of entries.
+   * @returns the tags that were raised
    * @throws NotFoundError
    */
-  async clear(id: string): Promise<readonly RaisedTag[]> {
+  async clear(id: string): Promise<readonly string[]> {
     const { database, cache } = this.#foundation
     if ((await findUser(database, id)) === undefined) throw new NotFoundError('user')
-    return cache.invalidate([tags.owner(id)])
+    const cleared = [tags.owner(id)]
+    await cache.invalidate(cleared)
+    return cleared
   }
 
   /** The one unique index that a body can violate is that of the address. */
-  async #write<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
+  async #write(id: string, work: () => Promise<Written<User>>): Promise<Saved> {
+    const { cache, versionOf } = this.#foundation
     try {
-      return await this.#foundation.database.transaction(work)
+      const { row, transaction } = await cache.write([tags.profile(id), tags.tokens(id)], work)
+      return { id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error
     }

@@ -1,4 +1,5 @@
 import { isoTime } from '../catalogue/common-fields.js'
+import { type InTransaction, TRANSACTION, type Written, written } from '../catalogue/owned-rows.js'
 import type { Queryable } from '../database/index.js'
 import type { Token } from './schema.js'
 
@@ -44,25 +45,27 @@ export async function listTokens(
   return rows.map(toToken)
 }
 
-export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Token> {
-  const [row] = await db.query<TokenRow>({
+export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Written<Token>> {
+  const [inserted] = await db.query<TokenRow & InTransaction>({
     name: 'tokens.insert',
     text: `insert into tokens (id, user_id, name, hash, expires_at)
-      values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz) returning ${COLUMNS}`,
+      values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz)
+      returning ${COLUMNS}, ${TRANSACTION}`,
     values: [token.id, token.userId, token.name, token.hash, token.expiresAt],
   })
-  if (row === undefined) throw new Error('tokens: an insert returned no row')
-  return toToken(row)
+  if (inserted === undefined) throw new Error('tokens: an insert returned no row')
+  const { row, transaction } = written<TokenRow>(inserted)
+  return { row: toToken(row), transaction }
 }
 
-/** Whether there was such a token. */
-export async function deleteToken(db: Queryable, userId: string, id: string): Promise<boolean> {
-  const rows = await db.query({
+/** The transaction that deleted it; `undefined` when there is no such token. */
+export async function deleteToken(db: Queryable, userId: string, id: string): Promise<number | undefined> {
+  const [row] = await db.query<InTransaction>({
     name: 'tokens.delete',
-    text: 'delete from tokens where user_id = $1::uuid and id = $2::uuid returning id',
+    text: `delete from tokens where user_id = $1::uuid and id = $2::uuid returning ${TRANSACTION}`,
     values: [userId, id],
   })
-  return rows.length > 0
+  return row && Number(row.transaction)
 }
 
 function toToken(row: TokenRow): Token {

@@ -1,10 +1,11 @@
 import { tags, tokenEntry } from '../cache-map.js'
-import { Document, type Lookup } from '../cache/index.js'
+import type { Lookup } from '../cache/index.js'
 import { pageDocument, type Serialize } from '../catalogue/documents.js'
 import { textEtag } from '../catalogue/etag.js'
 import type { Foundation } from '../catalogue/owned-row-service.js'
 import { cutPage, pageOf } from '../catalogue/selection.js'
-import { raiseTags, sqlState } from '../database/index.js'
+import { sqlState } from '../database/index.js'
+import { Document } from '../documents/document.js'
 import { NotFoundError } from '../errors.js'
 import { findUser } from './repository.js'
 import type { IssuedToken, NewToken, PageQuery, Token } from './schema.js'
@@ -58,17 +59,13 @@ export class TokenService {
     { name, expires_at: expiry }: NewToken,
   ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
-    const { database, cache, newId, randomBytes } = this.#foundation
+    const { database, cache, newId, randomBytes, versionOf } = this.#foundation
     const token = tokenText(userId, randomBytes(SECRET_BYTES))
     const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
     const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
     try {
-      const [saved, raised] = await database.transaction(async (transaction) => {
-        const inserted = await insertToken(transaction, row)
-        return [inserted, await raiseTags(transaction, [tags.tokens(userId)])] as const
-      })
-      const version = await cache.raise(raised)
-      return { issued: { ...saved, token }, version }
+      const saved = await cache.write([tags.tokens(userId)], () => insertToken(database, row))
+      return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
       throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
     }
@@ -81,17 +78,16 @@ export class TokenService {
    */
   async delete(user: string, id: string): Promise<string> {
     const userId = user.toLowerCase()
-    const raised = await this.#foundation.database.transaction(async (transaction) => {
-      const isDeleted = await deleteToken(transaction, userId, id)
-      if (!isDeleted) throw new NotFoundError('token')
-      return raiseTags(transaction, [tags.tokens(userId)])
-    })
-    return this.#foundation.cache.raise(raised)
+    const { database, cache, versionOf } = this.#foundation
+    const transaction = await cache.write([tags.tokens(userId)], () => deleteToken(database, userId, id))
+    if (transaction === undefined) throw new NotFoundError('token')
+    return versionOf(transaction)
   }
 
   /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */
-  find(userId: string, hash: string): Promise<Lookup> {
-    return this.#foundation.cache.getOrLoad(tokenEntry(userId, hash), async () => {
+  find(userId: string, hash: string): Promise<Lookup<Document>> {
+    const entry = tokenEntry(userId, hash)
+    return this.#foundation.cache.getOrLoad<Document>(entry.key, entry, async () => {
       const token = await findToken(this.#foundation.database, userId, hash)
       return token && tokenDocument(token)
     })

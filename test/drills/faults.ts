@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import { until } from '../helpers/deadline.js'
 import type { Link } from './link.js'
 import type { ReplicaProcess } from './replica-process.js'
@@ -24,10 +25,14 @@ const held = (scene: Scene, lowMs: number, highMs: number): Promise<void> =>
 const TO_SERVER = 'toServer'
 const TO_CLIENT = 'toClient'
 
-/** A listening connection is the one that tails the journal. */
-const TERMINATE_LISTENERS = `
+/** The connections that listen, and those that read the journal. */
+const TERMINATE_FOLLOWERS = `
   select pg_terminate_backend(pid) as ended from pg_stat_activity
-  where application_name = 'roundhouse' and query like '%pg_snapshot_xmin%' and pid <> pg_backend_pid()`
+  where application_name = 'roundhouse' and (query ilike 'listen %' or query ~ 'pg_notify|cache_[0-9a-f]{8}_tail')
+    and pid <> pg_backend_pid()`
+
+/** Whose rows nobody reads. */
+const BULK_USER = '01a2069f-0000-7000-8000-0000000000ff'
 
 /** How long a fault waits for its chance: another one may be in its way. */
 const CHANCE_MS = 15_000
@@ -95,26 +100,82 @@ export const serverFaults: Readonly<Record<string, Fault>> = {
     return 'recovered from its log'
   },
 
-  'LISTEN backends terminated': async ({ stage }) => {
+  'backends that listen and tail terminated': async ({ stage }) => {
     const terminated = async (): Promise<number> => {
-      const rows = await stage.sql<{ ended: boolean }>(TERMINATE_LISTENERS)
+      const rows = await stage.sql<{ ended: boolean }>(TERMINATE_FOLLOWERS)
       return rows.filter(({ ended }) => ended).length
     }
     return `${await until(terminated, { describe: 'a replica listens' })} backends`
+  },
+
+  'a Postgres backend killed (-9) after rollbacks': async ({ stage }) => {
+    for (let n = 0; n < 10; n++) await stage.sql(`begin; update designs set description = 'rolled back'; rollback`)
+    const [backend] = await stage.sql<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name = 'roundhouse' and state = 'idle' limit 1`,
+    )
+    if (backend === undefined) throw new Error('No backend to kill')
+    process.kill(backend.pid, 'SIGKILL')
+    return 'recovered from its log, the journal empty'
+  },
+
+  'a transaction left open, here and in another database': async (scene) => {
+    const { postgres, databaseUrl } = scene.stage
+    const clients = [new pg.Client(databaseUrl), new pg.Client(postgres.url)]
+    const ids: string[] = []
+    for (const client of clients) {
+      client.on('error', () => {})
+      await client.connect()
+      await client.query('begin')
+      const { rows } = await client.query<{ id: string }>('select pg_current_xact_id()::text as id')
+      ids.push(rows[0]?.id ?? '')
+    }
+    await held(scene, 5_000, 15_000)
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)))
+    return `transactions ${ids.join(' and ')}`
+  },
+
+  '50,000 rows in one transaction': async ({ stage }) => {
+    await stage.sql(`insert into users (id, email, shop_name) values ('${BULK_USER}', 'bulk@example.com', 'bulk')
+      on conflict do nothing`)
+    const rows = await stage.sql(`insert into designs (id, user_id, filename, file_path, platform)
+      select gen_random_uuid(), '${BULK_USER}', 'bulk', '/b', 'etsy' from generate_series(1, 50000) returning 1`)
+    await stage.sql(`delete from designs where user_id = '${BULK_USER}'`)
+    return `${rows.length} rows`
+  },
+
+  'a column rewritten': async ({ stage }) => {
+    await stage.sql(`alter table designs alter column filename type text using filename || ''`)
+    return 'another file of the table'
+  },
+
+  'triggers switched off and on': async ({ stage }) => {
+    const rows = await stage.sql<{ tgname: string }>(
+      `select tgname from pg_trigger where tgrelid = 'designs'::regclass and tgname ~ '^cache_'`,
+    )
+    const on = rows.map(({ tgname }) => `alter table designs enable always trigger ${tgname}`).join('; ')
+    await stage.sql(
+      `begin; alter table designs disable trigger all; alter table designs enable trigger all; ${on}; commit`,
+    )
+    return `${rows.length} triggers`
+  },
+
+  'the journal truncated': async ({ stage }) => {
+    await stage.sql('truncate cache_journal')
+    return 'empty'
   },
 }
 
 /** Faults of one replica or its links. */
 export const replicaFaults: Readonly<Record<string, Fault>> = {
-  'replica killed (-9) between commit and raise': async ({ stage, victim }) => {
+  'replica killed (-9) between commit and announcement': async ({ stage, victim }) => {
     const replica = replicaOf(stage, victim)
     const ended = replica.expectExit()
-    if (!replica.order({ kind: 'crash-before-raise' })) throw new Error('No replica to crash')
+    if (!replica.order({ kind: 'crash-after-commit' })) throw new Error('No replica to crash')
     const how = await ended
     await sleep(200)
     await replica.start()
     if (how !== 'SIGKILL') throw new Error(`It ended by ${how}`)
-    return 'after a commit, before its raise'
+    return 'after a commit, before its announcement'
   },
 
   'replica stopped (SIGSTOP)': async (scene) => {

@@ -20,11 +20,13 @@ export class Link {
   readonly #pairs = new Set<Pair>()
   readonly #deaf = new Set<Direction>()
   #isCut = false
+  #targetPort: number
 
   private constructor(listener: Server, port: number, targetPort: number) {
     this.#listener = listener
     this.port = port
-    listener.on('connection', (client) => this.#join(client, targetPort))
+    this.#targetPort = targetPort
+    listener.on('connection', (client) => this.#join(client, this.#targetPort))
   }
 
   static async open(targetPort: number): Promise<Link> {
@@ -37,6 +39,11 @@ export class Link {
 
   get connections(): number {
     return this.#pairs.size
+  }
+
+  /** New connections lead to another server, as after a failover; those there are stay. */
+  lead(targetPort: number): void {
+    this.#targetPort = targetPort
   }
 
   /** Breaks every connection and each new one. */

@@ -9,7 +9,7 @@ import { loadConfig } from '../../plugins/config.js'
 export type ReplicaOrder =
   | { readonly kind: 'report'; readonly id: number }
   | { readonly kind: 'block'; readonly ms: number }
-  | { readonly kind: 'crash-before-raise' }
+  | { readonly kind: 'crash-after-commit' }
 
 /** What a replica says. */
 export type ReplicaNews =
@@ -38,13 +38,15 @@ app.server.prependListener('request', (_request, response) => {
   response.setHeader('x-drill-state', `${app.cache.state} pid=${process.pid}`)
 })
 
-const raise = app.cache.raise.bind(app.cache)
+const write = app.cache.write.bind(app.cache)
 let isCrashArmed = false
-// Services call this once their transaction has committed, and answer once it has resolved.
-app.cache.raise = (raised) => {
-  if (isCrashArmed && raised.length > 0) process.kill(process.pid, 'SIGKILL')
-  return raise(raised)
-}
+// Services write by this: it resolves once the write has committed and its tags are in doubt.
+app.cache.write = (tags, work) =>
+  write(tags, async () => {
+    const result = await work()
+    if (isCrashArmed) process.kill(process.pid, 'SIGKILL')
+    return result
+  })
 
 process.on('message', (order: ReplicaOrder) => {
   switch (order.kind) {
@@ -57,7 +59,7 @@ process.on('message', (order: ReplicaOrder) => {
       say({ kind: 'blocked', ms: performance.now() - startedAt })
       break
     }
-    case 'crash-before-raise':
+    case 'crash-after-commit':
       isCrashArmed = true
       break
   }

@@ -4,14 +4,18 @@ import { createRequire } from 'node:module'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cachedTables } from '../../services/cache-map.js'
 import { migrate, openDatabase } from '../../services/database/index.js'
 import { copyDirectory, publishDirectory, temporaryDirectory } from './servers.js'
 
-const MIGRATIONS = fileURLToPath(new URL('../../services/database/migrations/', import.meta.url))
+const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
+const MIGRATIONS = join(SERVICES, 'database/migrations/')
+/** What else puts something into the schema. */
+const JOURNAL = ['cache/postgres-journal.ts', 'cache/table-triggers.ts', 'cache-map.ts']
 
 /**
- * A `dataDir` of this test's own, migrated. Making one takes seconds, so one is kept per version of PGlite and of
- * the migrations, and copied.
+ * A `dataDir` of this test's own, migrated. Making one takes seconds, so one is kept per version of PGlite, of
+ * the migrations and of the journal, and copied.
  */
 export async function preparedPgliteDir(): Promise<string> {
   const prepared = join(tmpdir(), `roundhouse-test-${userInfo().uid}-pglite-${fingerprint()}`)
@@ -25,7 +29,7 @@ async function prepare(target: string): Promise<void> {
   const building = mkdtempSync(join(tmpdir(), 'rh-pglite-'))
   const dataDir = join(building, 'data')
   const database = await openDatabase({ dataDir })
-  await migrate(database)
+  await migrate(database, cachedTables)
   await database.close()
   publishDirectory(dataDir, target)
   rmSync(building, { recursive: true })
@@ -36,5 +40,6 @@ function fingerprint(): string {
   const main = createRequire(import.meta.url).resolve('@electric-sql/pglite')
   hash.update(readFileSync(join(dirname(main), '../package.json')))
   for (const file of readdirSync(MIGRATIONS).sort()) hash.update(readFileSync(join(MIGRATIONS, file)))
+  for (const file of JOURNAL) hash.update(readFileSync(join(SERVICES, file)))
   return hash.digest('hex').slice(0, 16)
 }

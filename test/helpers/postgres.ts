@@ -13,6 +13,8 @@ export interface PostgresServer {
   readonly url: string
   readonly port: number
   readonly pid: number
+  /** Where its files are. */
+  readonly data: string
   /** Makes an empty database and returns its URL. */
   createDatabase(): Promise<string>
   /** Ends all connections in an orderly way, and the server; its data stay until this process ends. */
@@ -26,14 +28,24 @@ export interface PostgresServer {
   resume(): void
 }
 
-/** Starts a PostgreSQL server of this test's own on a free loopback port; about half a second. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+/**
+ * Starts a PostgreSQL server of this test's own on a free loopback port; about half a second. `standbyOf` is another server of a
+ * test's, to be a streaming standby of.
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  { standbyOf }: { readonly standbyOf?: PostgresServer } = {},
+): Promise<PostgresServer> {
   const binaries = binaryDirectory()
   const user = unprivilegedUser()
   const directory = temporaryDirectory()
   if (user) chownSync(directory, user.uid, user.gid)
   const data = join(directory, 'data')
-  copyDirectory(preparedCluster(binaries, user), data)
+  if (standbyOf === undefined) copyDirectory(preparedCluster(binaries, user), data)
+  else {
+    const args = ['-D', data, '-d', standbyOf.url, '--write-recovery-conf', '--checkpoint=fast']
+    execFileSync(join(binaries, 'pg_basebackup'), args, { cwd: directory, ...user })
+  }
   const port = await freePort()
 
   const start = async (): Promise<ServerProcess> => {
@@ -64,6 +76,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   return {
     url: urlOf('postgres'),
     port,
+    data,
     get pid() {
       return server.pid
     },

@@ -1,10 +1,9 @@
 import { createCache } from 'async-cache-dedupe'
 import { Redis } from 'ioredis'
-import { TAG, TTL_MS, type OpenCache } from '../opened.js'
+import { TTL_MS, type OpenCache } from '../opened.js'
 
 /** Memory or Redis, never both: with a Redis URL it is Redis. */
-export const openAsyncCacheDedupe: OpenCache = (options) => {
-  const { keys, memoryItems, redisUrl, load, isTagged = false, commandTimeoutMs } = options
+export const openAsyncCacheDedupe: OpenCache = ({ keys, memoryItems, redisUrl, load, commandTimeoutMs }) => {
   const client =
     redisUrl === undefined
       ? undefined
@@ -14,13 +13,12 @@ export const openAsyncCacheDedupe: OpenCache = (options) => {
     ttl: TTL_MS / 1_000,
     storage:
       client === undefined
-        ? { type: 'memory', options: { size: memoryItems, invalidation: isTagged } }
-        : { type: 'redis', options: { client, ...(isTagged && { invalidation: { referencesTTL: TTL_MS / 1_000 } }) } },
+        ? { type: 'memory', options: { size: memoryItems } }
+        : { type: 'redis', options: { client } },
   })
-  cache.define('fetch', isTagged ? { references: () => [TAG] } : {}, load)
+  cache.define('fetch', {}, load)
   return Promise.resolve({
     get: (n) => cache.fetch(keys[n]!),
-    invalidateAll: () => cache.invalidate('fetch', [TAG]),
     close: async () => client?.disconnect(),
   })
 }

@@ -1,10 +1,10 @@
 import { createKeyv as createRedisKeyv } from '@keyv/redis'
 import { Cacheable, createKeyv } from 'cacheable'
-import { TAG, TTL_MS, type OpenCache } from '../opened.js'
+import { TTL_MS, type OpenCache } from '../opened.js'
 import { redisOptions } from './cache-manager.js'
 
 /** As its README has it: an LRU as primary, @keyv/redis as secondary store. */
-export const openCacheable: OpenCache = ({ keys, memoryItems, redisUrl, load, isTagged = false, commandTimeoutMs }) => {
+export const openCacheable: OpenCache = ({ keys, memoryItems, redisUrl, load, commandTimeoutMs }) => {
   const memory = memoryItems > 0 ? createKeyv({ ttl: TTL_MS, lruSize: memoryItems }) : undefined
   const redis = redisUrl === undefined ? undefined : createRedisKeyv(redisOptions(redisUrl, commandTimeoutMs))
   const primary = memory ?? redis
@@ -13,21 +13,10 @@ export const openCacheable: OpenCache = ({ keys, memoryItems, redisUrl, load, is
     ...(primary && { primary }),
     ...(secondary && { secondary }),
     ttl: TTL_MS,
-    tags: isTagged,
   })
   cache.on('error', () => {})
   return Promise.resolve({
-    async get(n) {
-      if (!isTagged) return cache.getOrSet(keys[n]!, () => load(keys[n]!))
-      const held = await cache.get(keys[n]!)
-      if (held !== undefined) return held
-      const loaded = await load(keys[n]!)
-      await cache.set(keys[n]!, loaded, { tags: [TAG] })
-      return loaded
-    },
-    invalidateAll: async () => {
-      await cache.tags.invalidateTag(TAG)
-    },
+    get: (n) => cache.getOrSet(keys[n]!, () => load(keys[n]!)),
     close: () => cache.disconnect(),
   })
 }

@@ -9,8 +9,7 @@ declare module 'bentocache' {
   export function bentostore(): Store
   export class BentoCache {
     constructor(options: { default: string; stores: Record<string, Store>; ttl?: number })
-    getOrSet(options: { key: string; tags?: string[]; factory: () => Promise<unknown> }): Promise<unknown>
-    deleteByTag(options: { tags: string[] }): Promise<boolean>
+    getOrSet(options: { key: string; factory: () => Promise<unknown> }): Promise<unknown>
     disconnectAll(): Promise<void>
   }
 }
@@ -35,14 +34,10 @@ declare module 'cacheable' {
       primary?: KeyvLike
       secondary?: KeyvLike
       ttl?: number
-      tags?: boolean
       nonBlocking?: boolean
     })
     on(event: 'error', listener: (error: unknown) => void): void
-    get(key: string): Promise<unknown>
-    set(key: string, value: unknown, options: { tags: string[] }): Promise<boolean>
-    getOrSet(key: string, load: () => Promise<unknown>, options?: { tags?: string[] }): Promise<unknown>
-    readonly tags: { invalidateTag(tag: string): Promise<unknown> }
+    getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown>
     disconnect(): Promise<void>
   }
 }
@@ -57,12 +52,10 @@ declare module 'async-cache-dedupe' {
   export function createCache(options: { ttl: number; storage: object }): {
     define(name: 'fetch', options: { references?: () => string[] }, load: Fetch): void
     fetch: Fetch
-    invalidate(name: 'fetch', references: string[]): Promise<void>
   }
 }
 declare module 'layered-loader' {
   export const RedisCache: new (client: object, options: { json: boolean; ttlInMsecs: number }) => object
-  export const RedisGroupCache: new (client: object, options: { json: boolean; ttlInMsecs: number }) => object
   export class Loader {
     constructor(options: {
       inMemoryCache?: { cacheType: string; ttlInMsecs: number; maxItems: number }
@@ -71,15 +64,6 @@ declare module 'layered-loader' {
     })
     get(key: string): Promise<unknown>
     getInMemoryOnly(key: string): unknown
-  }
-  export class GroupLoader {
-    constructor(options: {
-      inMemoryCache: { cacheType: string; ttlInMsecs: number; maxItemsPerGroup: number; maxGroups: number }
-      asyncCache?: object
-      dataSources: object[]
-    })
-    get(key: string, group: string): Promise<unknown>
-    invalidateCacheForGroup(group: string): Promise<void>
   }
 }
 declare module '@epic-web/cachified' {

@@ -6,7 +6,6 @@ const Status = Type.Union([Type.Literal('healthy'), Type.Literal('degraded'), Ty
 const State = Type.Union([
   Type.Literal('coherent'),
   Type.Literal('memory-only'),
-  Type.Literal('redis-only'),
   Type.Literal('isolated'),
   Type.Literal('disabled'),
 ])
@@ -20,6 +19,7 @@ export const Health = Type.Object({
     redis: Type.String(),
     memory: Type.String(),
     journal: Type.String(),
+    announcements: Type.String(),
     database: Type.String(),
     overall: Status,
   }),
@@ -32,8 +32,6 @@ export const Health = Type.Object({
   }),
   /** How often this replica entered each state. */
   state_changes: Type.Record(Type.String(), Count),
-  /** Journal rows raised in Redis by the resync under way; absent otherwise. */
-  resync: Type.Optional(Type.Object({ done: Count, total: Count })),
 })
 
 export const Stats = Type.Object({
@@ -78,12 +76,9 @@ const Tier = Type.Object({
   age_ms: Type.Union([Type.Number(), Type.Null()]),
   ttl_ms: Type.Union([Type.Number(), Type.Null()]),
   negative: Type.Boolean(),
-  stamps: Type.Array(
-    Type.Object({
-      tag: Type.String(),
-      stamp: Type.Union([Type.String(), Type.Null()]),
-      current: Type.Union([Type.String(), Type.Null()]),
-    }),
+  snapshot: Type.Union([Type.String(), Type.Null()]),
+  tags: Type.Array(
+    Type.Object({ tag: Type.String(), last_change: Type.Number(), shown: Type.Boolean(), in_doubt: Type.Boolean() }),
   ),
   verdict: Type.String(),
 })
@@ -95,7 +90,7 @@ export const InspectQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** `versions`: what the journal gave each tag that was raised. */
+/** `tags`: how many were raised. */
 export const Cleared = Type.Object({
   cleared: Type.Union([Type.Literal('user'), Type.Literal('template'), Type.Literal('everything')]),
   user_id: Type.Optional(Type.String()),

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answerDeleted, answerDocument, answerLookup, answerSaved, minVersionOf } from '../reading.js'
+import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../reading.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */
@@ -18,10 +18,7 @@ export const administration: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   fastify.get('/:user_id', { schema: readUser }, async (request, reply) => {
-    const { user_id: userId } = request.params
-    const minVersion = minVersionOf(request)
-    if (minVersion !== undefined) await users.require(userId, minVersion)
-    return answerLookup(request, reply, await users.get(userId), 'user')
+    return answerLookup(request, reply, await users.get(request.params.user_id), 'user')
   })
 
   fastify.patch('/:user_id', { schema: changeUser }, async (request, reply) => {

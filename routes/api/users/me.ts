@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ownerOf } from '../owner.js'
-import { answerLookup, answerSaved, minVersionOf } from '../reading.js'
+import { answerLookup, answerSaved } from '../reading.js'
 import { changeMe, readMe } from './schemas.js'
 
 /** The user who is asking. */
@@ -9,10 +9,7 @@ export const me: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.addHook('onRequest', fastify.requireUser)
 
   fastify.get('/me', { schema: readMe }, async (request, reply) => {
-    const userId = ownerOf(request)
-    const minVersion = minVersionOf(request)
-    if (minVersion !== undefined) await users.require(userId, minVersion)
-    return answerLookup(request, reply, await users.get(userId), 'user')
+    return answerLookup(request, reply, await users.get(ownerOf(request)), 'user')
   })
 
   fastify.patch('/me', { schema: changeMe }, async (request, reply) =>

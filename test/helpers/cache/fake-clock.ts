@@ -8,14 +8,15 @@ interface Timer {
   readonly work: () => void
 }
 
-/** Lets everything that can run now run: all microtasks, and the microtasks they make. */
-export function drain(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+/** Lets everything that can run now run: some turns of the event loop, with all their microtasks. */
+export async function drain(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A clock that moves when it is told to. Timers run in the order of their times, those of one moment in the order they were set. */
 export class FakeClock implements Clock {
   #now = 10_000
+  #wallAheadMs = 0
   readonly #timers: Timer[] = []
 
   now(): number {
@@ -23,7 +24,7 @@ export class FakeClock implements Clock {
   }
 
   wallMs(): number {
-    return BEGINNING_MS + this.#now
+    return BEGINNING_MS + this.#now + this.#wallAheadMs
   }
 
   sleep(ms: number): Promise<void> {
@@ -39,6 +40,10 @@ export class FakeClock implements Clock {
       const held = this.#timers.indexOf(timer)
       if (held >= 0) this.#timers.splice(held, 1)
     }
+  }
+
+  endOfTurn(work: () => void): void {
+    setImmediate(work)
   }
 
   /** Moves on by `ms`, timer by timer; what each of them sets off has run before the next. */
@@ -61,60 +66,9 @@ export class FakeClock implements Clock {
   stall(ms: number): void {
     this.#now += ms
   }
-}
 
-/** One process's view of a shared clock: it may be wrong about the wall time, be stopped for a while, or die. */
-export class ProcessClock implements Clock {
-  readonly #base: Clock
-  readonly #wallSkewMs: number
-  #missed: (() => void)[] = []
-  #isPaused = false
-  #isDead = false
-
-  constructor(base: Clock, options: { wallSkewMs: number }) {
-    this.#base = base
-    this.#wallSkewMs = options.wallSkewMs
-  }
-
-  now(): number {
-    return this.#base.now()
-  }
-
-  wallMs(): number {
-    return this.#base.wallMs() + this.#wallSkewMs
-  }
-
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.after(ms, resolve))
-  }
-
-  after(ms: number, work: () => void): () => void {
-    let isCancelled = false
-    const run = (): void => {
-      if (isCancelled || this.#isDead) return
-      if (this.#isPaused) this.#missed.push(run)
-      else work()
-    }
-    const cancel = this.#base.after(ms, run)
-    return () => {
-      isCancelled = true
-      cancel()
-    }
-  }
-
-  /** Time goes on without this process: its timers wait for {@link ProcessClock.resume}. */
-  pause(): void {
-    this.#isPaused = true
-  }
-
-  resume(): void {
-    this.#isPaused = false
-    const missed = this.#missed
-    this.#missed = []
-    for (const run of missed) run()
-  }
-
-  kill(): void {
-    this.#isDead = true
+  /** The wall clock alone moves: a step of it, or a machine that was suspended. */
+  stepWall(ms: number): void {
+    this.#wallAheadMs += ms
   }
 }

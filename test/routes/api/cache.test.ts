@@ -144,8 +144,12 @@ async function inspect(t: Test, { admin, newUser }: TestService): Promise<void> 
       present: true,
       state: 'fresh',
       verdict: 'served (fresh)',
-      stamps: [{ tag: `${user.id}/designs/${id}` }, {}],
+      snapshot: /^\d+:\d+:/,
+      tags: [
+        { tag: `${user.id}/designs/${id}`, shown: true, in_doubt: false },
+        { tag: `${user.id}/all`, last_change: 0 },
+      ],
     },
-    redis: { present: false, state: 'unreachable', verdict: 'Redis is not configured' },
+    redis: { present: false, state: 'absent', verdict: 'Redis is not in use' },
   })
 }

@@ -1,11 +1,11 @@
 import { fastify } from 'fastify'
 import t from 'tap'
 import { answerDocument, answerLookup, cacheStatus, type Lookup } from '../../../routes/api/reading.js'
-import { Document } from '../../../services/cache/index.js'
+import { Document } from '../../../services/documents/document.js'
 import { until } from '../../helpers/deadline.js'
 
 const LOOKUP: Lookup = {
-  document: undefined,
+  value: undefined,
   outcome: 'hit',
   tier: 'memory',
   ttlMs: 1_999,
@@ -34,7 +34,7 @@ t.test('only what memory holds is compressed', async (t) => {
   t.teardown(() => app.close())
   const newDocument = () => new Document(JSON.stringify('x'.repeat(5_000)), '"x"')
   for (const tier of ['redis', undefined, 'memory'] as const) {
-    const lookup = { ...LOOKUP, tier, document: newDocument() }
+    const lookup = { ...LOOKUP, tier, value: newDocument() }
     app.get(`/${tier}`, (request, reply) => answerLookup(request, reply, lookup, 'design'))
   }
   const uncached = newDocument()

@@ -1,63 +1,84 @@
 import t from 'tap'
-import { startMemoryCluster, words } from '../../helpers/cache/cluster.js'
-import { BOUND_MS, entry, HeldLoader } from '../../helpers/cache/replica.js'
+import { drain } from '../../helpers/cache/fake-clock.js'
+import { BOUND_MS, Rows, startWorld, tagOf } from '../../helpers/cache/replicas.js'
 
-const STALE_IF_ERROR_MS = 60_000
-const a = entry('a')
-
-/** A replica that has `old` in memory, and neither journal nor Redis. */
-async function startIsolated(t: Parameters<typeof startMemoryCluster>[0], address = a) {
-  const cluster = await startMemoryCluster(t)
-  const [replica] = cluster.members
-  if (replica === undefined) throw new Error('one replica')
-  const row = new HeldLoader('old')
-  await replica.cache.getOrLoad(address, row.load)
-  cluster.network.hold(/→ replica 1/)
-  await cluster.clock.advance(BOUND_MS)
-  t.equal(replica.cache.state, 'isolated')
-  return { ...cluster, replica, row }
-}
-
-const failing = (): Promise<never> => Promise.reject(new Error('the database does not answer'))
-
-t.test('an isolated replica asks the database', async (t) => {
-  const { replica, row } = await startIsolated(t)
-  row.row = new HeldLoader('new').row
-  t.equal(words(await replica.cache.getOrLoad(a, row.load)), 'new: miss')
+t.test('without the journal neither memory nor Redis answers while the database does', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  await clock.advance(BOUND_MS + 200)
+  t.same(only.states, ['coherent', 'isolated'])
+  database.change([tagOf('a')], { a: 'new' })
+  only.redis.commands.length = 0
+  t.equal(await rows.read(only, 'a'), 'new: miss')
+  t.same(
+    only.redis.commands.filter((command) => command.startsWith('MGET')),
+    [],
+  )
+  only.journal.failure = undefined
+  await clock.advance(2_000)
+  t.equal(only.cache.state, 'coherent')
+  t.match(await rows.read(only, 'a'), /^new/)
 })
 
-t.test('when the database fails it answers from memory, and says so', async (t) => {
-  const { replica } = await startIsolated(t)
-  t.equal(words(await replica.cache.getOrLoad(a, failing)), 'old: stale-if-error in memory')
-  t.same((await replica.cache.getMany([a], failing)).map(words), ['old: stale-if-error in memory'])
-  await t.rejects(replica.cache.getOrLoad(entry('never read'), failing), /does not answer/)
-  await t.rejects(replica.cache.getMany([a, entry('never read')], failing), /does not answer/)
+t.test('with the database gone too memory answers, marked, for a limited time', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, options: { staleIfErrorMs: 10_000 } })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  await rows.read(only, 'token', { mayServeOnError: false })
+  only.journal.failure = new Error('gone')
+  rows.failure = new Error('no database')
+  await clock.advance(BOUND_MS + 200)
+  t.equal(await rows.read(only, 'a'), 'old: stale-if-error in memory')
+  await t.rejects(rows.read(only, 'token', { mayServeOnError: false }), /no database/, 'never for credentials')
+  await t.rejects(rows.read(only, 'never read'), /no database/)
+  await clock.advance(10_000)
+  await t.rejects(rows.read(only, 'a'), /no database/)
 })
 
-t.test('when the database hangs it waits at most H', async (t) => {
-  const { clock, replica, row } = await startIsolated(t)
-  row.hold()
-  const reading = replica.cache.getOrLoad(a, row.load)
+t.test('a database that hangs is waited for at most H before memory answers, marked', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  await clock.advance(BOUND_MS + 200)
+  rows.hold()
+  const [first, second] = [rows.read(only, 'a'), rows.read(only, 'a')]
+  await clock.advance(BOUND_MS + 10)
+  t.equal(await first, 'old: stale-if-error in memory')
+  t.equal(await second, 'old: stale-if-error in memory', 'who joined as well')
+  rows.release()
+  await drain()
+})
+
+t.test('a doubt that no tail can settle is settled by the database', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  await only.cache.write([tagOf('a')], async () => database.change([tagOf('a')], { a: 'new' }))
+  const reading = rows.read(only, 'a')
   await clock.advance(BOUND_MS)
-  t.equal(words(await reading), 'old: stale-if-error in memory')
-  row.release()
+  t.equal(await reading, 'new: miss')
 })
 
-t.test('it stops once the limit after the loss of the barrier is over', async (t) => {
-  const { clock, replica } = await startIsolated(t)
-  clock.stall(STALE_IF_ERROR_MS)
-  t.equal(words(await replica.cache.getOrLoad(a, failing)), 'old: stale-if-error in memory')
-  clock.stall(1)
-  await t.rejects(replica.cache.getOrLoad(a, failing), /does not answer/)
-})
-
-t.test('credentials are never answered that way', async (t) => {
-  const token = entry('token', { mayServeOnError: false })
-  const { replica } = await startIsolated(t, token)
-  await t.rejects(replica.cache.getOrLoad(token, failing), /does not answer/)
-})
-
-t.test('a replica that follows the journal does not hide a failing database', async (t) => {
-  const { members } = await startMemoryCluster(t)
-  await t.rejects(async () => members[0]?.cache.getOrLoad(a, failing), /does not answer/)
+t.test('a journal that can not be relied on is no journal, and the reason is told', async (t) => {
+  const { members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  only.journal.fault = 'a trigger is missing'
+  await clock.advance(BOUND_MS + 400)
+  t.equal(only.cache.state, 'isolated')
+  t.equal(only.cache.health().journal, 'unavailable')
+  only.journal.fault = undefined
+  await clock.advance(400)
+  t.equal(only.cache.state, 'coherent')
 })

@@ -1,119 +1,122 @@
 import t from 'tap'
-import { type Cluster, startCluster, startModelCluster, words } from '../../helpers/cache/cluster.js'
-import type { ModelRedisClient } from '../../helpers/cache/model-redis-client.js'
-import { entry, HeldLoader, LEASE_MS, text } from '../../helpers/cache/replica.js'
-import { startRedis } from '../../helpers/redis.js'
+import { drain } from '../../helpers/cache/fake-clock.js'
+import { entry, Rows, startWorld, tagOf, words } from '../../helpers/cache/replicas.js'
 
-const a = entry('a')
+const LEASE_MS = 500
+const options = { leaseMs: LEASE_MS }
 
-/** Time goes on in small steps until all of these have settled. */
-async function settled<T>(
-  cluster: Cluster<ModelRedisClient>,
-  readings: readonly Promise<T>[],
-  limitMs: number,
-): Promise<T[]> {
-  const all = Promise.all(readings)
-  const open = new Set([all])
-  void all.finally(() => open.clear())
-  for (let passed = 0; open.size > 0 && passed < limitMs; passed += 10) await cluster.clock.advance(10)
-  return all
-}
-
-t.test('a cold key read by 4 replicas, 250 times each: one load', async (t) => {
-  const cluster = await startModelCluster(t, { replicas: 4 })
-  const row = new HeldLoader('row')
-  row.hold()
-  const readings = cluster.members.flatMap(({ cache }) =>
-    Array.from({ length: 250 }, () => cache.getOrLoad(a, row.load)),
-  )
-  await row.underWay(1)
-  await cluster.clock.advance(50)
-  row.release()
-  const lookups = await settled(cluster, readings, LEASE_MS)
-  t.equal(row.count, 1)
-  t.ok(lookups.every((lookup) => lookup.document?.json === '"row"'))
-  for (const { cache } of cluster.members) t.equal(words(cache.peek(a)), 'row: hit in memory')
+t.test('who waits for another replica’s load takes what it left', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  rows.hold()
+  const reads = [rows.read(one, 'a'), rows.read(two, 'a')]
+  await clock.advance(50)
+  t.equal(rows.count, 1)
+  rows.release()
+  await clock.advance(200)
+  t.same(await Promise.all(reads), ['x: miss', 'x: hit in redis'])
+  t.equal(rows.count, 1)
 })
 
-t.test('the holder of the lease dies: another takes over when the lease ends, and nobody waits longer', async (t) => {
-  const cluster = await startModelCluster(t, { replicas: 3 })
-  const [dying, ...others] = cluster.members
-  if (dying === undefined) return
-  const lost = new HeldLoader('never')
-  lost.hold()
-  void dying.cache.getOrLoad(a, lost.load)
-  await lost.underWay(1)
-  dying.redis.kill()
-  const row = new HeldLoader('row')
-  const startedAt = cluster.clock.now()
-  const lookups = await settled(
-    cluster,
-    others.map(({ cache }) => cache.getOrLoad(a, row.load)),
-    2 * LEASE_MS,
-  )
+t.test('nobody waits longer than a lease, also when one is given anew again and again', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  rows.hold()
+  const first = rows.read(one, 'a')
+  await drain()
+  const second = rows.read(two, 'a')
+  // Whoever holds it, it does not come to an end.
+  for (let ms = 0; ms < LEASE_MS + 200; ms += 50) {
+    for (const name of [...one.redis.server.keys.keys()].filter((key) => key.includes(':l:')))
+      await one.redis.set(name, '', 'PX', LEASE_MS)
+    await clock.advance(50)
+  }
+  t.equal(rows.count, 2)
+  rows.release()
+  await Promise.all([first, second])
+})
+
+t.test('a load that fails gives its lease back: the next one does not wait', async (t) => {
+  const { database, members } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  rows.failure = new Error('no database')
+  await t.rejects(rows.read(one, 'a'), /no database/)
+  rows.failure = undefined
+  await drain()
+  t.equal(await rows.read(two, 'a'), 'nothing: miss')
+})
+
+t.test('a load that was kept leaves its lease: who was late finds the entry', async (t) => {
+  const { database, members, keys, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  // It has looked at Redis in vain, and asks for the lease only after the other one's load has ended.
+  two.redis.hold()
+  const late = rows.read(two, 'a')
+  await drain()
+  await rows.read(one, 'a')
+  two.redis.release()
+  await drain()
+  t.ok([...keys.keys.keys()].some((key) => key.includes(':l:')))
+  t.equal(rows.count, 1, 'the lease is taken')
+  await clock.advance(10)
+  t.equal(await late, 'x: hit in redis')
+  t.equal(rows.count, 1)
+})
+
+t.test('a lease is no longer than its entry is fresh: a refresh does not find that of the load before', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options, replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  const policy = { ttl: 100, grace: 10_000 }
+  await rows.read(only, 'a', policy)
+  await clock.advance(150)
+  t.equal(await rows.read(only, 'a', policy), 'x: stale in memory')
+  await drain()
+  t.equal(rows.count, 2)
+})
+
+t.test('a lease whose answer is lost is given back, and nobody waits for it', async (t) => {
+  const { database, members, clock, keys } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  one.redis.loseReplies(/^SET .*:l:/)
+  t.equal(await rows.read(one, 'a', { negativeTtl: 1 }), 'nothing: miss')
+  one.redis.loseReplies(undefined)
+  await clock.advance(5)
   t.same(
-    lookups.map((lookup) => lookup.document?.json),
-    ['"row"', '"row"'],
+    [...keys.keys.keys()].filter((key) => key.includes(':l:')),
+    [],
   )
-  t.equal(row.count, 1)
-  t.ok(cluster.clock.now() - startedAt <= LEASE_MS + 200, `${cluster.clock.now() - startedAt} ms`)
+  t.equal(await rows.read(two, 'a'), 'nothing: miss')
 })
 
-t.test('who has looked before another replica stored its load, and begins after that, loads nothing', async (t) => {
-  const server = await startRedis()
-  t.teardown(() => server.stop())
-  const cluster = await startCluster(t, server, { replicas: 2 })
-  const [first, late] = cluster.members
-  if (first === undefined || late === undefined) return
-  const row = new HeldLoader('row')
-  const begin = late.redis.holdRequest('BEGIN')
-  const reading = late.cache.getOrLoad(a, row.load)
-  await begin.caught
-  t.equal(words(await first.cache.getOrLoad(a, row.load)), 'row: miss')
-  begin.release()
-  t.equal(words(await reading), 'row: hit in redis')
-  t.equal(row.count, 1)
-  t.equal(late.redis.count('FILL') + late.redis.count('RELEASE'), 0, 'and holds no lease')
-
-  row.row = text('new')
-  await cluster.commit(row, 'new')
-  await late.cache.invalidate(a.tags)
-  t.equal(words(await late.cache.getOrLoad(a, row.load)), 'new: miss')
+t.test('who can not judge the entry that is there does not wait for a load by who can', async (t) => {
+  const { database, members, join } = await startWorld(t, { options, replicas: 1 })
+  const old = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  await rows.read(old, 'a')
+  database.change([tagOf('other')])
+  const starting = await join()
+  t.equal(await rows.read(starting, 'a'), 'x: miss', 'at once, although the lease of the first load is still there')
 })
 
-t.test('a load that fails gives its lease back at once', async (t) => {
-  const cluster = await startModelCluster(t, { replicas: 2 })
-  const [first, second] = cluster.members
-  await t.rejects(async () => first?.cache.getOrLoad(a, () => Promise.reject(new Error('no database'))), /no database/)
-  const row = new HeldLoader('row')
-  t.equal(words(await second?.cache.getOrLoad(a, row.load)), 'row: miss')
-})
-
-t.test('a reader that waited a whole lease loads by itself', async (t) => {
-  const cluster = await startModelCluster(t, { replicas: 2 })
-  const [slow, waiting] = cluster.members
-  if (slow === undefined || waiting === undefined) return
-  const row = new HeldLoader('row')
-  row.hold()
-  void slow.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  const own = new HeldLoader('own')
-  const [lookup] = await settled(cluster, [waiting.cache.getOrLoad(a, own.load)], 2 * LEASE_MS)
-  t.equal(words(lookup), 'own: miss')
-  row.release()
-})
-
-t.test('a read that takes over from a detached load of its own replica does not wait for its lease', async (t) => {
-  const cluster = await startModelCluster(t)
-  const [replica] = cluster.members
-  if (replica === undefined) return
-  const row = new HeldLoader('old')
-  row.hold()
-  void replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  await cluster.commit(row, 'new')
-  await cluster.clock.advance(0)
-  const fresh = new HeldLoader('new')
-  t.equal(words(await replica.cache.getOrLoad(a, fresh.load)), 'new: miss')
-  row.release()
+t.test('who knows that something the entry refers to has changed does not wait for the load before', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const { key, ...plain } = entry('a')
+  const referring = { ...plain, tagsOf: () => ['u/things/referred'] }
+  await one.cache.getOrLoad(key, referring, async () => 'old')
+  one.journal.isDeaf = true
+  database.change(['u/things/referred'])
+  await clock.advance(340)
+  const lookup = await two.cache.getOrLoad(key, referring, async () => 'new')
+  t.equal(words(lookup), 'new: miss')
 })

@@ -1,9 +1,10 @@
 import t from 'tap'
-import { Document, type Lookup } from '../../../services/cache/index.js'
+import type { Lookup } from '../../../services/cache/index.js'
 import { combinedLookup } from '../../../services/catalogue/combined-lookup.js'
+import { Document } from '../../../services/documents/document.js'
 
-const HIT: Lookup = {
-  document: new Document('{"n":1}', '"1"'),
+const HIT: Lookup<Document> = {
+  value: new Document('{"n":1}', '"1"'),
   outcome: 'hit',
   tier: 'memory',
   ttlMs: 500,
@@ -11,12 +12,12 @@ const HIT: Lookup = {
   stored: false,
   collapsed: false,
 }
-const MISS: Lookup = { ...HIT, outcome: 'miss', tier: undefined, ttlMs: 900, ageMs: 0, stored: true }
+const MISS: Lookup<Document> = { ...HIT, outcome: 'miss', tier: undefined, ttlMs: 900, ageMs: 0, stored: true }
 
 t.test('several documents are one page in their order, without those that are not there', async (t) => {
-  const second = { ...HIT, document: new Document('{"n":2}', '"2"') }
-  const { document } = combinedLookup([HIT, { ...HIT, document: undefined }, second])
-  t.equal(document?.json, '{"items":[{"n":1},{"n":2}],"next_cursor":null}')
+  const second = { ...HIT, value: new Document('{"n":2}', '"2"') }
+  const { value } = combinedLookup([HIT, { ...HIT, value: undefined }, second])
+  t.equal(value?.json, '{"items":[{"n":1},{"n":2}],"next_cursor":null}')
 })
 
 t.test('what is said of it is true of each: the worst outcome and the least time left', async (t) => {

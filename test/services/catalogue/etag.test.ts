@@ -1,5 +1,5 @@
 import t from 'tap'
-import { gzipEtag } from '../../../services/cache/compressed-copy.js'
+import { gzipEtag } from '../../../services/documents/compressed-copy.js'
 import { allowedVersions, rowEtag, textEtag } from '../../../services/catalogue/etag.js'
 
 t.test('no header and a star allow any version', async (t) => {

@@ -1,3 +1,4 @@
+import { cachedTables } from '../../../services/cache-map.js'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -32,7 +33,7 @@ t.test('what was committed is there after a restart', async (t) => {
 t.test('an empty folder becomes a database, and two migrations at the same time both succeed', async (t) => {
   const dataDir = join(temporaryDirectory(), 'made', 'on demand')
   const database = await openDatabase({ dataDir })
-  const [first, second] = await Promise.all([migrate(database), migrate(database)])
+  const [first, second] = await Promise.all([migrate(database, cachedTables), migrate(database, cachedTables)])
   t.same([...first, ...second], ['1.catalogue', '2.cache-journal'])
   await database.close()
 })

@@ -1,3 +1,4 @@
+import { cachedTables } from '../../../services/cache-map.js'
 import t from 'tap'
 import {
   DatabaseUnavailableError,
@@ -21,14 +22,14 @@ t.test('PostgreSQL keeps the promises of the seam', async (t) => {
   const statementNames: string[] = []
   const database = await open({ url: await server.createDatabase(), onQuery: (name) => statementNames.push(name) })
   t.teardown(() => database.close())
-  await migrate(database)
+  await migrate(database, cachedTables)
   await conforms(t, { kind: 'postgres', database, statementNames })
 })
 
 t.test('of two processes that migrate an empty database at the same time, one does and both succeed', async (t) => {
   const url = await server.createDatabase()
   const databases = await Promise.all([open({ url }), open({ url })])
-  const ran = await Promise.all(databases.map((database) => migrate(database)))
+  const ran = await Promise.all(databases.map((database) => migrate(database, cachedTables)))
   t.same(ran.flat(), ['1.catalogue', '2.cache-journal'])
   for (const database of databases) await database.close()
 })
@@ -36,7 +37,7 @@ t.test('of two processes that migrate an empty database at the same time, one do
 t.test('a migration that fails leaves nothing of its transaction', async (t) => {
   const database = await open({ url: await server.createDatabase() })
   await query(database, 'create table mockups (id integer)')
-  await t.rejects(migrate(database), { code: '42P07' })
+  await t.rejects(migrate(database, cachedTables), { code: '42P07' })
   t.same(await query(database, `select 1 from pg_tables where tablename in ('users', 'schema_migrations')`), [])
   await database.close()
 })
@@ -53,7 +54,7 @@ t.test('nobody listens at the address: unavailable, for queries, transactions, s
     database.listen('room', () => {}),
     DatabaseUnavailableError,
   )
-  await t.rejects(migrate(database), DatabaseUnavailableError)
+  await t.rejects(migrate(database, cachedTables), DatabaseUnavailableError)
   await database.close()
 })
 

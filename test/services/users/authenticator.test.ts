@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Document, type Lookup, type Outcome } from '../../../services/cache/index.js'
+import type { Lookup, Outcome } from '../../../services/cache/index.js'
+import { Document } from '../../../services/documents/document.js'
 import { Authenticator } from '../../../services/users/authenticator.js'
 import { tokenHash, tokenText } from '../../../services/users/token-text.js'
 
@@ -8,9 +9,9 @@ const TEXT = tokenText(USER_ID, new Uint8Array(32))
 const KNOWN = { id: 't', expires_at_ms: 1_000 }
 const ACTIVE = { id: USER_ID, role: 'owner', is_active: true }
 
-function lookup(content: object | undefined, outcome: Outcome = 'hit'): Lookup {
-  const document = content && new Document(JSON.stringify(content), '"1"')
-  return { document, outcome, tier: 'memory', ttlMs: 1, ageMs: 1, stored: false, collapsed: false }
+function lookup(content: object | undefined, outcome: Outcome = 'hit'): Lookup<Document> {
+  const value = content && new Document(JSON.stringify(content), '"1"')
+  return { value, outcome, tier: 'memory', ttlMs: 1, ageMs: 1, stored: false, collapsed: false }
 }
 
 /** An authenticator whose lookups answer `found`, at a time that a test moves. */
@@ -27,9 +28,9 @@ function setUp() {
     },
     users: { get: async () => found.profile },
     cache: {
-      peek({ key }) {
+      peek<Value>(key: string) {
         if (!found.isInMemory) return undefined
-        return key.endsWith('/profile') ? found.profile : found.token
+        return (key.endsWith('/profile') ? found.profile : found.token) as Lookup<Value>
       },
     },
     wallMs: () => clock.ms,

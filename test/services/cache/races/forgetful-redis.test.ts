@@ -1,85 +1,89 @@
-import { Redis } from 'ioredis'
 import t from 'tap'
-import { startCluster, verdicts, words, write } from '../../../helpers/cache/cluster.js'
-import { entry, HeldLoader, tagOf } from '../../../helpers/cache/replica.js'
-import { until } from '../../../helpers/deadline.js'
-import { startRedis } from '../../../helpers/redis.js'
+import { drain } from '../../../helpers/cache/fake-clock.js'
+import { Rows, startWorld, tagOf, write } from '../../../helpers/cache/replicas.js'
 
-const server = await startRedis()
-const direct = new Redis(server.url, { retryStrategy: () => 20 })
-direct.on('error', () => {})
-t.teardown(async () => {
-  direct.disconnect()
-  await server.stop()
+t.test('an old copy that is put back is judged like everything else', async (t) => {
+  const { database, members, clock, keys } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  database.rows.set('b', 'same')
+  await rows.read(writer, 'a')
+  await rows.read(writer, 'b')
+  const dump = keys.save()
+  await write(writer, database, 'a', 'new')
+  await clock.advance(334)
+  keys.keys = dump
+  t.equal(await rows.read(reader, 'a'), 'new: miss')
+  t.equal(await rows.read(reader, 'b'), 'same: hit in redis', 'what has not changed since is as good as ever')
 })
 
-const a = entry('a')
-
-async function startWarm(t: Parameters<typeof startCluster>[0], value = 'old') {
-  const cluster = await startCluster(t, server, { replicas: 2 })
-  cluster.network.hold(/notification → replica 2/)
-  const [writer, reader] = cluster.members
-  if (writer === undefined || reader === undefined) throw new Error('two replicas')
-  const row = new HeldLoader(value)
-  await writer.cache.getOrLoad(a, row.load)
-  return { cluster, writer, reader, row }
-}
-
-t.test('an entry whose tag was evicted is a miss', async (t) => {
-  const { cluster, reader, row } = await startWarm(t)
-  const [key = ''] = await direct.keys(`*:${cluster.journal.identity.id}:*:tag:${tagOf('a')}`)
-  await direct.del(key)
-  await cluster.commit(row, 'new')
-  await direct.del(key)
-  t.equal(words(await reader.cache.get(a)), 'nothing')
-  t.equal((await verdicts(reader, a)).redis, 'not served: a tag has moved on')
-  t.equal(words(await reader.cache.getOrLoad(a, row.load)), 'new: miss')
-  t.equal(row.count, 2)
+t.test('a replica that starts late does not take from Redis what it can not judge', async (t) => {
+  const { database, members, clock, join } = await startWorld(t)
+  const writer = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(writer, 'a')
+  database.change([tagOf('a')], { a: 'new' })
+  const starting = await join()
+  t.equal(await rows.read(starting, 'a'), 'new: miss', 'there is no mark: its knowledge begins now')
+  await clock.advance(334)
 })
 
-t.test('an emptied Redis: misses, and a load under way is refused', async (t) => {
-  const { writer, reader, row } = await startWarm(t)
-  row.hold()
-  const reading = reader.cache.getOrLoad(entry('b'), row.load)
-  await row.underWay(1)
-  await direct.flushall()
-  row.land()
-  await row.underWay(1)
-  row.release()
-  t.equal(words(await reading), 'old: miss')
-  t.equal(row.count, 3)
-  t.equal(words(await writer.cache.getOrLoad(a, row.load)), 'old: hit in memory')
-  t.equal(words(await reader.cache.getOrLoad(a, row.load)), 'old: miss')
+t.test('one that starts at a mark takes what covers the mark and has not changed since', async (t) => {
+  const { database, members, clock, join } = await startWorld(t)
+  const writer = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'a')
+  database.rows.set('b', 'old')
+  database.mark()
+  await rows.read(writer, 'a')
+  await rows.read(writer, 'b')
+  database.change([tagOf('b')], { b: 'new' })
+  database.change([tagOf('c')], { c: 'c' })
+  await clock.advance(334)
+  const starting = await join()
+  t.equal(await rows.read(starting, 'a'), 'a: hit in redis')
+  t.equal(await rows.read(starting, 'b'), 'new: miss')
 })
 
-t.test(
-  'Redis comes back with an old copy: it is not read before a resync, and nothing old is valid after',
-  async (t) => {
-    const { cluster, writer, reader, row } = await startWarm(t)
-    await direct.save()
-    await write(writer, row, 'new')
-    t.equal(words(await reader.cache.getOrLoad(a, row.load)), 'new: miss')
-    cluster.network.hold(/resync|notification → replica 2/)
-    await server.kill()
-    await server.restart()
-    await until(async () => (await direct.dbsize()) > 0, { describe: 'Redis has its old copy' })
-    await until(() => reader.redis.status === 'ready' && writer.redis.status === 'ready', {
-      describe: 'both are connected',
-    })
-    t.equal(reader.cache.state, 'memory-only')
-    const third = entry('a', { domain: 'of a replica that has forgotten what it heard' })
-    t.equal(words(await writer.cache.getOrLoad(third, row.load)), 'new: miss')
-    cluster.network.release()
-    for (const { cache } of cluster.members) await until(() => cache.state === 'coherent', { describe: 'the resync' })
-    const restarted = await cluster.add()
-    t.equal(words(await restarted.cache.getOrLoad(a, row.load)), 'new: miss')
-  },
-)
+t.test('more changes than are read at once make everything before unknown', async (t) => {
+  const { database, members, clock } = await startWorld(t, { mostTags: 10 })
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'a')
+  await rows.read(reader, 'a')
+  for (let n = 0; n < 11; n++) database.change([tagOf(`other-${n}`)])
+  await clock.advance(334)
+  t.equal(await rows.read(reader, 'a'), 'a: miss', 'neither memory nor Redis can be judged')
+  t.equal(await rows.read(writer, 'a'), 'a: hit in redis', 'what was loaded since can')
+})
 
-t.test('entries made over another database are not read', async (t) => {
-  const { writer, row } = await startWarm(t, 'first-database')
-  t.equal(words(await writer.cache.getOrLoad(a, row.load)), 'first-database: hit in memory')
-  const other = await startWarm(t, 'other-database')
-  t.equal(other.row.count, 1)
-  t.equal(words(await other.reader.cache.getOrLoad(a, other.row.load)), 'other-database: hit in redis')
+t.test('garbage under the key of an entry is a miss, and is overwritten', async (t) => {
+  const { database, members, keys } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'a')
+  await rows.read(only, 'a')
+  const name = [...keys.keys.keys()].find((key) => key.includes(':e:')) ?? ''
+  for (const value of ['', 'x', '\n', '1 2 3', '1 1 1 1:1: x\n{}', 'zzz 1 1 5:9:99\n"x"', '1 1 1 :\n"x"']) {
+    await only.cache.clear()
+    keys.keys.set(name, { value, expiresAt: Number.POSITIVE_INFINITY })
+    t.equal(await rows.read(only, 'a'), 'a: miss', JSON.stringify(value))
+    t.not(keys.keys.get(name)?.value, value)
+  }
+})
+
+t.test('entries of another identity have other names', async (t) => {
+  const { database, members, clock, keys } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'taken back')
+  await rows.read(only, 'a')
+  const before = new Set(keys.keys.keys())
+  database.goBackTo(0, new Map([['a', 'restored']]))
+  await clock.advance(334)
+  await drain()
+  t.equal(await rows.read(only, 'a'), 'restored: miss')
+  t.ok([...keys.keys.keys()].some((key) => key.includes(':e:') && !before.has(key)))
 })

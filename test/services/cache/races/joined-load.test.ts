@@ -1,90 +1,78 @@
 import t from 'tap'
-import { startMemoryCluster, verdicts, words, write } from '../../../helpers/cache/cluster.js'
-import { BOUND_MS, entry, HeldLoader, tagOf } from '../../../helpers/cache/replica.js'
+import { drain } from '../../../helpers/cache/fake-clock.js'
+import { Rows, startWorld, write } from '../../../helpers/cache/replicas.js'
 
-const a = entry('a')
-
-async function startHeld(t: Parameters<typeof startMemoryCluster>[0], engine = {}) {
-  const cluster = await startMemoryCluster(t, { engine })
-  const [replica] = cluster.members
-  if (replica === undefined) throw new Error('one replica')
-  const row = new HeldLoader('old')
-  row.hold()
-  return { cluster, replica, row }
-}
-
-t.test('reads that miss together share one load', async (t) => {
-  const { replica, row } = await startHeld(t)
-  const readings = Array.from({ length: 100 }, () => replica.cache.getOrLoad(a, row.load))
-  await row.underWay(1)
-  row.release()
-  const lookups = await Promise.all(readings)
-  t.equal(row.count, 1)
-  t.equal(lookups.filter(({ collapsed }) => collapsed).length, 99)
+t.test('a read that begins after a write was acknowledged here does not join a load from before it', async (t) => {
+  const { database, members } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  rows.hold()
+  const early = rows.read(only, 'a')
+  await drain()
+  await write(only, database, 'a', 'new')
+  const late = rows.read(only, 'a')
+  await drain()
+  rows.release()
+  t.equal(await late, 'new: miss')
+  t.equal(await early, 'old: miss', 'who was there before has what it asked for')
+  t.equal(rows.count, 2)
 })
 
-t.test('a read that starts after a write was heard of does not join a load that started before it', async (t) => {
-  const { replica, row } = await startHeld(t)
-  const early = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  await write(replica, row, 'new')
-  const late = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(2)
-  row.release()
-  t.same([words(await early), words(await late)], ['old: miss', 'new: miss'])
-  t.equal(row.count, 2)
-  t.equal(words(await replica.cache.getOrLoad(a, row.load)), 'new: hit in memory')
+t.test('who joined a load that a write has overtaken reads once more, all of them together', async (t) => {
+  const { database, members, clock } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  rows.hold()
+  const readings = Array.from({ length: 250 }, () => rows.read(reader, 'a'))
+  await drain()
+  await write(writer, database, 'a', 'new')
+  await clock.advance(334)
+  rows.release()
+  const answers = await Promise.all(readings)
+  t.equal(answers[0], 'old: miss')
+  t.same(new Set(answers.slice(1)), new Set(['new: miss']))
+  t.equal(rows.count, 2)
 })
 
-t.test('the earlier load landing last does not replace what the later one kept', async (t) => {
-  const { replica, row } = await startHeld(t)
-  const early = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  await write(replica, row, 'new')
-  const fresh = new HeldLoader('new')
-  t.equal(words(await replica.cache.getOrLoad(a, fresh.load)), 'new: miss')
-  row.release()
-  t.equal(words(await early), 'old: miss')
-  t.equal(words(await replica.cache.getOrLoad(a, fresh.load)), 'new: hit in memory')
+t.test('a reader that has joined twice takes what it gets: it began before that load', async (t) => {
+  const { database, members, clock } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  rows.hold()
+  const readings = [rows.read(reader, 'a'), rows.read(reader, 'a')]
+  await drain()
+  await write(writer, database, 'a', 'newer')
+  await clock.advance(334)
+  rows.release()
+  rows.hold()
+  await drain()
+  await write(writer, database, 'a', 'newest')
+  await clock.advance(334)
+  rows.release()
+  t.same(await Promise.all(readings), ['nothing: miss', 'newer: miss'])
+  t.equal(rows.count, 2)
 })
 
-t.test('a clear during a load detaches it too', async (t) => {
-  const { replica, row } = await startHeld(t)
-  const early = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  row.row = new HeldLoader('new').row
-  await replica.cache.clear()
-  const late = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(2)
-  row.land()
-  t.equal(words(await early), 'old: miss')
-  t.equal((await verdicts(replica, a)).memory, 'not in memory')
-  row.release()
-  t.equal(words(await late), 'new: miss')
-})
-
-t.test('with the journal lost, no read joins a load older than H', async (t) => {
-  const { cluster, replica, row } = await startHeld(t)
-  cluster.network.hold(/→ replica 1/)
-  const early = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  await cluster.commit(row, 'new')
-  cluster.clock.stall(BOUND_MS)
-  const late = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(2)
-  row.release()
-  t.same([words(await early), words(await late)], ['old: miss', 'new: miss'])
-})
-
-t.test('a running load hears of its tag even when all other entries of that tag have gone', async (t) => {
-  const { replica, row } = await startHeld(t, { maxItems: 1 })
-  const neighbour = { ...entry('neighbour'), tags: a.tags }
-  await replica.cache.getOrLoad(neighbour, new HeldLoader('neighbour').load)
-  const early = replica.cache.getOrLoad(a, row.load)
-  await row.underWay(1)
-  await replica.cache.getOrLoad({ ...entry('other'), tags: [tagOf('other')] }, new HeldLoader('other').load)
-  await write(replica, row, 'new')
-  row.release()
-  t.equal(words(await early), 'old: miss')
-  t.equal(words(await replica.cache.getOrLoad(a, row.load)), 'new: miss')
+t.test('without the journal a load is joined for H, and not once a write here has put it in doubt', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, hasRedis: false })
+  const only = members[0]!
+  const rows = new Rows(database)
+  only.journal.failure = new Error('gone')
+  await clock.advance(1_100)
+  t.equal(only.cache.state, 'isolated')
+  rows.hold()
+  const first = rows.read(only, 'a')
+  await drain()
+  const joined = rows.read(only, 'a')
+  await drain()
+  t.equal(rows.count, 1)
+  await write(only, database, 'a', 'new')
+  const late = rows.read(only, 'a')
+  await drain()
+  t.equal(rows.count, 2)
+  rows.release()
+  t.match(await late, 'new')
+  await Promise.all([first, joined])
 })

@@ -1,125 +1,124 @@
-import type { Clock, Lookup, RaisedTag } from '../../../../services/cache/index.js'
+import type { Clock, EntryOptions, Lookup } from '../../../../services/cache/index.js'
 
-/** What the service stores: two rows, and a list whose value is the sum of theirs. A value is the row's version, 0 for "no such row". */
-export const KEYS = ['a', 'b', 'list'] as const
+/** Two rows, a list of both, and an entry that shows row `a` without its reader knowing before the load. */
+export const KEYS = ['a', 'b', 'list', 'shows a'] as const
 export type Key = (typeof KEYS)[number]
-export type Values = Readonly<Record<Key, number>>
+export type Row = 'a' | 'b'
 
-/** A read as it began: what it may not be older than. */
+/** What a write of a row raises. */
+export function tagsOf(row: Row): readonly string[] {
+  return [`u/${row}`, 'u/rows']
+}
+
+const TAGS: Readonly<Record<Key, readonly string[]>> = {
+  a: ['u/a', 'u/all'],
+  b: ['u/b', 'u/all'],
+  list: ['u/rows', 'u/all'],
+  'shows a': ['u/shows', 'u/all'],
+}
+
+const SHOWN_BY: Readonly<Record<Row, readonly Key[]>> = { a: ['a', 'list', 'shows a'], b: ['b', 'list'] }
+
+const POLICY = { domain: 'rows', ttl: 3_000, grace: 1_000, negativeTtl: 1_500 }
+
+/** Row `b` is never answered on error. */
+export function optionsOf(key: Key): EntryOptions<string> {
+  const showing = key === 'shows a' ? { tagsOf: () => ['u/a'] } : {}
+  return { ...POLICY, tags: TAGS[key], mayServeOnError: key !== 'b', ...showing }
+}
+
+/** What a load of `key` finds in these rows. */
+export function valueIn(rows: ReadonlyMap<string, string>, key: Key): string | undefined {
+  return key === 'list' ? `${rows.get('a') ?? '-'} ${rows.get('b') ?? '-'}` : rows.get(key === 'b' ? 'b' : 'a')
+}
+
+/** A read as it began. */
 export interface Began {
   readonly key: Key
   readonly replica: string
   readonly at: number
-  readonly redisFloor: number
-  readonly redisLosses: number
+  /** Of what its replica had acknowledged by then, or the version that it waited for: the answer may not be from before. */
+  readonly acknowledged: number
 }
 
-/** Knows every commit and every raise, and judges every answer. Broken promises are kept in words. */
+/** What a key's value became, when. */
+interface Change {
+  readonly at: number
+  readonly value: string | undefined
+}
+
+/** Knows every value that a key has had, in order, and judges every answer. Broken promises are kept in words. */
 export class Ledger {
   readonly broken: string[] = []
   readonly #clock: Clock
   readonly #boundMs: number
   readonly #staleIfErrorMs: number
-  #rows = { a: 0, b: 0 }
-  #isDatabaseBlameless = true
-  #redisLosses = 0
-  /** Per key: the value that every commit of one of its tags left, with its moment. */
-  readonly #commits: Record<Key, { at: number; value: number }[]> = { a: [], b: [], list: [] }
-  readonly #valuesAt = new Map<string, Values>()
-  #redisFloor: Values = { a: 0, b: 0, list: 0 }
+  readonly #changes: Record<Key, Change[]>
+  /** By replica and key: the place of the last change that it acknowledged. */
+  readonly #acknowledged = new Map<string, number>()
 
   constructor(options: { clock: Clock; boundMs: number; staleIfErrorMs: number }) {
     this.#clock = options.clock
     this.#boundMs = options.boundMs
     this.#staleIfErrorMs = options.staleIfErrorMs
+    const beginning = (key: Key): Change[] => [{ at: Number.NEGATIVE_INFINITY, value: valueIn(new Map(), key) }]
+    this.#changes = { a: beginning('a'), b: beginning('b'), list: beginning('list'), 'shows a': beginning('shows a') }
   }
 
-  get values(): Values {
-    return { ...this.#rows, list: this.#rows.a + this.#rows.b }
-  }
-
-  change(row: 'a' | 'b'): void {
-    this.#rows = { ...this.#rows, [row]: this.#rows[row] + 1 }
-  }
-
-  /** A transaction has committed with these tags; the rows have been changed, those behind a clear past the cache. */
-  committed(raised: readonly RaisedTag[]): void {
-    if (raised.some(({ tag }) => tag === '*')) this.#rows = { a: this.#rows.a + 1, b: this.#rows.b + 1 }
-    const { values } = this
-    for (const { tag, version } of raised) {
-      this.#valuesAt.set(`${tag}=${version}`, values)
-      for (const key of KEYS) {
-        if (tag === '*' || TAGS[key].includes(tag))
-          this.#commits[key].push({ at: this.#clock.now(), value: values[key] })
-      }
+  /** A transaction has committed, or the database has gone back: these are the rows now. */
+  changed(rows: ReadonlyMap<string, string>): void {
+    for (const key of KEYS) {
+      const value = valueIn(rows, key)
+      if (value !== this.#changes[key].at(-1)?.value) this.#changes[key].push({ at: this.#clock.now(), value })
     }
   }
 
-  /** Redis has run a raise of this tag. */
-  raisedInRedis(tag: string, version: number): void {
-    const values = this.#valuesAt.get(`${tag}=${version}`)
-    if (values === undefined) return
-    const floor = { ...this.#redisFloor }
-    for (const key of KEYS) if (TAGS[key].includes(tag)) floor[key] = Math.max(floor[key], values[key])
-    this.#redisFloor = floor
+  /** How far each key has come. */
+  places(): Readonly<Record<Key, number>> {
+    const place = (key: Key): number => this.#changes[key].length - 1
+    return { a: place('a'), b: place('b'), list: place('list'), 'shows a': place('shows a') }
   }
 
-  get redisFloor(): Values {
-    return this.#redisFloor
-  }
-
-  /** Redis went back to an older copy, which had these raises. */
-  redisWentBack(floor: Values): void {
-    this.#redisFloor = floor
-    this.#redisLosses += 1
-  }
-
-  databaseStopped(): void {
-    this.#isDatabaseBlameless = false
-  }
-
-  begin(key: Key, replica: string): Began {
-    return { key, replica, at: this.#clock.now(), redisFloor: this.#redisFloor[key], redisLosses: this.#redisLosses }
-  }
-
-  answered(began: Began, lookup: Lookup): void {
-    const value = valueOf(lookup)
-    const { key, replica } = began
-    const isMarked = lookup.outcome === 'stale-if-error'
-    const since = isMarked ? this.#clock.now() - this.#staleIfErrorMs : began.at
-    const floor = this.#floorAt(key, since - this.#boundMs)
-    const answer = `${replica} answered ${key} = ${value} (${lookup.outcome}, ${lookup.tier ?? 'database'})`
-    if (value < floor) {
-      this.broken.push(
-        `${answer}, but ${floor} had been committed more than H before ${isMarked ? 'the limit' : 'the read began'}`,
-      )
+  /** What `replica` answers from now on of what shows `row` may be no older. */
+  acknowledged(replica: string, row: Row, places: Readonly<Record<Key, number>>): void {
+    for (const key of SHOWN_BY[row]) {
+      const name = `${replica} ${key}`
+      this.#acknowledged.set(name, Math.max(this.#acknowledged.get(name) ?? 0, places[key]))
     }
-    if (isMarked && key === 'b') this.broken.push(`${answer}, which may never be served on error`)
-    if (lookup.tier !== 'redis' || began.redisLosses !== this.#redisLosses || value >= began.redisFloor) return
-    this.broken.push(`${answer}, but Redis had run the raise of ${began.redisFloor} before the read began`)
   }
 
-  failed(began: Began, error: unknown): void {
-    if (!this.#isDatabaseBlameless) return
-    this.broken.push(
-      `${began.replica} failed to read ${began.key}: ${error instanceof Error ? error.message : String(error)}`,
-    )
+  /** A process that was started anew has acknowledged nothing; what a crash took back was acknowledged in vain. */
+  forget(replica?: string): void {
+    for (const name of this.#acknowledged.keys()) if (name.startsWith(replica ?? '')) this.#acknowledged.delete(name)
   }
 
-  #floorAt(key: Key, moment: number): number {
-    let floor = 0
-    for (const { at, value } of this.#commits[key]) if (at <= moment) floor = Math.max(floor, value)
-    return floor
+  begin(key: Key, replica: string, waitedFor = 0): Began {
+    const acknowledged = Math.max(waitedFor, this.#acknowledged.get(`${replica} ${key}`) ?? 0)
+    return { key, replica, at: this.#clock.now(), acknowledged }
+  }
+
+  answered({ key, replica, at, acknowledged }: Began, { value, outcome, tier }: Lookup<string>): void {
+    const changes = this.#changes[key]
+    const place = changes.findLastIndex((change) => change.value === value)
+    const answer = `${replica} answered ${key} = ${value ?? 'nothing'} (${outcome}, ${tier ?? 'database'})`
+    if (place < 0) this.broken.push(`${answer}, which it has never been`)
+    const isMarked = outcome === 'stale-if-error'
+    const since = isMarked ? this.#clock.now() - this.#staleIfErrorMs : at
+    const floor = changes.findLastIndex((change) => change.at <= since - this.#boundMs)
+    const wanted = changes[floor]?.value ?? 'nothing'
+    if (place < floor) this.broken.push(`${answer}, but ${wanted} had been committed more than H before`)
+    if (isMarked && key === 'b') this.broken.push(`${answer}, which may never be answered on error`)
+    if (!isMarked && place < acknowledged) {
+      this.broken.push(`${answer}, but it had acknowledged ${changes[acknowledged]?.value ?? 'nothing'} before`)
+    }
+  }
+
+  /** A read may fail with what the database says, and with nothing else. */
+  failed({ key, replica }: Began, error: unknown): void {
+    if (error instanceof NoAnswer) return
+    this.broken.push(`${replica} failed to read ${key}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
-/** The tags of each entry; a write of a row raises its own and the list's. One row is named by its tag. */
-export const TAGS: Readonly<Record<Key, readonly string[]>> = {
-  a: ['u/tag-a', 'u/owner'],
-  b: ['u/b', 'u/owner'],
-  list: ['u/tag-list', 'u/owner'],
-}
-
-export function valueOf({ document }: Lookup): number {
-  return document === undefined ? 0 : document.parse<number>()
-}
+/** The database, or Redis, does not answer. */
+export class NoAnswer extends Error {}

@@ -1,243 +1,193 @@
 import {
-  Document,
-  type EntryAddress,
+  type Clock,
+  type EntryOptions,
   type Lookup,
-  openTieredCache,
+  openCache,
   type TieredCache,
 } from '../../../../services/cache/index.js'
-import { ProcessClock } from '../../../helpers/cache/fake-clock.js'
-import type { ModelJournalStore, ModelTransaction } from '../../../helpers/cache/model-journal.js'
-import { ModelRedisClient } from '../../../helpers/cache/model-redis-client.js'
-import type { Network } from '../../../helpers/cache/network.js'
-import { type Began, type Key, TAGS } from './ledger.js'
+import { MemoryRedis } from '../../../helpers/cache/memory-redis.js'
+import { ModelJournal } from '../../../helpers/cache/model-database.js'
+import { type Key, NoAnswer, optionsOf, type Row, tagsOf, valueIn } from './ledger.js'
 import type { World } from './world.js'
 
 export const BOUND_MS = 1_000
 export const STALE_IF_ERROR_MS = 3_000
 const LEASE_MS = 600
-const COMMAND_MS = 100
-const RECONNECT_MS = 30
-const TTL_MS = 3_000
-const GRACE_MS = 1_000
-const LIFETIME_MS = TTL_MS + GRACE_MS
+/** What a client waits for at most, one way. */
+const REDIS_LIMIT_MS = 60
+const QUERY_LIMIT_MS = 1_200
+/** Few, so that memory makes room. */
+const MAX_ITEMS = 3
+const LIFETIME_MS = 5_000
 
 /** How a write ends. */
-export type Fate = 'acknowledged' | 'crash' | 'rolled back'
+export type Fate = 'acknowledged' | 'answer lost' | 'rolled back'
 
-export function addressOf(key: Key): EntryAddress {
-  const mayServeOnError = key !== 'b'
-  const policy = { domain: 'rows', ttlMs: TTL_MS, graceMs: GRACE_MS, negativeTtlMs: 1_500, mayServeOnError }
-  return { key: `u/${key}`, tags: TAGS[key], policy }
-}
-
-/** One replica: a process with the real engine, its clock, its connections, and the requests it is answering. */
+/** One replica: the real engine, its connections, and the requests it is answering. */
 export class Process {
   readonly name: string
-  readonly clock: ProcessClock
-  readonly store: ModelJournalStore
-  readonly redis: ModelRedisClient
+  readonly journal: ModelJournal
+  readonly redis: MemoryRedis
   /** `undefined` until it has started. */
   cache: TieredCache | undefined
-  isPaused = false
-  #heldUp: RegExp | undefined
   isDead = false
   /** Requests not answered yet, in words. */
   readonly underWay = new Set<string>()
+  /** For a read on whatever replica that must not be older than this one's last write. */
+  lastWrite:
+    { readonly identity: string; readonly transaction: number; readonly places: Record<Key, number> } | undefined
   readonly #world: World
-  #missed: { readonly label: string; readonly arrive: () => void }[] = []
+  readonly #clock: Clock
 
   constructor(world: World, name: string, wallSkewMs: number) {
     this.#world = world
     this.name = name
-    this.clock = new ProcessClock(world.clock, { wallSkewMs })
-    const network = this.#network()
-    this.store = world.journal.store({ network, name, tailLimit: { clock: this.clock, ms: BOUND_MS } })
-    const { clock } = this
-    this.redis = new ModelRedisClient({
-      server: world.redis,
-      clock,
-      network,
-      name,
-      timeoutMs: COMMAND_MS,
-      reconnectMs: RECONNECT_MS,
-    })
-  }
-
-  get isRunning(): boolean {
-    return !this.isDead && !this.isPaused
+    const { clock, database, mostTags } = world
+    this.#clock = { ...clockOf(clock), wallMs: () => clock.wallMs() + wallSkewMs }
+    this.journal = new ModelJournal(database, { mostTags })
+    this.journal.travel = (what) =>
+      world.travel(`${what} of ${name}`, what.endsWith('announcement') ? undefined : BOUND_MS / 2)
+    this.redis = new MemoryRedis(clock, world.redisKeys)
+    this.redis.travel = (what) => world.travel(`${name}: ${what}`, REDIS_LIMIT_MS)
   }
 
   async start(): Promise<void> {
     try {
-      this.cache = await openTieredCache({
-        isEnabled: true,
-        journal: this.store,
-        redis: { client: this.redis, isCluster: false },
-        clock: this.clock,
+      const cache = await openCache({
+        journal: this.journal,
+        redis: { client: this.redis },
+        clock: this.#clock,
         random: this.#world.random,
-        randomId: this.#world.randomId,
         boundMs: BOUND_MS,
         staleIfErrorMs: STALE_IF_ERROR_MS,
-        maxItems: 2,
-        maxBytes: 1_000_000,
+        maxItems: MAX_ITEMS,
         longestLifetimeMs: LIFETIME_MS,
         leaseMs: LEASE_MS,
         isTimed: false,
-        expectsMisses: this.#world.expectsMisses,
-        events: {
-          onState: ({ from, to, reason }) =>
-            this.#world.tell(() => `${this.name} is ${to}${from === undefined ? '' : `, was ${from}`} (${reason})`),
-          onRedisLost: () => {},
-          onRedisLive: () => {},
-          onCapacity: () => {},
-          onDiscontinuity: () => this.#world.ledger.broken.push(`${this.name} saw the journal go back`),
-        },
+        events: { onState: ({ to, reason }) => this.#world.tell(() => `${this.name} is ${to} (${reason})`) },
       })
+      if (this.isDead) void cache.close()
+      else this.cache = cache
     } catch {
       // As in production: a process that can't reach the journal at its start ends, and is started again.
       this.kill()
     }
   }
 
-  /** Resolves once it has been answered, as all requests here. */
   async read(key: Key): Promise<void> {
-    const { cache } = this
-    if (cache === undefined || !this.isRunning) return
-    const address = addressOf(key)
-    await this.#judge(`reads ${key}`, [key], async () => [await cache.getOrLoad(address, () => this.#load(key))])
+    await this.#judge(`reads ${key}`, [key], async (cache) => [
+      await cache.getOrLoad(key, optionsOf(key), () => this.#load(key)),
+    ])
   }
 
-  /** Reads without a load; nothing found is no answer. */
+  /** Without a load; nothing found is no answer. */
   async look(key: Key): Promise<void> {
-    const { cache } = this
-    if (cache === undefined || !this.isRunning) return
-    await this.#judge(`looks at ${key}`, [key], async () => [await cache.get(addressOf(key))])
+    await this.#judge(`looks at ${key}`, [key], async (cache) => [await cache.get(key, optionsOf(key))])
   }
 
   async readMany(keys: readonly Key[]): Promise<void> {
-    const { cache } = this
-    if (cache === undefined || !this.isRunning) return
-    await this.#judge(`reads ${keys.join(' and ')}`, keys, () =>
-      cache.getMany(keys.map(addressOf), (missing) => this.#loadMany(missing.flatMap((at) => keys[at] ?? []))),
+    const reads = keys.map((key) => ({ key, options: optionsOf(key) as EntryOptions }))
+    await this.#judge(`reads ${keys.join(' and ')}`, keys, (cache) =>
+      cache.getMany<string>(reads, async (missing) =>
+        Promise.all(missing.flatMap((at) => (keys[at] === undefined ? [] : [this.#load(keys[at])]))),
+      ),
     )
   }
 
-  async write(row: 'a' | 'b', fate: Fate): Promise<void> {
-    if (this.cache === undefined || !this.isRunning) return
-    const { ledger } = this.#world
-    const request = this.#request(`writes ${row}`)
-    let transaction: ModelTransaction | undefined
+  /** A read that must show what `writer` wrote last. */
+  async readAfter(writer: Process, key: Key): Promise<void> {
+    const { lastWrite } = writer
+    const { cache } = this
+    if (lastWrite === undefined || cache === undefined) return
+    const done = this.#request(`reads ${key} after the last write of ${writer.name}`)
     try {
-      transaction = await this.store.begin()
-      const raised = await transaction.raise([TAGS[row][0] ?? '', TAGS.list[0] ?? ''])
-      if (fate === 'rolled back') {
-        await this.store.ask('rollback', () => transaction?.rollback())
-        return
-      }
-      const commit = transaction.commit.bind(transaction)
-      const isCommitted = await this.store.ask('commit', () => commit(() => ledger.change(row)))
-      if (!isCommitted) return
-      if (fate === 'crash') this.kill()
-      else await this.cache.raise(raised)
-      this.#world.tell(
-        () => `${this.name} ${fate === 'crash' ? 'dies after its commit' : `acknowledges its write of ${row}`}`,
-      )
+      const { identity, transaction } = lastWrite
+      const isOfThisHistory = identity === cache.identity
+      await cache.waitFor({ transaction, isOfThisHistory })
+      const { database, ledger } = this.#world
+      const waitedFor = isOfThisHistory && identity === database.identity ? lastWrite.places[key] : 0
+      const began = ledger.begin(key, this.name, waitedFor)
+      const lookup = await cache.getOrLoad(key, optionsOf(key), () => this.#load(key))
+      // A crash meanwhile may have taken the write back.
+      if (!this.isDead && identity === database.identity) ledger.answered(began, lookup)
     } catch {
-      transaction?.rollback()
+      // No tail could tell.
     } finally {
-      request()
+      done()
     }
   }
 
-  /** Clears everything, after rows were changed past the cache: {@link Ledger.committed} does both at once. */
-  async clear(): Promise<void> {
+  async write(row: Row, fate: Fate): Promise<void> {
     const { cache } = this
-    if (cache === undefined || !this.isRunning) return
-    const request = this.#request('clears everything')
+    if (cache === undefined || this.isDead) return
+    const { database, ledger } = this.#world
+    const done = this.#request(`writes ${row} (${fate})`)
+    const { identity } = cache
     try {
-      await cache.clear()
+      const places = await cache.write(tagsOf(row), async () => {
+        await this.#world.travel(`${this.name}: a write`, QUERY_LIMIT_MS)
+        const transaction = database.begin(tagsOf(row), { [row]: this.#world.nextValue() })
+        await this.#world.travel(`${this.name}: a commit`, QUERY_LIMIT_MS).catch((error: unknown) => {
+          transaction.abort()
+          throw error
+        })
+        if (fate === 'rolled back') {
+          transaction.abort()
+          throw new Error('rolled back')
+        }
+        transaction.commit()
+        ledger.changed(database.rows)
+        const written = { identity: database.identity, transaction: transaction.id, places: ledger.places() }
+        await this.#world.travel(`${this.name}: the answer to a commit`, fate === 'answer lost' ? 0 : QUERY_LIMIT_MS)
+        if (written.identity === database.identity && written.identity === identity) this.lastWrite = written
+        return written.identity === database.identity ? written.places : undefined
+      })
+      if (places === undefined || this.isDead) return
+      ledger.acknowledged(this.name, row, places)
+      this.#world.tell(() => `${this.name} acknowledges its write of ${row}`)
     } catch {
       // Not acknowledged.
     } finally {
-      request()
+      done()
     }
+  }
+
+  async clear(): Promise<void> {
+    const done = this.#request('clears everything')
+    await this.cache?.clear().catch(() => {})
+    done()
   }
 
   kill(): void {
     this.isDead = true
     this.underWay.clear()
-    this.clock.kill()
-    this.redis.kill()
-    this.store.kill()
+    void this.cache?.close()
   }
 
-  pause(): void {
-    this.isPaused = true
-    this.clock.pause()
-  }
-
-  /** Messages to this process with such labels are held up on the way; it goes on working and sending. */
-  holdUp(labels: RegExp | undefined): void {
-    this.#heldUp = labels
-    if (labels === undefined && !this.isPaused) this.#takeMissed()
-  }
-
-  /** `first` runs before the timers and messages that came meanwhile: a request that waited in the socket. */
-  resume(first: () => void = () => {}): void {
-    if (!this.isPaused) return
-    this.isPaused = false
-    first()
-    this.clock.resume()
-    this.#takeMissed()
-  }
-
-  /** One by one, as the scheduler says: between two of them everything that can run has run. */
-  #takeMissed(): void {
-    const missed = this.#missed
-    this.#missed = []
-    for (const { label, arrive } of missed) this.#post(label, arrive)
-  }
-
-  #post(label: string, arrive: () => void): void {
-    this.#world.network.post(label, () => {
-      if (!label.endsWith(`→ ${this.name}`) && !label.includes(`→ ${this.name}:`)) arrive()
-      else if (this.isPaused || this.#heldUp?.test(label) === true) this.#missed.push({ label, arrive })
-      else if (!this.isDead) arrive()
-    })
-  }
-
-  /** What is on its way to a stopped process waits, to a dead one is lost; what it sent arrives. */
-  #network(): Network {
-    return {
-      post: (label, arrive) => this.#post(label, arrive),
-      tell: (words) => this.#world.tell(words),
-    }
-  }
-
-  #load(key: Key): Promise<Document | undefined> {
-    return this.store.ask(`load ${key}`, () => documentOf(this.#world.ledger.values[key]))
-  }
-
-  #loadMany(keys: readonly Key[]): Promise<(Document | undefined)[]> {
-    return this.store.ask(`load ${keys.join(' and ')}`, () =>
-      keys.map((key) => documentOf(this.#world.ledger.values[key])),
-    )
+  async #load(key: Key): Promise<string | undefined> {
+    const { database } = this.#world
+    await this.#world.travel(`${this.name}: load ${key}`, QUERY_LIMIT_MS)
+    if (this.#world.isDatabaseDown) throw new NoAnswer('no database')
+    const value = valueIn(database.rows, key)
+    await this.#world.travel(`${this.name}: rows for ${key}`, QUERY_LIMIT_MS)
+    return value
   }
 
   async #judge(
     words: string,
     keys: readonly Key[],
-    read: () => Promise<readonly (Lookup | undefined)[]>,
+    read: (cache: TieredCache) => Promise<readonly (Lookup<string> | undefined)[]>,
   ): Promise<void> {
     const { ledger } = this.#world
-    const began: Began[] = keys.map((key) => ledger.begin(key, this.name))
+    if (this.cache === undefined || this.isDead) return
+    const began = keys.map((key) => ledger.begin(key, this.name))
     const done = this.#request(words)
     try {
-      const lookups = await read()
+      const lookups = await read(this.cache)
       began.forEach((one, at) => {
         const lookup = lookups[at]
         if (lookup === undefined || this.isDead) return
-        this.#world.tell(() => `${this.name} answers ${wordsOf(one.key, lookup)}`)
+        this.#world.tell(() => `${this.name} answers ${one.key} = ${lookup.value} (${lookup.outcome}, ${lookup.tier})`)
         ledger.answered(one, lookup)
       })
     } catch (error) {
@@ -247,17 +197,18 @@ export class Process {
   }
 
   #request(words: string): () => void {
-    const request = `${this.name} ${words} (${this.#world.randomId()})`
+    const request = `${this.name} ${words} (${this.#world.nextValue()})`
     this.#world.tell(() => `${this.name} ${words}`)
     this.underWay.add(request)
     return () => void this.underWay.delete(request)
   }
 }
 
-function wordsOf(key: Key, { document, outcome, tier }: Lookup): string {
-  return `${key} = ${document?.json ?? 'no row'} (${outcome}, ${tier ?? 'database'})`
-}
-
-function documentOf(value: number): Document | undefined {
-  return value === 0 ? undefined : new Document(String(value), `"${value}"`)
+function clockOf(clock: Clock): Omit<Clock, 'wallMs'> {
+  return {
+    now: () => clock.now(),
+    sleep: (ms) => clock.sleep(ms),
+    after: (ms, work) => clock.after(ms, work),
+    endOfTurn: (work) => clock.endOfTurn(work),
+  }
 }

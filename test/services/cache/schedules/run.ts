@@ -3,7 +3,7 @@ import { explore } from './explore.js'
 import { minimise } from './minimise.js'
 
 /**
- * Explores schedules: `npm run test:schedules -- --schedules 100000 --seed 1`, and with `--path` as well one that broke
+ * Explores schedules: `npm run test:schedules -- --schedules 20000 --seed 1`, and with `--path` as well one that broke
  * a promise is run again. `--limit-seconds` stops early. Exits with 1 when a promise was broken.
  */
 const { values } = parseArgs({
@@ -14,7 +14,7 @@ const { values } = parseArgs({
     'limit-seconds': { type: 'string' },
   },
 })
-const schedules = Number(values.schedules ?? 100_000)
+const schedules = Number(values.schedules ?? 20_000)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 const PROGRESS_EVERY_MS = 10_000
 

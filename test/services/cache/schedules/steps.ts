@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Key } from './ledger.js'
+import type { Key, Row } from './ledger.js'
 import type { Fate, Process } from './process.js'
 import type { World } from './world.js'
 
@@ -12,17 +12,13 @@ export interface Step {
 
 // Most of it between two replicas, on one key: races are found where things meet.
 const replica = fc.constantFrom(0, 0, 0, 1, 1, 1, 2)
-const key = fc.constantFrom<Key>('a', 'a', 'a', 'a', 'b', 'list')
-const row = fc.constantFrom<'a' | 'b'>('a', 'a', 'a', 'b')
-const fate = fc.constantFrom<Fate>('acknowledged', 'acknowledged', 'acknowledged', 'crash', 'rolled back')
+const key = fc.constantFrom<Key>('a', 'a', 'a', 'a', 'b', 'list', 'shows a')
+const row = fc.constantFrom<Row>('a', 'a', 'a', 'b')
+const fate = fc.constantFrom<Fate>('acknowledged', 'acknowledged', 'acknowledged', 'answer lost', 'rolled back')
 const pauseMs = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(1, 20, 60, 130, 340, 700, 1_050) },
   { weight: 1, arbitrary: fc.constantFrom(2_000, 4_500) },
 )
-/** Long enough to lose the barrier and to look for a voucher. */
-const SILENCE_MS = 1_500
-/** What the journal's connection brings; loads go by others. */
-const FROM_JOURNAL = /^notification|: (tail|listen)$/
 const arrivals = fc.oneof(
   { weight: 6, arbitrary: fc.nat(4) },
   { weight: 3, arbitrary: fc.integer({ min: 5, max: 20 }) },
@@ -35,172 +31,108 @@ const reads = fc.oneof(
     weight: 6,
     arbitrary: requests(
       key,
-      (k) => `reads ${k}`,
-      (process, k) => process.read(k),
+      (name) => `reads ${name}`,
+      (process, name) => process.read(name),
     ),
   },
   {
     weight: 1,
     arbitrary: requests(
       key,
-      (k) => `looks at ${k}`,
-      (process, k) => process.look(k),
+      (name) => `looks at ${name}`,
+      (process, name) => process.look(name),
     ),
   },
   {
     weight: 1,
     arbitrary: requests(
-      fc.constant(['a', 'b'] as const),
-      () => 'reads a and b',
+      fc.constantFrom<readonly Key[]>(['a', 'b'], ['shows a', 'list']),
+      (keys) => `reads ${keys.join(' and ')}`,
       (process, keys) => process.readMany(keys),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(replica, replica, key).map(([at, of, name]) =>
+      action(`replica ${at + 1} reads ${name} after the last write of replica ${of + 1}`, (world) => {
+        const [reader, writer] = [world.replicas[at], world.replicas[of]]
+        if (reader !== undefined && writer !== undefined) void reader.readAfter(writer, name)
+      }),
     ),
   },
 )
 
 const writes = fc.oneof(
   {
-    weight: 6,
+    weight: 8,
     arbitrary: requests(
       fc.tuple(row, fate),
-      ([r, f]) => `writes ${r} (${f})`,
-      (process, [r, f]) => process.write(r, f),
+      ([name, end]) => `writes ${name} (${end})`,
+      (process, [name, end]) => process.write(name, end),
     ),
   },
+  { weight: 2, arbitrary: row.map((name) => action(`somebody writes ${name} by SQL`, (world) => world.change(name))) },
   {
     weight: 1,
     arbitrary: requests(
-      fc.constant(undefined),
-      () => 'clears everything, after changes past the cache',
+      fc.constant('*'),
+      () => 'clears everything',
       (process) => process.clear(),
     ),
   },
 )
 
 const elapse = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: pauseMs.map((ms) => action(`${ms} ms pass, and everything arrives`, (w) => w.pass(ms))),
-  },
-  {
-    weight: 2,
-    arbitrary: pauseMs.map((ms) => action(`${ms} ms pass, and nothing arrives`, (w) => w.clock.advance(ms))),
-  },
+  { weight: 3, arbitrary: pauseMs.map((ms) => action(`${ms} ms pass, and everything arrives`, (w) => w.pass(ms))) },
+  { weight: 2, arbitrary: pauseMs.map((ms) => action(`${ms} ms pass`, (world) => world.clock.advance(ms))) },
+  { weight: 1, arbitrary: pauseMs.map((ms) => action(`all stand still for ${ms} ms`, (w) => w.clock.stall(ms))) },
+  { weight: 1, arbitrary: pauseMs.map((ms) => action(`wall clocks jump by ${ms} ms`, (w) => w.clock.stepWall(ms))) },
 )
 
 const redisFaults = fc.oneof(
-  fc.constant(action('Redis is wiped', (w) => w.redis.wipe())),
-  fc.nat(5).map((n) =>
-    action(`Redis evicts key ${n}`, (w) => {
-      const name = w.redis.keys()[n]
-      w.tell(() => `Redis evicts ${name ?? 'nothing'}`)
-      if (name !== undefined) w.redis.delete(name)
-    }),
-  ),
-  fc.constantFrom('a', 'list', 'owner').map((t) =>
-    action(`Redis loses the tag ${t}`, (w) =>
-      w.redis
-        .keys()
-        .filter((name) => name.endsWith(`:tag:u/tag-${t}`) || name.endsWith(`:tag:u/${t}`))
-        .forEach((name) => w.redis.delete(name)),
-    ),
-  ),
-  fc.constant(
-    action('Redis saves a copy', (w) => void (w.copy = { keys: w.redis.snapshot(), floor: w.ledger.redisFloor })),
-  ),
-  fc.constant(
-    action('Redis is killed and comes back with the saved copy', (w) => {
-      if (w.copy === undefined) return
-      w.redis.stop()
-      w.redis.start(w.copy.keys)
-      w.ledger.redisWentBack(w.copy.floor)
-    }),
-  ),
-  fc.constant(
-    action('Redis is killed and comes back empty', (w) => {
-      w.redis.stop()
-      w.redis.start(new Map())
-    }),
-  ),
-  fc.constant(action('Redis goes down', (w) => w.redis.stop())),
-  fc.constant(action('Redis comes up', (w) => w.redis.isUp || w.redis.start())),
-  fc.constant(action('Redis stands still', (w) => w.redis.pause())),
-  fc.constant(action('Redis goes on', (w) => w.redis.resume())),
+  plain('Redis is wiped', (world) => world.redisKeys.keys.clear()),
+  plain('Redis saves a copy', (world) => void (world.dump = world.redisKeys.save())),
+  plain('Redis comes back with the saved copy', (world) => {
+    if (world.dump !== undefined) world.redisKeys.keys = new Map(world.dump)
+  }),
+  plain('Redis goes down', (world) => world.setRedisDown(true)),
+  plain('Redis comes up', (world) => world.setRedisDown(false)),
+  ofReplica('has writes refused by Redis', ({ redis }) => void (redis.refuses = 'OOM')),
+  ofReplica('has its writes taken by Redis again', ({ redis }) => void (redis.refuses = undefined)),
 )
 
-const linkFaults = fc.oneof(
-  replica.map((at) => action(`the link of replica ${at + 1} to Redis breaks`, (w) => w.replicas[at]?.redis.cut())),
-  replica.map((at) =>
-    action(`what replica ${at + 1} sends to Redis goes nowhere`, (w) => w.replicas[at]?.redis.blackHole(true)),
-  ),
-  replica.map((at) => action(`replica ${at + 1} reaches Redis again`, (w) => w.replicas[at]?.redis.blackHole(false))),
-  {
-    weight: 2,
-    arbitrary: replica.map((at) =>
-      action(`replica ${at + 1} loses its journal connection`, (w) =>
-        sessions(w, at).forEach((session) => session.cut()),
-      ),
-    ),
-  },
-  {
-    weight: 2,
-    arbitrary: replica.map((at) =>
-      action(`replica ${at + 1} hears no notification any more`, (w) =>
-        sessions(w, at).forEach((session) => (session.isDeaf = true)),
-      ),
-    ),
-  },
-  fc.tuple(replica, fc.nat(8)).map(([at, n]) =>
-    action(`replica ${at + 1} hears notification ${n} once more`, (w) => {
-      const raised = w.notified[n]
-      if (raised !== undefined && w.replicas[at]?.isRunning === true) void w.replicas[at].cache?.raise(raised)
-    }),
-  ),
-)
-
-const slowness = fc.oneof(
-  replica.map((at) => action(`what comes to replica ${at + 1} is held up`, (w) => w.replicas[at]?.holdUp(/./))),
-  replica.map((at) =>
-    action(`the journal falls silent for replica ${at + 1}, and ${SILENCE_MS} ms pass`, async (w) => {
-      w.replicas[at]?.holdUp(FROM_JOURNAL)
-      await w.pass(SILENCE_MS)
-    }),
-  ),
-  replica.map((at) => action(`replica ${at + 1} gets what was held up`, (w) => w.replicas[at]?.holdUp(undefined))),
+const journalFaults = fc.oneof(
+  ofReplica('loses its connection that listens', ({ journal }) => journal.cut()),
+  ofReplica('hears no announcement', ({ journal }) => void (journal.isDeaf = true)),
+  ofReplica('hears announcements again', ({ journal }) => void (journal.isDeaf = false)),
+  ofReplica('hears an announcement that nobody made', ({ journal }) => journal.hear('["x","u/a"]')),
+  ofReplica('loses the journal', ({ journal }) => void (journal.failure = new Error('gone'))),
+  ofReplica('finds the journal at fault', ({ journal }) => void (journal.fault = 'a trigger is missing')),
+  ofReplica('has the journal again', ({ journal }) => {
+    journal.failure = undefined
+    journal.fault = undefined
+  }),
+  plain('a mark is taken', (world) => world.database.mark()),
+  plain('the journal is pruned', (world) => void world.database.prune()),
 )
 
 const databaseFaults = fc.oneof(
-  fc.constant(
-    action('Postgres goes down', (w) => {
-      w.ledger.databaseStopped()
-      w.journal.stop()
-    }),
-  ),
-  { weight: 2, arbitrary: fc.constant(action('Postgres comes up', (w) => w.journal.start())) },
-  fc.constant(action('the journal is pruned', (w) => void w.journal.prune(8_000))),
+  plain('Postgres goes down', (world) => world.setDatabaseDown(true)),
+  plain('Postgres comes up', (world) => world.setDatabaseDown(false)),
+  plain('Postgres flushes its log', (world) => world.flush()),
+  plain('Postgres crashes, and loses what it had not flushed', (world) => world.crash()),
 )
 
-const processFaults = fc.oneof(
-  replica.map((at) => action(`replica ${at + 1} is killed and started anew`, (w) => w.restart(at))),
-  replica.map((at) => action(`replica ${at + 1} stands still`, (w) => w.replicas[at]?.pause())),
-  fc
-    .tuple(replica, key)
-    .map(([at, k]) =>
-      action(`replica ${at + 1} goes on, and reads ${k} first`, (w) =>
-        w.replicas[at]?.resume(() => void w.replicas[at]?.read(k)),
-      ),
-    ),
-  replica.map((at) => action(`replica ${at + 1} goes on`, (w) => w.replicas[at]?.resume())),
-)
+const restarts = replica.map((at) => action(`replica ${at + 1} is killed and started anew`, (w) => w.restart(at)))
 
 const anyAction = fc.oneof(
   { weight: 10, arbitrary: reads },
   { weight: 4, arbitrary: writes },
   { weight: 4, arbitrary: elapse },
   { weight: 2, arbitrary: redisFaults },
-  { weight: 2, arbitrary: linkFaults },
-  { weight: 2, arbitrary: slowness },
+  { weight: 2, arbitrary: journalFaults },
   { weight: 1, arbitrary: databaseFaults },
-  { weight: 1, arbitrary: processFaults },
+  { weight: 1, arbitrary: restarts },
 )
 
 /** Shrinks towards fewer steps and fewer arrivals. */
@@ -218,6 +150,19 @@ function action(words: string, run: (world: World) => unknown): Action {
   }
 }
 
+function plain(words: string, run: (world: World) => unknown): fc.Arbitrary<Action> {
+  return fc.constant(action(words, run))
+}
+
+function ofReplica(words: string, run: (process: Process) => unknown): fc.Arbitrary<Action> {
+  return replica.map((at) =>
+    action(`replica ${at + 1} ${words}`, (world) => {
+      const process = world.replicas[at]
+      return process && run(process)
+    }),
+  )
+}
+
 /** Requests to any replica; half of them are answered before the next step, if nothing holds them up. */
 function requests<T>(
   of: fc.Arbitrary<T>,
@@ -232,8 +177,4 @@ function requests<T>(
       if (isAwaited) await world.deliverUntil(done)
     }),
   )
-}
-
-function sessions(world: World, at: number) {
-  return [...(world.replicas[at]?.store.sessions ?? [])]
 }

@@ -1,63 +1,64 @@
 import type { Scheduler } from 'fast-check'
-import { decodeEntry } from '../../../../services/cache/codec.js'
-import type { RaisedTag } from '../../../../services/cache/index.js'
 import { drain, FakeClock } from '../../../helpers/cache/fake-clock.js'
-import { ModelJournal } from '../../../helpers/cache/model-journal.js'
-import { ModelRedis, type Snapshot } from '../../../helpers/cache/model-redis.js'
-import type { Network } from '../../../helpers/cache/network.js'
-import { KEYS, Ledger, TAGS, type Values, valueOf } from './ledger.js'
-import { addressOf, BOUND_MS, Process, STALE_IF_ERROR_MS } from './process.js'
+import { type MemoryRedis, RedisKeys } from '../../../helpers/cache/memory-redis.js'
+import { ModelDatabase } from '../../../helpers/cache/model-database.js'
+import { KEYS, Ledger, NoAnswer, type Row, tagsOf, valueIn } from './ledger.js'
+import { BOUND_MS, Process, STALE_IF_ERROR_MS } from './process.js'
 
 /** Clocks that disagree: nothing but lifetimes may depend on them. */
 const WALL_SKEWS_MS = [0, 400, -300]
-const REDIS_WALL_SKEW_MS = 1_234
 /** Longer than any pause, lease or back-off of the engine, in rounds of 100 ms. */
 const SETTLING_ROUNDS = 120
 
-/** Everything around three replicas: time, Redis, Postgres, and a network whose messages arrive when the scheduler says so. */
+/** Everything around three replicas: time, Redis, Postgres, and messages that arrive when the scheduler says so. */
 export class World {
   readonly clock = new FakeClock()
   readonly ledger = new Ledger({ clock: this.clock, boundMs: BOUND_MS, staleIfErrorMs: STALE_IF_ERROR_MS })
-  readonly journal = new ModelJournal({ clock: this.clock, onCommit: (raised) => this.#committed(raised) })
-  readonly redis = new ModelRedis({
-    clock: this.clock,
-    wallSkewMs: REDIS_WALL_SKEW_MS,
-    onRaise: (key, version) => this.ledger.raisedInRedis(tagOfKey(key), version),
-  })
+  readonly database = new ModelDatabase(() => this.clock.now())
+  readonly redisKeys = new RedisKeys()
   replicas: Process[]
-  copy: { readonly keys: Snapshot; readonly floor: Values } | undefined
-  /** What was committed, oldest first: for duplicates that come late. */
-  readonly notified: (readonly RaisedTag[])[] = []
-  /** Half of the worlds read with a look before each begin, half begin at once. */
-  readonly expectsMisses: boolean
+  /** An old copy of Redis. */
+  dump: ReturnType<RedisKeys['save']> | undefined
+  /** What a crash of Postgres goes back to. */
+  flushed: { readonly id: number; readonly rows: ReadonlyMap<string, string> } = { id: 0, rows: new Map() }
+  isDatabaseDown = false
+  isRedisDown = false
+  readonly mostTags: number
   readonly #scheduler: Scheduler
   readonly #story: (() => string)[] = []
   #isPrompt = true
-  /** How many have arrived. */
-  messages = 0
-  #ids = 0
+  #values = 0
   #seed: number
 
   constructor(scheduler: Scheduler, seed: number) {
     this.#scheduler = scheduler
     this.#seed = seed
-    this.expectsMisses = seed % 2 === 0
+    this.mostTags = seed % 4 === 0 ? 5 : 1_000
     this.replicas = WALL_SKEWS_MS.map((skewMs, n) => new Process(this, `replica ${n + 1}`, skewMs))
   }
-
-  readonly network: Network = {
-    post: (label, arrive) => {
-      if (this.#isPrompt) queueMicrotask(arrive)
-      else void this.#scheduler.schedule(Promise.resolve(), label).then(arrive)
-    },
-  }
-
-  readonly randomId = (): string => `i${++this.#ids}`
 
   /** The minimal standard generator: enough for jitter, and the same in each run. */
   readonly random = (): number => {
     this.#seed = (this.#seed * 48_271) % 2_147_483_647
     return this.#seed / 2_147_483_647
+  }
+
+  nextValue(): string {
+    return String(++this.#values)
+  }
+
+  /** Resolves when the scheduler lets it arrive; rejects after `limitMs`, if that is a limit. */
+  travel(what: string, limitMs: number | undefined): Promise<void> {
+    if (this.#isPrompt && limitMs !== 0) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const cancel =
+        limitMs === undefined ? undefined : this.clock.after(limitMs, () => reject(new NoAnswer('timed out')))
+      void this.#scheduler.schedule(Promise.resolve(), what).then(() => {
+        this.tell(() => `    ${what}`)
+        cancel?.()
+        resolve()
+      })
+    })
   }
 
   tell(words: () => string): void {
@@ -70,11 +71,17 @@ export class World {
   }
 
   async start(): Promise<void> {
+    for (const row of ['a', 'b'] as const) this.change(row)
     for (const replica of this.replicas) void replica.start()
-    await this.clock.advance(0)
-    await drain()
+    await this.clock.advance(1)
     this.#isPrompt = false
     this.#story.length = 0
+  }
+
+  /** By somebody at a psql prompt. */
+  change(row: Row): void {
+    this.database.change(tagsOf(row), { [row]: this.nextValue() })
+    this.ledger.changed(this.database.rows)
   }
 
   /** Lets at most `count` messages arrive, in an order that the scheduler chooses. */
@@ -83,7 +90,6 @@ export class World {
       if (this.#scheduler.count() === 0) await drain()
       if (this.#scheduler.count() === 0) return
       await this.#scheduler.waitNext(1)
-      this.messages += 1
     }
     await drain()
   }
@@ -108,22 +114,47 @@ export class World {
     const old = this.replicas[at]
     if (old === undefined) return
     old.kill()
+    this.ledger.forget(old.name)
     const replica = new Process(this, old.name, WALL_SKEWS_MS[at] ?? 0)
     this.replicas[at] = replica
-    this.tell(() => `${old.name} is started anew`)
+    this.#connect(replica)
     void replica.start()
+  }
+
+  setRedisDown(isDown: boolean): void {
+    this.isRedisDown = isDown
+    for (const { redis } of this.replicas) connect(redis, isDown)
+  }
+
+  setDatabaseDown(isDown: boolean): void {
+    this.isDatabaseDown = isDown
+    for (const { journal } of this.replicas) {
+      journal.failure = isDown ? new Error('no database') : undefined
+      if (isDown) journal.cut()
+    }
+  }
+
+  /** Commits since the last flush are gone, and their ids will be given out again. */
+  crash(): void {
+    this.database.goBackTo(this.flushed.id, this.flushed.rows)
+    this.ledger.forget()
+    this.ledger.changed(this.database.rows)
+    for (const { journal } of this.replicas) journal.cut()
+  }
+
+  flush(): void {
+    this.flushed = { id: this.database.lastId, rows: new Map(this.database.rows) }
   }
 
   /** Ends every fault, lets everything arrive, and checks that all requests are answered and no tier holds an old value. */
   async settle(): Promise<void> {
     this.tell(() => 'every fault ends, and everything arrives')
-    if (this.journal.isDown) this.journal.start()
-    if (!this.redis.isUp) this.redis.start()
-    this.redis.resume()
-    for (const replica of this.replicas) {
-      replica.resume()
-      replica.holdUp(undefined)
-      replica.redis.blackHole(false)
+    this.setDatabaseDown(false)
+    this.setRedisDown(false)
+    for (const { journal, redis } of this.replicas) {
+      journal.isDeaf = false
+      journal.fault = undefined
+      redis.refuses = undefined
     }
     this.#isPrompt = true
     let calmRounds = 0
@@ -131,55 +162,37 @@ export class World {
       this.replicas.forEach((replica, at) => replica.isDead && this.restart(at))
       await this.deliver(Number.MAX_SAFE_INTEGER)
       await this.clock.advance(100)
-      calmRounds = this.#isCalm() ? calmRounds + 1 : 0
+      const isCalm = this.replicas.every(({ cache, underWay }) => cache?.state === 'coherent' && underWay.size === 0)
+      calmRounds = isCalm ? calmRounds + 1 : 0
     }
     const { broken } = this.ledger
     for (const { name, cache, underWay } of this.replicas) {
       broken.push(...[...underWay].map((request) => `never answered: ${request}`))
-      if (cache?.state !== 'coherent')
-        broken.push(`${name} is still ${cache?.state ?? 'down'} after everything has settled`)
+      if (cache?.state !== 'coherent') broken.push(`${name} is still ${cache?.state ?? 'down'} when all has settled`)
     }
-    await this.#checkTiers()
-  }
-
-  #committed(raised: readonly RaisedTag[]): void {
-    this.notified.push(raised)
-    this.ledger.committed(raised)
-  }
-
-  #isCalm(): boolean {
-    return this.replicas.every(({ cache, underWay }) => cache?.state === 'coherent' && underWay.size === 0)
-  }
-
-  async #checkTiers(): Promise<void> {
-    const { values, broken } = this.ledger
-    for (const key of KEYS) {
-      for (const { name, cache } of this.replicas) {
-        const lookup = cache?.peek(addressOf(key))
-        if (lookup !== undefined && valueOf(lookup) !== values[key]) {
-          broken.push(`the memory of ${name} still has ${key} = ${valueOf(lookup)}, not ${values[key]}`)
-        }
-      }
-    }
-    for (const name of this.redis.keys()) {
-      const key = KEYS.find((one) => name.endsWith(`:entry:u/${one}`))
-      const stored = key && decodeEntry(this.redis.get(name) ?? '')
-      if (key === undefined || stored === undefined) continue
-      const isCurrentPrefix = name.includes(`:${this.journal.versionOf('*')}:{u}`)
-      const isValid = TAGS[key].every((tag, n) => this.redis.get(tagKeyBeside(name, tag)) === stored.stamps[n])
-      const value = stored.document?.parse<number>() ?? 0
-      if (isValid && isCurrentPrefix && value !== values[key]) {
-        broken.push(`Redis still has ${key} = ${value}, not ${values[key]}`)
+    for (const replica of this.replicas) {
+      for (const key of KEYS) {
+        const found = replica.cache?.peek<string>(key)
+        const value = valueIn(this.database.rows, key)
+        if (found !== undefined && found.value !== value)
+          broken.push(`${replica.name} still has ${key} = ${found.value}`)
+        const [reading] = [replica.read(key)]
+        await this.clock.advance(LONGEST_WAIT_MS)
+        await reading
       }
     }
   }
+
+  #connect({ journal, redis }: Process): void {
+    journal.failure = this.isDatabaseDown ? new Error('no database') : undefined
+    connect(redis, this.isRedisDown)
+  }
 }
 
-function tagOfKey(key: string): string {
-  return key.slice(key.indexOf(':tag:') + ':tag:'.length)
-}
+/** A lease and a tail. */
+const LONGEST_WAIT_MS = 700
 
-/** `<prefix>:<clear version>:{u}:entry:…` → `<prefix>:{u}:tag:<tag>` */
-function tagKeyBeside(entryKey: string, tag: string): string {
-  return `${entryKey.replace(/:\d+:\{u\}.*$/, '')}:{u}:tag:${tag}`
+function connect(redis: MemoryRedis, isDown: boolean): void {
+  if (isDown) redis.disconnect()
+  else redis.connect()
 }

@@ -1,0 +1,132 @@
+import type { Clock } from './clock.js'
+import { EVERYTHING } from './heard.js'
+import type { Announcements, Journal } from './journal.js'
+
+export interface AnnouncerOptions {
+  readonly listen: NonNullable<Journal['listen']>
+  readonly clock: Clock
+  /** Names this process among the replicas. */
+  readonly sender: string
+  /** Tags that may have changed: from another replica, or `*` after a gap in which anything may have been announced. */
+  readonly onHint: (tags: readonly string[]) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Postgres refuses payloads of 8,000 bytes and more. */
+const MOST_PAYLOAD_BYTES = 7_900
+/** Announcements of so many ms leave together: each takes a transaction id. */
+const GATHER_MS = 2
+/** An announcement of one's own that has not come back after this is not coming. */
+const DEAF_AFTER_MS = 5_000
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2_000
+
+/**
+ * Tells the other replicas, after the commit, which tags have changed, and hears what they tell. It makes news travel in
+ * milliseconds; the bound does not depend on it. A connection of its own: a pending NOTIFY holds one lock for the whole server until
+ * its transaction has ended, so it must never be part of a write.
+ */
+export class Announcer {
+  readonly #options: AnnouncerOptions
+  #connection: Announcements | undefined
+  #waiting = new Set<string>()
+  #isSending = false
+  #isStopped = false
+  #finished: Promise<void> | undefined
+  #sentAt: number | undefined
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#finished = this.#keepConnected()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#connection?.close()
+    await this.#finished
+  }
+
+  /** The journal is another one, and so may its channel be. */
+  reconnect(): void {
+    this.#connection?.close().catch(this.#options.onError)
+  }
+
+  /** `deaf`: what was sent does not come back, as behind a pooler that hands each transaction to another connection. */
+  get state(): 'healthy' | 'deaf' | 'unavailable' {
+    if (this.#connection === undefined) return 'unavailable'
+    const isOverdue = this.#sentAt !== undefined && this.#options.clock.now() - this.#sentAt > DEAF_AFTER_MS
+    return isOverdue ? 'deaf' : 'healthy'
+  }
+
+  announce(tags: readonly string[]): void {
+    if (this.#connection === undefined) return
+    for (const tag of tags) this.#waiting.add(tag)
+    if (!this.#isSending) void this.#send()
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true
+    const { clock, sender, onError } = this.#options
+    while (this.#waiting.size > 0 && this.#connection !== undefined) {
+      const payloads = payloadsOf(sender, [...this.#waiting])
+      this.#waiting.clear()
+      try {
+        this.#sentAt ??= clock.now()
+        for (const payload of payloads) await this.#connection.announce(payload)
+      } catch (error) {
+        onError(error)
+      }
+      await clock.sleep(GATHER_MS)
+    }
+    this.#isSending = false
+  }
+
+  #hear(payload: string): void {
+    const [sender, ...tags] = stringsIn(payload)
+    if (sender === this.#options.sender) this.#sentAt = undefined
+    else this.#options.onHint(tags)
+  }
+
+  async #keepConnected(): Promise<void> {
+    const { listen, clock, onHint, onError } = this.#options
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#isStopped; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        const connection = await listen((payload) => this.#hear(payload))
+        if (this.#isStopped) return await connection.close()
+        this.#connection = connection
+        pauseMs = FIRST_PAUSE_MS
+        // Whatever was announced before this moment was missed.
+        onHint([EVERYTHING])
+        await connection.closed
+      } catch (error) {
+        onError(error)
+      }
+      this.#connection = undefined
+      this.#sentAt = undefined
+      if (!this.#isStopped) await clock.sleep(pauseMs)
+    }
+  }
+}
+
+/** JSON arrays of strings, the sender first; as many as the length of a payload asks for. A tag too long for one can't be named. */
+function payloadsOf(sender: string, tags: readonly string[]): string[] {
+  const whole = JSON.stringify([sender, ...tags])
+  if (Buffer.byteLength(whole) <= MOST_PAYLOAD_BYTES) return [whole]
+  if (tags.length <= 1) return [JSON.stringify([sender, EVERYTHING])]
+  const half = tags.length >> 1
+  return [...payloadsOf(sender, tags.slice(0, half)), ...payloadsOf(sender, tags.slice(half))]
+}
+
+/** What is no announcement of ours puts everything in doubt. */
+function stringsIn(payload: string): string[] {
+  try {
+    const value: unknown = JSON.parse(payload)
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+  } catch {
+    // No JSON.
+  }
+  return ['', EVERYTHING]
+}

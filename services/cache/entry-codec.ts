@@ -1,0 +1,102 @@
+import { parseSnapshot, type Snapshot } from './snapshot.js'
+
+/** How values become text for Redis and back, and what they weigh in memory. */
+export interface Codec {
+  encode(value: unknown): string
+  /** `undefined` for a text that this codec would not have made: a miss, never an error. */
+  decode(text: string): unknown
+  /** Bytes in memory, about; `text` is the encoded value where that was made anyway. */
+  weigh(value: unknown, text?: string): number
+}
+
+/** Plain objects as JSON. What is cached is frozen, since every caller gets the same object. */
+export const jsonCodec: Codec = {
+  encode: (value) => JSON.stringify(deepFreeze(value)),
+  decode(text) {
+    try {
+      return deepFreeze(JSON.parse(text))
+    } catch {
+      return undefined
+    }
+  },
+  weigh: (value, text = JSON.stringify(deepFreeze(value))) => 2 * text.length,
+}
+
+/** Buffers as they are. */
+export const bytesCodec: Codec = {
+  encode: (value) => bytesOf(value).toString('base64'),
+  decode(text) {
+    const bytes = Buffer.from(text, 'base64')
+    return bytes.toString('base64') === text ? bytes : undefined
+  },
+  weigh: (value) => bytesOf(value).byteLength,
+}
+
+function bytesOf(value: unknown): Buffer {
+  if (!(value instanceof Uint8Array)) throw new TypeError('bytesCodec caches Buffers and Uint8Arrays only')
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+}
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(deepFreeze)
+  }
+  return value
+}
+
+/** What Redis holds of an entry. */
+export interface StoredEntry {
+  /** `undefined`: a negative entry. */
+  readonly value: unknown
+  readonly snapshot: Snapshot
+  /** Wall-clock ms when the load began; lifetimes only, never coherence. */
+  readonly loadedAt: number
+  readonly freshMs: number
+  readonly lifetimeMs: number
+  /** Tags from what was loaded; the reader knows the others. */
+  readonly moreTags: readonly string[]
+}
+
+/** Part of every key: raise it when the header changes. */
+export const FORMAT_VERSION = 3
+
+/** `loadedAt freshMs lifetimeMs snapshot tags`: base 36 for the numbers, JSON for tags, if any. */
+const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/
+
+/** A header line, then the value's text; without one for a negative entry. */
+export function encodeEntry(entry: StoredEntry, codec: Codec): string {
+  const { value, snapshot, moreTags } = entry
+  const times = [entry.loadedAt, entry.freshMs, entry.lifetimeMs].map((ms) => Math.round(ms).toString(36))
+  const header = [...times, snapshot.text, ...(moreTags.length > 0 ? [JSON.stringify(moreTags)] : [])].join(' ')
+  return value === undefined ? header : `${header}\n${codec.encode(value)}`
+}
+
+/** `undefined` when the text is not an entry of this format: a miss, never an error. Anybody may have written it. */
+export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined {
+  const end = text.indexOf('\n')
+  const match = HEADER.exec(end < 0 ? text : text.slice(0, end))
+  if (match === null) return undefined
+  const [, loadedAt = '', freshMs = '', lifetimeMs = '', snapshotText = '', tags] = match
+  const snapshot = parseSnapshot(snapshotText)
+  const moreTags = tags === undefined ? [] : tagsIn(tags)
+  const value = end < 0 ? undefined : codec.decode(text.slice(end + 1))
+  if (snapshot === undefined || moreTags === undefined || (end >= 0 && value === undefined)) return undefined
+  return {
+    value,
+    snapshot,
+    loadedAt: Number.parseInt(loadedAt, 36),
+    freshMs: Number.parseInt(freshMs, 36),
+    lifetimeMs: Number.parseInt(lifetimeMs, 36),
+    moreTags,
+  }
+}
+
+function tagsIn(text: string): string[] | undefined {
+  try {
+    const tags: unknown = JSON.parse(text)
+    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,122 @@
+import { decodeEntry, encodeEntry } from './entry-codec.js'
+import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Lookup } from './entry.js'
+import type { Stamp } from './knowledge.js'
+import { sizeOf } from './memory.js'
+import type { Replica } from './replica.js'
+
+/** What has to be noted before a value is read that is to be kept. */
+export interface Begun {
+  readonly stamp: Stamp | undefined
+  readonly startedAt: number
+}
+
+/** An entry that is looked for. */
+export interface Sought {
+  readonly key: string
+  readonly options: EntryOptions
+  /** Of the tags that are known before the load. */
+  readonly slots: readonly number[]
+  /** What makes the entry that Redis has of no use here: its newest change, or where this replica's knowledge begins. */
+  overtakenBy: number
+}
+
+/** Fills both tiers with what was loaded, and memory with what Redis has. Nothing is kept that is not current at that moment. */
+export class Fills {
+  readonly #replica: Replica
+
+  constructor(replica: Replica) {
+    this.#replica = replica
+  }
+
+  /** To be called before the value is read that {@link Fills.keep} gets. */
+  begin(): Begun {
+    return { stamp: this.#replica.knowledge.stamp(), startedAt: this.#replica.clock.now() }
+  }
+
+  /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
+  keep(key: string, options: EntryOptions, value: unknown, { stamp, startedAt }: Begun): boolean {
+    const { knowledge, clock, codec, redis, settings, stats, events } = this.#replica
+    const moreTags = options.tagsOf?.(value) ?? []
+    const tags = union(options.tags, moreTags)
+    const slots = knowledge.heard.slotsOf(tags)
+    if (stamp === undefined || !knowledge.isCurrent(stamp, slots)) return false
+    const times = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: settings.random() })
+    const ageMs = clock.now() - startedAt
+    try {
+      let text: string | undefined
+      if (redis?.isUsable === true && options.inRedis !== false) {
+        const loadedAt = clock.wallMs() - ageMs
+        text = encodeEntry({ value, snapshot: stamp.snapshot, loadedAt, ...times, moreTags }, codec)
+        // Nobody waits for it: a reader that comes before it is there loads for itself.
+        void redis.set(key, text, times.lifetimeMs - ageMs)
+      }
+      this.#remember({ key, value, tags, slots, stamp, ...moments(startedAt, times) }, options, text)
+      return true
+    } catch (error) {
+      // A value that the codec can't take: the answer is right all the same.
+      stats.memoryErrors += 1
+      events.onError?.(error, 'keeping a value')
+      return false
+    }
+  }
+
+  /** May Redis be asked for it now? Without the journal nothing tells whether what it has is current. */
+  isInRedis({ inRedis = true }: EntryOptions): boolean {
+    const { redis, follower, clock } = this.#replica
+    return inRedis && redis?.isUsable === true && follower.isFollowed(clock.now())
+  }
+
+  /** What Redis has, judged when the reply is there, and kept in memory. */
+  async fromRedis(sought: Sought): Promise<Lookup | undefined> {
+    const { knowledge, clock, codec, redis, settings, follower } = this.#replica
+    const { key, options } = sought
+    if (redis === undefined || !this.isInRedis(options)) return undefined
+    const { identityNumber } = knowledge
+    const text = await redis.get(key)
+    const stored = text === undefined ? undefined : decodeEntry(text, codec)
+    if (stored === undefined || !follower.isFollowed(clock.now())) return undefined
+    const { value, snapshot, loadedAt, moreTags } = stored
+    const tags = union(options.tags, moreTags)
+    const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)
+    const stamp = { identity: identityNumber, snapshot }
+    if (!knowledge.isCurrent(stamp, slots)) {
+      const since = knowledge.isKnown(stamp) ? 0 : (knowledge.floor?.xmax ?? 0)
+      sought.overtakenBy = Math.max(knowledge.heard.newest(slots), since)
+      return undefined
+    }
+    // Timed by another machine's wall clock, so held within the policy's own lifetimes.
+    const longest = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: 0 })
+    const times = moments(clock.now() - Math.max(0, clock.wallMs() - loadedAt), {
+      freshMs: Math.min(stored.freshMs, longest.freshMs),
+      lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),
+    })
+    if (clock.now() >= times.expiresAt) return undefined
+    const entry = this.#remember({ key, value, tags, slots, stamp, ...times }, options, text)
+    return { ...hitOf(entry, clock.now()), tier: 'redis' }
+  }
+
+  #remember(
+    found: Omit<Entry, 'counts' | 'bytes' | 'judgedAt' | 'isVisited'>,
+    { domain }: EntryOptions,
+    text: string | undefined,
+  ): Entry {
+    const { knowledge, memory, codec, stats } = this.#replica
+    const { key, tags, value } = found
+    const bytes = sizeOf(key, tags, value === undefined ? 0 : codec.weigh(value, text))
+    const stamp = knowledge.renewed(found.stamp)
+    const entry = { ...found, stamp, counts: stats.of(domain), bytes, judgedAt: knowledge.news, isVisited: false }
+    memory.keep(entry)
+    return entry
+  }
+}
+
+function union(tags: readonly string[], more: readonly string[]): readonly string[] {
+  return more.length === 0 ? tags : [...new Set([...tags, ...more])]
+}
+
+function moments(
+  startedAt: number,
+  { freshMs, lifetimeMs }: { readonly freshMs: number; readonly lifetimeMs: number },
+) {
+  return { loadedAt: startedAt, freshUntil: startedAt + freshMs, expiresAt: startedAt + lifetimeMs }
+}

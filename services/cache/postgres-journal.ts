@@ -1,0 +1,299 @@
+import { createHash } from 'node:crypto'
+import type { Journal, SqlRunner, TailAnswer } from './journal.js'
+import { transactionId } from './snapshot.js'
+import { type CachedTable, literal, quoted, triggerFunctions, triggersOf } from './table-triggers.js'
+
+export interface PostgresJournalOptions extends Pick<Journal, 'listen' | 'close'> {
+  /** Runs one statement each, in no transaction of the caller's: a pool. */
+  readonly sql: SqlRunner
+  /** For reading, so that a busy pool does not hold it up: a connection of its own, to the same server as the loads. `sql` unless given. */
+  readonly tail?: SqlRunner
+  readonly tables: readonly CachedTable[]
+  /** More tags than this at once are not read: everything before counts as unknown. */
+  readonly mostTags?: number
+}
+
+const MOST_TAGS = 100_000
+const PRUNE_BATCH = 5_000
+
+/** What the function `tail` answers: a transaction is below 2^53, so JSON's numbers hold it. */
+interface RawTail {
+  readonly snapshot: string
+  readonly from?: string
+  readonly identity?: string
+  readonly fault?: string | null
+  readonly is_broken?: boolean
+  readonly changes?: TailAnswer['changes'] | null
+}
+
+/** The journal in PostgreSQL (14 or later, PGlite too), as {@link installJournal} has made it for these very tables. */
+export function createJournal(options: PostgresJournalOptions): Journal {
+  const { sql, tail = sql, tables, mostTags = MOST_TAGS, listen, close } = options
+  const release = releaseOf(tables)
+  /** Calls a function of this release; all of them answer one text, or none. */
+  const call = async (on: SqlRunner, name: string, ...values: (string | null)[]): Promise<string | null> => {
+    const places = values.map((_, n) => `$${n + 1}::text`).join(', ')
+    const { rows } = await on.query(`select ${release}_${name}(${places})::text as answer`, values)
+    return (rows as { answer: string | null }[])[0]?.answer ?? null
+  }
+  return {
+    ...(listen && { listen }),
+    ...(close && { close }),
+    async tail(since, identity) {
+      const text = await call(tail, 'tail', since ?? null, identity ?? null, `${mostTags}`)
+      const raw: RawTail = JSON.parse(text ?? '{}')
+      // A tail writes nothing: the next one finds what this call puts right.
+      const renewed = raw.is_broken && ((await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew')
+      const fault = renewed || (raw.fault ?? undefined)
+      return {
+        snapshot: raw.snapshot,
+        from: raw.from ?? '',
+        identity: raw.identity,
+        fault,
+        changes: raw.changes ?? undefined,
+      }
+    },
+    async touch(tags) {
+      const { rows } = await sql.query('select cache_touch($1::text[]) as id', [tags])
+      return transactionId((rows as { id: string }[])[0]?.id ?? '')
+    },
+    async mark(everyMs) {
+      await call(sql, 'mark', `${everyMs} milliseconds`)
+    },
+    async prune(ms) {
+      const pruned = await call(sql, 'prune', `${ms} milliseconds`)
+      let total = 0
+      for (let looked = 1; looked > 0; total += looked) looked = Number(await call(sql, 'remove', `${PRUNE_BATCH}`))
+      if (pruned !== null) await call(sql, 'finish', pruned)
+      return total
+    },
+  }
+}
+
+/**
+ * Puts the journal, its functions and the triggers of `tables` into the current schema where they are absent; to be run in one
+ * transaction. Their names end in a hash of what they are, and they are never replaced: a deployment puts its own beside those of the one
+ * before, and takes older ones away. (Two journal rows for one write do no harm.)
+ */
+export async function installJournal(sql: SqlRunner, tables: readonly CachedTable[]): Promise<void> {
+  const { rows } = await sql.query('select quote_ident(current_schema()) as schema')
+  const schema = (rows as { schema: string }[])[0]?.schema ?? 'public'
+  const release = releaseOf(tables)
+  const functions = Object.entries(functionsOf(tables)).map(([name, { declaration, body, isOwners }]) => {
+    const rights = isOwners ? `security definer set search_path = pg_catalog, ${schema}, pg_temp` : ''
+    const made = `${schema}.${quoted(`${release}_${name}`)}`
+    const text = `create function ${made}${declaration} ${rights} as ${literal(body.replaceAll('$schema$', literal(schema)).replaceAll('$release$', release))}`
+    return [`${release}_${name}`, `${text}; revoke all on function ${made} from public`]
+  })
+  const triggers = namedTriggers(tables).map(({ table, name, event, rows, calls }) => {
+    const called = `${schema}.${quoted(`${release}_${calls}_${table}`)}`
+    const on = `${schema}.${quoted(table)}`
+    return [on, name, `create trigger ${name} ${event} on ${on} ${rows} execute function ${called}()`]
+  })
+  const values = (items: readonly string[][]): string =>
+    items.map((item) => `(${item.map(literal).join(', ')})`).join(', ')
+  for (const text of TABLES) await sql.query(text)
+  await sql.query(`do $do$ declare
+  made record;
+begin
+  for made in select * from (values ${values(functions)}) v (name, text) loop
+    continue when exists (select from pg_proc where proname = made.name and pronamespace = ${literal(schema)}::regnamespace);
+    execute made.text;
+  end loop;
+  for made in select tab::regclass as tab, name, text from (values ${values(triggers)}) v (tab, name, text) loop
+    if not exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name) then execute made.text; end if;
+    continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name and tgenabled = 'A');
+    execute format('alter table %s enable always trigger %I', made.tab, made.name);
+  end loop;
+  -- What is neither of this release nor of the newest other one.
+  for made in select p.oid::regprocedure as name from pg_proc p
+    where p.pronamespace = ${literal(schema)}::regnamespace and p.proname ~ '^cache_[0-9a-f]{8}_' and left(p.proname, 14) not in (
+      '${release}', coalesce((select left(f.proname, 14) from pg_proc f where f.pronamespace = p.pronamespace
+        and f.proname ~ '^cache_[0-9a-f]{8}_tail$' and left(f.proname, 14) <> '${release}' order by f.oid desc limit 1), '')) loop
+    execute format('drop function %s cascade', made.name);
+  end loop;
+end $do$`)
+  await sql.query(`create or replace function ${schema}.cache_touch(tags text[]) returns text language sql
+    security definer set search_path = pg_catalog, ${schema}, pg_temp as
+    'insert into cache_journal (tags) select $1 where cardinality($1) > 0 returning changed_in::text'`)
+  await sql.query(`revoke all on function ${schema}.cache_touch(text[]) from public`)
+}
+
+/**
+ * Unlogged: a crash or a failover empties both exactly when transaction ids may be given out again, and a write logs half as much. The
+ * state has no primary key: a restored second row is to be noticed, not refused.
+ */
+const TABLES = [
+  `create unlogged table if not exists cache_journal (
+    changed_in xid8 not null default pg_current_xact_id(), tags text[] not null)`,
+  'create index if not exists cache_journal_changed_in on cache_journal (changed_in)',
+  `create unlogged table if not exists cache_journal_state (
+    epoch uuid not null,
+    -- Rows that this sees may be gone, and rows that this sees are gone.
+    pruned pg_snapshot not null, deleted pg_snapshot not null,
+    -- Where a starting replica may begin.
+    marks pg_snapshot[] not null default '{}', marked_at timestamptz[] not null default '{}')`,
+]
+
+/** What all names of one release begin with. */
+function releaseOf(tables: readonly CachedTable[]): string {
+  const content = JSON.stringify([functionsOf(tables), tables.map(triggersOf)])
+  return `cache_${createHash('sha256').update(content).digest('hex').slice(0, 8)}`
+}
+
+function namedTriggers(tables: readonly CachedTable[]) {
+  const release = releaseOf(tables)
+  return tables.flatMap((table) =>
+    triggersOf(table).map((trigger) => ({
+      ...trigger,
+      table: table.table,
+      name: `${release}_${trigger.event.replace(' ', '_')}`,
+    })),
+  )
+}
+
+/** SQL for "snapshot a sees all that b saw", as `covers` in snapshot.ts. */
+function covers(a: string, b: string): string {
+  return `(pg_snapshot_xmax(${a}) > pg_snapshot_xmax(${b}) or pg_snapshot_xmax(${a}) = pg_snapshot_xmax(${b})
+    and not exists (select pg_snapshot_xip(${a}) except select pg_snapshot_xip(${b})))`
+}
+
+const STATE = 'select s.*, count(*) over () as states into state from cache_journal_state s limit 1'
+
+/** Something in the state or the journal is not of this server's history. */
+const IS_BROKEN = `(state.states is distinct from 1
+    or pg_snapshot_xmax(state.pruned) > pg_snapshot_xmax(own) or pg_snapshot_xmax(state.deleted) > pg_snapshot_xmax(own)
+    or exists (select from unnest(state.marks) m where pg_snapshot_xmax(m) > pg_snapshot_xmax(own))
+    or (select j.changed_in from cache_journal j order by j.changed_in desc limit 1) >= pg_snapshot_xmax(own))`
+
+/** Two index ranges: what began after the snapshot, and what was running in it. One `or` would become a sequential scan. */
+const ROWS = `(select j.changed_in, j.tags from cache_journal j
+      where j.changed_in >= pg_snapshot_xmax(start) order by j.changed_in limit most + 1)
+    union all (select j.changed_in, j.tags from cache_journal j
+      where j.changed_in = any (array(select pg_snapshot_xip(start))) limit most + 1)`
+
+/** Everything of one statement, so of one snapshot; a function, so that its plan is kept. */
+const TAIL = `declare
+  own pg_snapshot := pg_current_snapshot();
+  since pg_snapshot := known_since; start pg_snapshot := since; most integer := most_tags;
+  state record; oids oid[]; tables text; triggers text; fault text; identity text; oldest xid8; total bigint;
+begin
+  ${STATE};
+  select string_agg(concat_ws(',', c.oid, c.relfilenode, c.relnatts), ';' order by w.n),
+    string_agg(w.name || case when c.oid is null then ' is missing' else ' has child tables, whose changes nobody sees' end, ', ')
+      filter (where c.oid is null or c.relhassubclass), array_agg(c.oid order by w.n) into tables, fault, oids from unnest($watched$) with ordinality w (name, n)
+    left join pg_class c on c.relname = w.name and c.relnamespace = $schema$::regnamespace;
+  select string_agg(concat_ws(',', t.oid, t.xmin, ascii(t.tgenabled)), ';' order by w.n),
+    coalesce(fault, 'not there or not "enable always": ' || string_agg(w.name || ' on ' || oids[w.tab]::regclass, ', ')
+      filter (where t.oid is null or t.tgenabled <> 'A') || ': run the migrations again')
+    into triggers, fault from unnest($tables$, $triggers$) with ordinality w (tab, name, n)
+    left join pg_trigger t on t.tgrelid = oids[w.tab] and t.tgname = w.name;
+  if fault is not null or ${IS_BROKEN} then
+    return json_build_object('snapshot', own, 'fault', fault, 'is_broken', fault is null);
+  end if;
+  identity := concat_ws(' ', state.epoch, (select d.oid from pg_database d where d.datname = current_database()),
+    (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, tables, triggers);
+  if since is null or known_identity is distinct from identity or not ${covers('since', 'state.pruned')} then
+    -- The highest transaction from which on there is too much to read.
+    select x.changed_in into oldest from (
+      select j.changed_in, sum(cardinality(j.tags)) over (order by j.changed_in desc) as tags
+      from (select changed_in, tags from cache_journal order by changed_in desc limit most + 1) j) x
+      where x.tags > most order by x.changed_in desc limit 1;
+    -- The least mark by what it covers: of two with one xmax, the one that had more running.
+    select m into start from unnest(state.marks) m
+      where ${covers('m', 'state.pruned')} and (oldest is null or pg_snapshot_xmin(m) > oldest)
+      order by pg_snapshot_xmax(m), (select count(*) from pg_snapshot_xip(m)) desc limit 1;
+    start := coalesce(start, own);
+  end if;
+  select sum(cardinality(r.tags)) into total from (${ROWS}) r;
+  return json_build_object('snapshot', own, 'from', start, 'identity', identity, 'changes',
+    case when total is null then '[]'::json when total <= most then
+      (select json_agg(json_build_object('transaction', r.changed_in::text::bigint, 'tags', r.tags)) from (${ROWS}) r) end);
+end`
+
+/** DELETE, never TRUNCATE: rows of transactions under way must stay. A prepared transaction outlives a crash, and its row does not. */
+const RENEW = `declare own pg_snapshot; state record;
+begin
+  lock table cache_journal_state in exclusive mode;
+  own := pg_current_snapshot();
+  ${STATE};
+  if not ${IS_BROKEN} then return null; end if;
+  if exists (select from pg_prepared_xacts where database = current_database()) then
+    return 'a prepared transaction is open: commit it or roll it back (pg_prepared_xacts)';
+  end if;
+  delete from cache_journal;
+  delete from cache_journal_state;
+  insert into cache_journal_state (epoch, pruned, deleted) values (gen_random_uuid(), pg_current_snapshot(), own);
+  return null;
+end`
+
+const MARK = `declare state record; last integer;
+begin
+  select * into state from cache_journal_state limit 1 for update skip locked;
+  last := cardinality(state.marks);
+  if last = 0 or state.marked_at[last] < clock_timestamp() - every::interval
+    and exists (select from cache_journal where changed_in >= pg_snapshot_xmax(state.marks[last])) then
+    update cache_journal_state set marks = marks || pg_current_snapshot(), marked_at = marked_at || clock_timestamp();
+  end if;
+  return null;
+end`
+
+/** To be committed before a row goes: a tail that began below it starts anew. */
+const PRUNE = `declare state record; raised pg_snapshot;
+begin
+  select * into state from cache_journal_state limit 1 for update skip locked;
+  select u.mark into raised from unnest(state.marks, state.marked_at) u (mark, at)
+    where u.at < clock_timestamp() - age::interval and ${covers('u.mark', 'state.pruned')}
+    order by pg_snapshot_xmax(u.mark) desc, (select count(*) from pg_snapshot_xip(u.mark)) limit 1;
+  if raised is not null then update cache_journal_state set pruned = raised; end if;
+  return raised;
+end`
+
+/** Answers how many rows it looked at: of two replicas that prune at once, one waits for the other's, and must still go on after them. */
+const REMOVE = `with looked as materialized (
+    select j.ctid from cache_journal_state s join cache_journal j
+      on j.changed_in >= pg_snapshot_xmin(s.deleted) and j.changed_in < pg_snapshot_xmax(s.pruned)
+    where pg_visible_in_snapshot(j.changed_in, s.pruned) and not pg_visible_in_snapshot(j.changed_in, s.deleted)
+    order by j.changed_in limit most::integer),
+  gone as (delete from cache_journal where ctid = any (array(select ctid from looked)))
+  select count(*)::text from looked`
+
+const FINISH = `update cache_journal_state set deleted = done::pg_snapshot,
+    marks = array(select u.mark from unnest(marks, marked_at) u (mark, at)
+      where ${covers('u.mark', 'done::pg_snapshot')} order by u.at),
+    marked_at = array(select u.at from unnest(marks, marked_at) u (mark, at)
+      where ${covers('u.mark', 'done::pg_snapshot')} order by u.at)
+  where ${covers('done::pg_snapshot', 'deleted')} returning null::text`
+
+/** `isOwners`: runs with its owner's rights, and then looks nothing up where callers may put things. */
+type SqlFunction = Readonly<{ declaration: string; body: string; isOwners: boolean }>
+
+function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction> {
+  const make = (args: string, body: string, is = 'returns text language plpgsql', isOwners = true): SqlFunction => ({
+    declaration: `(${args}) ${is}`,
+    body,
+    isOwners,
+  })
+  const arrayOf = (items: readonly (string | number)[]): string => `array[${items.join(', ')}]`
+  const watched = [...tables.map(({ table }) => table), 'cache_journal', 'cache_journal_state']
+  const triggers = tables.flatMap((table, at) => triggersOf(table).map(({ event }) => ({ at: at + 1, event })))
+  const names = triggers.map(({ event }) => literal(`$release$_${event.replace(' ', '_')}`))
+  const tail = TAIL.replace('$watched$', `${arrayOf(watched.map(literal))}::name[]`)
+    .replace('$tables$', arrayOf(triggers.map(({ at }) => at)))
+    .replace('$triggers$', `${arrayOf(names)}::name[]`)
+  const planned = 'returns json language plpgsql stable set enable_seqscan = off set jit = off'
+  const functions = {
+    tail: make('known_since text, known_identity text, most_tags text', tail, planned),
+    renew: make('', RENEW),
+    mark: make('every text', MARK),
+    prune: make('age text', PRUNE),
+    remove: make('most text', REMOVE, 'returns text language sql'),
+    finish: make('done text', FINISH, 'returns text language sql'),
+  }
+  const ofTables = tables.flatMap((table) =>
+    Object.entries(triggerFunctions(table)).map(([name, body]) => {
+      return [`${name}_${table.table}`, make('', body, 'returns trigger language plpgsql', name === 'raise')] as const
+    }),
+  )
+  return { ...functions, ...Object.fromEntries(ofTables) }
+}

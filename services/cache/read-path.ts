@@ -1,0 +1,231 @@
+import { type EntryOptions, hitOf, lifetimeOf, type Loader, type Lookup } from './entry.js'
+import type { Begun, Sought } from './fills.js'
+import type { Replica } from './replica.js'
+
+/** One run of the read path below memory, which several readers may share. */
+interface Flight extends Sought {
+  /** Of its load, or of its beginning while it has not come to that. */
+  begun: Begun
+  /** Whether what it found was current when it ended: only then may readers that joined have it. */
+  isCurrent: boolean
+  lookup: Promise<Lookup>
+}
+
+/** First and longest pause of a reader that waits for another replica's load, in ms. */
+const FIRST_PAUSE_MS = 4
+const LONGEST_PAUSE_MS = 100
+/** Until the run of a flight has been started, in the same breath. */
+const NO_LOOKUP = new Promise<Lookup>(() => {})
+
+/**
+ * The one read path: memory, Redis, the loader. What it answers from a tier was found current at the moment of the answer; a load
+ * began after its reader came. No failure of Redis fails a read; what the loader throws is thrown on.
+ */
+export class ReadPath {
+  readonly #replica: Replica
+  readonly #flights = new Map<string, Flight>()
+  readonly #refreshing = new Set<string>()
+
+  constructor(replica: Replica) {
+    this.#replica = replica
+  }
+
+  /** Nobody joins what is under way: the identity is another one, or a reader must not get what began before it. */
+  detachFlights(): void {
+    this.#flights.clear()
+  }
+
+  /** A fresh memory hit that is in no doubt, without waiting; `undefined` otherwise, with nothing counted. */
+  peek(key: string): Lookup | undefined {
+    const { clock, follower, memory, knowledge } = this.#replica
+    const now = clock.now()
+    if (!follower.isFollowed(now)) return undefined
+    const entry = memory.read(key, now)
+    if (entry === undefined || now >= entry.freshUntil || knowledge.hints.has(entry.tags)) return undefined
+    entry.counts.memoryHits += 1
+    if (entry.value === undefined) entry.counts.negativeHits += 1
+    return hitOf(entry, now)
+  }
+
+  async read(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {
+    const isSettled = await this.#settleDoubt(key, options)
+    const hit = isSettled ? this.#inMemory(key) : undefined
+    if (hit === undefined) return this.#fly(key, options, load, { isSettled, isSecond: false })
+    if (hit.outcome === 'stale') this.#refresh(key, options, load)
+    return this.#count(options, hit)
+  }
+
+  /** What the tiers have, without a load. */
+  async find(key: string, options: EntryOptions): Promise<Lookup | undefined> {
+    if (!(await this.#settleDoubt(key, options))) return undefined
+    const lookup = this.#inMemory(key) ?? (await this.#replica.fills.fromRedis(this.#flight(key, options)))
+    return lookup && this.#count(options, lookup)
+  }
+
+  /** The answer of an isolated replica's memory, if there may be one. */
+  staleIfError(key: string, options: EntryOptions): Lookup | undefined {
+    const { clock, follower, memory, settings } = this.#replica
+    const now = clock.now()
+    const isolatedMs = now - (follower.barrier + settings.boundMs)
+    if (follower.isFollowed(now) || isolatedMs > settings.staleIfErrorMs) return undefined
+    const entry = options.mayServeOnError === false ? undefined : memory.read(key, now)
+    return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }
+  }
+
+  /**
+   * A tag in doubt is settled by a tail that begins now; what comes into doubt later does not count for this read.
+   * `false`: no tail could tell, so only the database can.
+   */
+  async #settleDoubt(key: string, { tags }: EntryOptions): Promise<boolean> {
+    const { knowledge, memory, follower, clock } = this.#replica
+    if (!knowledge.hints.has(memory.peek(key)?.tags ?? tags)) return true
+    return follower.isFollowed(clock.now()) && follower.settled()
+  }
+
+  #inMemory(key: string): Lookup | undefined {
+    const { clock, follower, memory } = this.#replica
+    const now = clock.now()
+    const entry = follower.isFollowed(now) ? memory.read(key, now) : undefined
+    return entry && hitOf(entry, now)
+  }
+
+  /** Below memory: takes part in the flight under way, or starts one. */
+  #fly(
+    key: string,
+    options: EntryOptions,
+    load: Loader,
+    how: { readonly isSettled: boolean; readonly isSecond: boolean },
+  ): Promise<Lookup> {
+    const running = this.#flights.get(key)
+    if (running !== undefined && (how.isSecond || (how.isSettled && this.#isJoinable(running)))) {
+      return this.#join(running, options, load, how.isSecond)
+    }
+    const flight = this.#flight(key, options)
+    this.#flights.set(key, flight)
+    flight.lookup = this.#run(flight, load, how.isSettled).finally(() => {
+      // Before the readers get their answer: whoever reads from then on begins anew.
+      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    })
+    return this.#orStale(flight).then((lookup) => this.#count(options, lookup))
+  }
+
+  #flight(key: string, options: EntryOptions): Flight {
+    const slots = this.#replica.knowledge.heard.slotsOf(options.tags)
+    return {
+      key,
+      options,
+      slots,
+      begun: this.#replica.fills.begin(),
+      isCurrent: false,
+      overtakenBy: 0,
+      lookup: NO_LOOKUP,
+    }
+  }
+
+  /** Without the journal nothing tells whether a flight is behind, but one younger than H can't be older than the bound. */
+  #isJoinable({ begun, slots, options }: Flight): boolean {
+    const { knowledge, clock, follower, settings } = this.#replica
+    const now = clock.now()
+    if (follower.isFollowed(now)) return knowledge.isCurrent(begun.stamp, slots)
+    return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)
+  }
+
+  /**
+   * Whoever joined gets what was current when it ended. Otherwise it reads once more; a flight that it finds then began
+   * after it came, so that one's answer is recent enough whatever has happened since.
+   */
+  async #join(running: Flight, options: EntryOptions, load: Loader, isSecond: boolean): Promise<Lookup> {
+    const lookup = await this.#orStale(running)
+    if (!isSecond && !running.isCurrent && lookup.outcome !== 'stale-if-error') {
+      return this.#fly(running.key, options, load, { isSettled: true, isSecond: true })
+    }
+    return this.#count(options, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
+  }
+
+  async #run(flight: Flight, load: Loader, isSettled: boolean): Promise<Lookup> {
+    const { clock, settings, fills } = this.#replica
+    const { key, options } = flight
+    const giveUpAt = clock.now() + settings.leaseMs
+    if (!isSettled) return this.#load(flight, load, undefined)
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      const hit = await fills.fromRedis(flight)
+      if (hit?.outcome === 'stale') this.#refresh(key, options, load)
+      flight.isCurrent = hit !== undefined
+      if (hit !== undefined) return hit
+      const lease = clock.now() < giveUpAt ? await this.#lease(flight) : undefined
+      if (lease !== 'elsewhere') return this.#load(flight, load, lease)
+      await clock.sleep(pauseMs * (0.5 + settings.random() / 2))
+    }
+  }
+
+  /**
+   * The right to load, named by the newest change heard of the tags; `undefined` where none is needed. It is never longer than the entry is
+   * fresh, and stays after the load, so that who was late finds the entry instead.
+   */
+  async #lease({ key, slots, options, overtakenBy }: Flight): Promise<number | 'elsewhere' | undefined> {
+    const { knowledge, redis, settings, fills } = this.#replica
+    if (redis === undefined || !fills.isInRedis(options)) return undefined
+    const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)
+    const ms = Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl)
+    return (await redis.lease(key, newest, ms)) ? newest : 'elsewhere'
+  }
+
+  async #load(flight: Flight, load: Loader, lease: number | undefined): Promise<Lookup> {
+    const { clock, stats, settings, redis, fills } = this.#replica
+    const { key, options } = flight
+    flight.begun = fills.begin()
+    const { startedAt } = flight.begun
+    let value: unknown
+    try {
+      value = await load()
+      flight.isCurrent = fills.keep(key, options, value, flight.begun)
+      if (!flight.isCurrent) stats.refusedFills += 1
+    } finally {
+      stats.recordLoad(options.domain, clock.now() - startedAt)
+      if (lease !== undefined && !flight.isCurrent) void redis?.release(key, lease)
+    }
+    const { freshMs } = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: 0 })
+    const ageMs = clock.now() - startedAt
+    const stored = flight.isCurrent
+    return { value, outcome: 'miss', tier: undefined, ttlMs: freshMs - ageMs, ageMs, stored, collapsed: false }
+  }
+
+  /** One background load of an entry that is stale by time, in the whole cluster; its failure leaves the entry as it is. */
+  #refresh(key: string, options: EntryOptions, load: Loader): void {
+    if (this.#refreshing.has(key)) return
+    this.#refreshing.add(key)
+    const flight = this.#flight(key, options)
+    const refreshed = async (): Promise<void> => {
+      if ((await this.#replica.fills.fromRedis(flight))?.outcome === 'hit') return
+      const lease = await this.#lease(flight)
+      if (lease !== 'elsewhere') await this.#load(flight, load, lease)
+    }
+    refreshed()
+      .catch((error: unknown) => this.#replica.events.onError?.(error, 'a refresh'))
+      .finally(() => this.#refreshing.delete(key))
+  }
+
+  /** An isolated replica waits at most H for the database, then answers from memory if it may. */
+  async #orStale({ lookup, key, options }: Flight): Promise<Lookup> {
+    const { clock, follower, settings } = this.#replica
+    let cancel: (() => void) | undefined
+    try {
+      if (follower.isFollowed(clock.now())) return await lookup
+      const overdue = new Promise<undefined>((resolve) => {
+        cancel = clock.after(settings.boundMs, () => resolve(undefined))
+      })
+      return (await Promise.race([lookup, overdue])) ?? this.staleIfError(key, options) ?? (await lookup)
+    } catch (error) {
+      const stale = this.staleIfError(key, options)
+      if (stale === undefined) throw error
+      return stale
+    } finally {
+      cancel?.()
+    }
+  }
+
+  #count(options: EntryOptions, lookup: Lookup): Lookup {
+    this.#replica.stats.record(options.domain, lookup)
+    return lookup
+  }
+}

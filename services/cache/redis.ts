@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto'
+import { Batcher } from './batcher.js'
+import type { Clock } from './clock.js'
+import { FORMAT_VERSION } from './entry-codec.js'
+
+/**
+ * What the engine asks of a Redis client (an ioredis `Redis` or `Cluster` fits). The client brings the time limit: every
+ * command rejects within it, at once while not connected (no offline queue), and none is sent again after a reconnect.
+ */
+export interface RedisClient {
+  readonly status: string
+  get(key: string): Promise<string | null>
+  mget(keys: string[]): Promise<(string | null)[]>
+  set(key: string, value: string, unit: 'PX', ms: number): Promise<unknown>
+  set(key: string, value: string, unit: 'PX', ms: number, condition: 'NX'): Promise<unknown>
+  del(key: string): Promise<unknown>
+  ping(): Promise<unknown>
+  on(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+}
+
+export interface RedisOptions {
+  readonly client: RedisClient
+  /** A cluster takes keys of one slot per command; a single server takes any. */
+  readonly isCluster: boolean
+  readonly keyPrefix: string
+  readonly clock: Clock
+  readonly onChange: () => void
+  readonly onError: () => void
+}
+
+/** Keys of one MGET. Above it client and server take turns instead of working at the same time. */
+const MOST_KEYS = 32
+
+/**
+ * The Redis tier: it stores bytes, and is trusted with no order and no freshness. No failure of it fails a read. A server that
+ * answers with a refusal (no memory left, read-only) is still asked; one that does not answer is left alone for a while.
+ */
+export class Redis {
+  readonly #options: RedisOptions
+  readonly #breaker: CircuitBreaker
+  readonly #reads: Batcher<string, string | null>
+  #prefix = ''
+  /** What the server refused last, in its own words; `undefined` once it has done the like again. */
+  refusal: string | undefined
+
+  constructor(options: RedisOptions) {
+    const { client, isCluster, clock, onChange } = options
+    this.#options = options
+    this.#breaker = new CircuitBreaker({ clock, ping: () => client.ping(), onChange })
+    this.#reads = new Batcher({
+      most: MOST_KEYS,
+      endOfTurn: clock.endOfTurn,
+      send: (keys) => (isCluster ? Promise.all(keys.map((key) => client.get(key))) : client.mget([...keys])),
+    })
+    client.on('close', this.#onClose)
+    if (client.status !== 'ready') this.#onClose()
+  }
+
+  stop(): void {
+    this.#breaker.stop()
+    this.#options.client.off('close', this.#onClose)
+  }
+
+  get isUsable(): boolean {
+    return !this.#breaker.isOpen
+  }
+
+  /** It has not answered twice in a row. */
+  get isDown(): boolean {
+    return this.#breaker.isDown
+  }
+
+  get reason(): string {
+    return this.#breaker.reason
+  }
+
+  /** Entries of one history of one database are under one prefix, so that those of another are never read. */
+  useIdentity(identity: string): void {
+    const digest = createHash('sha256').update(identity).digest('base64url').slice(0, 12)
+    this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${digest}`
+  }
+
+  /** The text of an entry; `undefined` when there is none, or Redis does not answer. Those of one turn share a command. */
+  async get(key: string): Promise<string | undefined> {
+    try {
+      return (await this.#reads.ask(`${this.#prefix}:e:${key}`)) ?? undefined
+    } catch (error) {
+      this.#failed(error)
+      return undefined
+    }
+  }
+
+  /** Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it. */
+  set(key: string, text: string, lifetimeMs: number): Promise<void> {
+    return this.#write(
+      this.#options.client.set(`${this.#prefix}:e:${key}`, text, 'PX', Math.max(1, Math.ceil(lifetimeMs))),
+    )
+  }
+
+  /**
+   * The right to load an entry, cluster-wide, until `ms` are over. `mark` is the newest change that the caller has heard of its tags: nobody
+   * waits for a load that a write has overtaken. `true` as well when Redis does not answer: then everybody loads.
+   */
+  async lease(key: string, mark: number, ms: number): Promise<boolean> {
+    try {
+      const name = this.#leaseName(key, mark)
+      return (await this.#options.client.set(name, '', 'PX', Math.max(1, Math.ceil(ms)), 'NX')) !== null
+    } catch (error) {
+      this.#failed(error)
+      // It may have been taken all the same, and then nobody would give it back.
+      void this.release(key, mark)
+      return true
+    }
+  }
+
+  /** After a load that left no entry: others need not wait for it. */
+  release(key: string, mark: number): Promise<void> {
+    return this.#write(this.#options.client.del(this.#leaseName(key, mark)))
+  }
+
+  #leaseName(key: string, mark: number): string {
+    return `${this.#prefix}:l:${mark}:${key}`
+  }
+
+  async #write(command: Promise<unknown>): Promise<void> {
+    try {
+      await command
+      this.refusal = undefined
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#options.onError()
+    const reason = error instanceof Error ? error.message : String(error)
+    if (error instanceof Error && error.name === 'ReplyError') this.refusal = reason
+    else this.#breaker.failed(reason)
+  }
+
+  readonly #onClose = (): void => {
+    this.#breaker.failed(this.#options.client.status === 'ready' ? 'the connection closed' : 'not connected')
+  }
+}
+
+export interface CircuitBreakerOptions {
+  readonly clock: Clock
+  /** Resolves when the server answers. */
+  readonly ping: () => Promise<unknown>
+  /** {@link CircuitBreaker.isDown} has changed. */
+  readonly onChange: () => void
+}
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 500
+
+/**
+ * Keeps requests away from a server that does not answer. One failure opens it, so that no request waits for a time limit
+ * twice; it closes with the first ping that is answered. One ping at a time, with growing pauses.
+ */
+export class CircuitBreaker {
+  readonly #options: CircuitBreakerOptions
+  #isOpen = false
+  #isStopped = false
+  /** A ping has failed too: worth telling, which a single lost command is not. */
+  isDown = false
+  /** Why it is open, in the server's or the client's own words. */
+  reason = 'not connected yet'
+
+  constructor(options: CircuitBreakerOptions) {
+    this.#options = options
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  failed(reason: string): void {
+    this.reason = reason
+    if (this.#isOpen || this.#isStopped) return
+    this.#isOpen = true
+    void this.#probe()
+  }
+
+  /** For good: no request goes there any more, and no ping. */
+  stop(): void {
+    this.#isOpen = true
+    this.#isStopped = true
+  }
+
+  async #probe(): Promise<void> {
+    const { clock, ping } = this.#options
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#isStopped; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        await ping()
+        if (this.#isStopped) return
+        this.#isOpen = false
+        this.#setDown(false)
+        return
+      } catch (error) {
+        this.reason = error instanceof Error ? error.message : String(error)
+        this.#setDown(true)
+        await clock.sleep(pauseMs)
+      }
+    }
+  }
+
+  #setDown(isDown: boolean): void {
+    if (this.isDown === isDown) return
+    this.isDown = isDown
+    this.#options.onChange()
+  }
+}

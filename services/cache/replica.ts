@@ -1,0 +1,233 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { Announcer } from './announcer.js'
+import { type Clock, systemClock } from './clock.js'
+import { type Codec, jsonCodec } from './entry-codec.js'
+import type { Lifetimes } from './entry.js'
+import { Fills } from './fills.js'
+import { EVERYTHING } from './heard.js'
+import { JournalFollower } from './journal-follower.js'
+import type { Journal, TailAnswer } from './journal.js'
+import { Knowledge } from './knowledge.js'
+import { Memory } from './memory.js'
+import { ReadPath } from './read-path.js'
+import { Redis, type RedisClient } from './redis.js'
+import { Stats } from './stats.js'
+
+/** The replica's states of docs/cache.md. */
+export type ReplicaState = 'coherent' | 'memory-only' | 'isolated' | 'disabled'
+
+/** What the engine tells its operator. */
+export interface CacheEvents {
+  /** The replica's state changed; `reason` in words. Once per change. */
+  onState(change: { readonly from: ReplicaState | undefined; readonly to: ReplicaState; readonly reason: string }): void
+  /** Redis does not answer, with its own words or the client's. Once until it does again. */
+  onRedisLost(reason: string): void
+  onRedisBack(): void
+  /** Memory is full and lets an entry go. `isByItems`: the number of entries was the bound that was reached. */
+  onCapacity(full: { readonly isByItems: boolean; readonly bytes: number; readonly maxBytes: number }): void
+  /** The database has another history than before, or this is the first tail. Connections of before may lead elsewhere. */
+  onIdentity(identity: string, isFirst: boolean): void
+  /** Something failed that no reader is told of: a refresh, an announcement, a mark, a prune. */
+  onError(error: unknown, during: string): void
+}
+
+/** What may be set; each has a default. */
+export interface CacheSettings {
+  readonly isEnabled: boolean
+  /** What all keys in Redis begin with. */
+  readonly keyPrefix: string
+  readonly codec: Codec
+  /** H in ms: how long after a commit an older value may still be answered. */
+  readonly boundMs: number
+  /** How long memory answers, marked, once neither journal nor database can be asked. */
+  readonly staleIfErrorMs: number
+  readonly maxItems: number
+  readonly maxBytes: number
+  /** Lifetimes of entries that name none. */
+  readonly defaults: Lifetimes
+  /** Longer than any usual lifetime, in ms: journal rows of before are deleted. */
+  readonly longestLifetimeMs: number
+  /** How long one replica may load while the others wait, in ms. */
+  readonly leaseMs: number
+  /** Record load times in histograms? */
+  readonly isTimed: boolean
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+export interface CacheOptions extends Partial<CacheSettings> {
+  readonly journal: Journal
+  readonly redis?: { readonly client: RedisClient; readonly isCluster?: boolean } | undefined
+  readonly events?: Partial<CacheEvents>
+}
+
+const DEFAULTS: CacheSettings = {
+  isEnabled: true,
+  keyPrefix: 'roundhouse',
+  codec: jsonCodec,
+  boundMs: 1_000,
+  staleIfErrorMs: 60_000,
+  maxItems: 50_000,
+  maxBytes: 64 * 1024 * 1024,
+  defaults: { ttl: 300_000, grace: 60_000, negativeTtl: 30_000 },
+  longestLifetimeMs: 3_600_000,
+  leaseMs: 2_000,
+  isTimed: true,
+  clock: systemClock,
+  random: Math.random,
+}
+
+/** 8 MiB at most; with 100,000 tags changed since, 3 % of the old entries that nobody asked for meanwhile collide. */
+const SLOTS = 2 ** 20
+/** Marks are at least this far apart, and about 60 of them are kept. */
+const MARK_EVERY_MS = 30_000
+const MARKS = 60
+
+/** The parts of one replica's cache, wired and observed. */
+export class Replica {
+  readonly settings: CacheSettings
+  readonly events: Partial<CacheEvents>
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly codec: Codec
+  readonly knowledge = new Knowledge({ slots: SLOTS, seed: randomInt(2 ** 32) })
+  readonly memory: Memory
+  readonly redis: Redis | undefined
+  readonly follower: JournalFollower
+  readonly announcer: Announcer | undefined
+  readonly fills = new Fills(this)
+  readonly reads = new ReadPath(this)
+  readonly stats: Stats
+  readonly stateChanges: Record<ReplicaState, number> = { coherent: 0, 'memory-only': 0, isolated: 0, disabled: 0 }
+  readonly #cancels = new Map<string, () => void>()
+  #isStarted = false
+  #state: ReplicaState | undefined
+  #wasRedisDown: boolean | undefined
+
+  constructor({ journal, redis, events = {}, ...options }: CacheOptions) {
+    this.settings = { ...DEFAULTS, ...options }
+    this.events = events
+    this.journal = journal
+    const { settings, knowledge } = this
+    const { clock, codec, isEnabled, isTimed, boundMs, maxItems, maxBytes, keyPrefix } = settings
+    this.clock = clock
+    this.codec = codec
+    this.stats = new Stats({ isTimed })
+    this.memory = new Memory({
+      maxItems,
+      maxBytes,
+      knowledge,
+      defer: (work) => void clock.after(0, work),
+      onCapacity: (full) => events.onCapacity?.({ ...full, maxBytes }),
+    })
+    const onChange = (): void => this.observe()
+    if (isEnabled && redis !== undefined) {
+      const onError = (): void => void (this.stats.redisErrors += 1)
+      this.redis = new Redis({
+        client: redis.client,
+        isCluster: redis.isCluster ?? false,
+        keyPrefix,
+        clock,
+        onChange,
+        onError,
+      })
+    }
+    this.follower = new JournalFollower({
+      journal,
+      knowledge,
+      clock,
+      boundMs,
+      onTail: (answer, isAnother) => this.#tailed(answer, isAnother),
+      onChange,
+    })
+    if (journal.listen !== undefined) {
+      this.announcer = new Announcer({
+        listen: journal.listen,
+        clock,
+        sender: randomBytes(9).toString('base64url'),
+        onHint: (tags) => knowledge.hints.add(tags),
+        onError: (error) => events.onError?.(error, 'an announcement'),
+      })
+    }
+  }
+
+  /** Resolves after the first tail; rejects when the journal can't be reached. */
+  async start(): Promise<void> {
+    const { journal, settings } = this
+    const { isEnabled, boundMs, longestLifetimeMs } = settings
+    if (isEnabled) await this.follower.start()
+    this.#isStarted = true
+    this.observe()
+    if (!isEnabled) return
+    this.announcer?.start()
+    const markEveryMs = Math.max(MARK_EVERY_MS, longestLifetimeMs / MARKS)
+    this.#every('a heartbeat', boundMs / 6, () => this.observe())
+    this.#every('a mark', markEveryMs, () => journal.mark(markEveryMs))
+    this.#every('a prune', Math.max(longestLifetimeMs / 8, 2 * markEveryMs), () => journal.prune(longestLifetimeMs))
+  }
+
+  async stop(): Promise<void> {
+    for (const cancel of this.#cancels.values()) cancel()
+    this.#cancels.clear()
+    this.redis?.stop()
+    await Promise.all([this.announcer?.stop(), this.follower.stop()])
+    await this.journal.close?.()
+  }
+
+  get state(): ReplicaState {
+    if (!this.settings.isEnabled) return 'disabled'
+    if (!this.follower.isFollowed(this.clock.now())) return 'isolated'
+    return this.redis === undefined || this.redis.isDown ? 'memory-only' : 'coherent'
+  }
+
+  /** Tells of a changed state, once. The state itself follows from the barrier and from Redis at any moment. */
+  observe(): void {
+    if (!this.#isStarted) return
+    const isRedisDown = this.redis?.isDown
+    if (isRedisDown !== this.#wasRedisDown) {
+      if (isRedisDown === true) this.events.onRedisLost?.(this.redis?.reason ?? '')
+      else this.events.onRedisBack?.()
+      this.#wasRedisDown = isRedisDown
+    }
+    const [from, to] = [this.#state, this.state]
+    if (to === from) return
+    this.#state = to
+    this.stateChanges[to] += 1
+    const journal = to === 'isolated' ? `journal: ${this.follower.reason}` : undefined
+    const redis =
+      this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.reason}` : undefined
+    const reason = [journal, redis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
+    this.events.onState?.({ from, to, reason })
+  }
+
+  #tailed({ changes, identity }: TailAnswer, isAnother: boolean): void {
+    if (isAnother && identity !== undefined) {
+      // What was read under the old identity must go; flights and GETs under way compare it for themselves.
+      this.memory.clear()
+      this.reads.detachFlights()
+      this.redis?.useIdentity(identity)
+      this.announcer?.reconnect()
+      this.events.onIdentity?.(identity, this.knowledge.identityNumber === 1)
+    }
+    for (const { tags } of changes ?? []) {
+      this.stats.invalidations += tags.length
+      if (tags.includes(EVERYTHING)) this.memory.clear()
+    }
+    this.observe()
+  }
+
+  /** Again and again, up to a tenth later each time, so that replicas do not keep step. */
+  #every(name: string, ms: number, work: () => unknown): void {
+    const next = (): void => {
+      const cancel = this.clock.after(ms * (1 + this.settings.random() / 10), () => {
+        next()
+        Promise.resolve()
+          .then(work)
+          .catch((error: unknown) => this.events.onError?.(error, name))
+      })
+      this.#cancels.set(name, cancel)
+    }
+    next()
+  }
+}

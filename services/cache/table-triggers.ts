@@ -1,0 +1,143 @@
+import { EVERYTHING } from './heard.js'
+
+/** A table whose rows are cached. In a tag, `{column}` stands for that column of the row; a tag with a null in it is not raised. */
+export interface CachedTable {
+  readonly table: string
+  /** The primary key, one column, by which old and new rows of an update are paired; `id` unless said otherwise. */
+  readonly key?: string
+  /** Tags of one row: `{user_id}/designs/{id}`. */
+  readonly row: string | readonly string[]
+  /** Tags of lists that hold the row: `{user_id}/designs`. */
+  readonly list: string | readonly string[]
+  /** The tag that everything of the row's owner carries: raised instead when a statement changes many rows. */
+  readonly owner: string
+  /** Columns that decide membership, order or filter of a list: only their changes raise `list`. Any change does, if absent. */
+  readonly listColumns?: readonly string[]
+  /** Columns that the database owns: they move when, and only when, the content of the row does. */
+  readonly version?: string
+  readonly updatedAt?: string
+  /** Generated columns, which a row does not have yet when its content is compared. */
+  readonly generated?: readonly string[]
+}
+
+/** A trigger of a table: what follows its name in `create trigger`, and which of {@link triggerFunctions} it calls. */
+export interface TableTrigger {
+  readonly event: string
+  readonly rows: string
+  readonly calls: 'raise' | 'version'
+}
+
+/** More tags than this in one statement: their owners' instead. More owners: everything. */
+const MOST_TAGS = 50
+/** Tags looked at before that is decided: a row may name one of them several times. */
+const MOST_LOOKED_AT = 6 * MOST_TAGS
+
+/** What an answer of "no such row" carries beside its row's and its owner's tags: raised when many rows are inserted at once. */
+export function missingTag(table: string): string {
+  return `missing:${table}`
+}
+
+export function triggersOf({ version, updatedAt }: CachedTable): readonly TableTrigger[] {
+  const statement = 'for each statement'
+  return [
+    { event: 'after insert', rows: `referencing new table as new_rows ${statement}`, calls: 'raise' },
+    {
+      event: 'after update',
+      rows: `referencing old table as old_rows new table as new_rows ${statement}`,
+      calls: 'raise',
+    },
+    { event: 'after delete', rows: `referencing old table as old_rows ${statement}`, calls: 'raise' },
+    ...((version ?? updatedAt) ? [{ event: 'before update', rows: 'for each row', calls: 'version' } as const] : []),
+  ]
+}
+
+/** Bodies of the two trigger functions of a table. `raise` runs with its owner's rights. */
+export function triggerFunctions(table: CachedTable): Record<TableTrigger['calls'], string> {
+  return { raise: raiseFunction(table), version: versionFunction(table) }
+}
+
+export function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** The SQL of an array of tags of the row `alias`: `{id}/x` becomes `alias."id" || '/x'`. */
+function tagsOf(templates: string | readonly string[], ...aliases: readonly string[]): string {
+  const tag = (template: string, alias: string): string =>
+    template
+      .split(/(\{[^{}]+\})/)
+      .filter((part) => part !== '')
+      .map((part) => (part.startsWith('{') ? `${alias}.${quoted(part.slice(1, -1))}` : literal(part)))
+      .join(' || ')
+  const all = aliases.flatMap((alias) => [templates].flat().map((template) => `(${tag(template, alias)})::text`))
+  return `array[${all.join(', ')}]::text[]`
+}
+
+function raiseFunction({ table, row, list, owner, listColumns, key = 'id' }: CachedTable): string {
+  const [o, n] = [`o.${quoted(key)}`, `n.${quoted(key)}`]
+  const isMoved = `${o} is null or ${n} is null`
+  const columns = (alias: string): string => `row(${listColumns?.map((name) => `${alias}.${quoted(name)}`).join(', ')})`
+  const isListed =
+    listColumns === undefined ? 'true' : `${isMoved} or record_image_ne(${columns('o')}, ${columns('n')})`
+  // Compared by bytes: what is equal may still be another text.
+  const updated = `old_rows o full join new_rows n on ${n} = ${o}`
+  const branches = [
+    {
+      op: 'INSERT',
+      from: 'new_rows n',
+      tags: tagsOf([row, list].flat(), 'n'),
+      owners: tagsOf(owner, 'n'),
+      where: 'true',
+    },
+    {
+      op: 'DELETE',
+      from: 'old_rows o',
+      tags: tagsOf([row, list].flat(), 'o'),
+      owners: tagsOf(owner, 'o'),
+      where: 'true',
+    },
+    {
+      op: 'UPDATE',
+      from: updated,
+      tags: `${tagsOf(row, 'o', 'n')} || case when ${isListed} then ${tagsOf(list, 'o', 'n')} end`,
+      owners: tagsOf(owner, 'o', 'n'),
+      where: `(${isMoved} or o *<> n)`,
+    },
+  ].map(
+    ({ op, from, tags, owners, where }) => `if tg_op = '${op}' then
+    select array_agg(distinct few.tag), count(*) into raised, looked from (
+      select tag from ${from}, unnest(${tags}) tag where ${where} and tag is not null limit ${MOST_LOOKED_AT + 1}) few;
+    if looked > ${MOST_LOOKED_AT} or cardinality(raised) > ${MOST_TAGS} then
+      select array_agg(few.tag) into raised from (
+        select distinct tag from ${from}, unnest(${owners}) tag where tag is not null limit ${MOST_TAGS + 1}) few;
+      raised := case when cardinality(raised) > ${MOST_TAGS} then array['${EVERYTHING}']
+        else raised || ${literal(missingTag(table))}::text end;
+    end if;
+  end if;`,
+  )
+  return `declare
+  raised text[];
+  looked bigint;
+begin
+  ${branches.join('\n  ')}
+  if raised is not null then insert into cache_journal (tags) values (raised); end if;
+  return null;
+end`
+}
+
+/** Counts from the old row, so that two releases' triggers come to the same. */
+function versionFunction({ version, updatedAt, generated = [] }: CachedTable): string {
+  const kept = [version, updatedAt, ...generated].flatMap((name) => (name === undefined ? [] : quoted(name)))
+  const moved = [
+    ...(version === undefined ? [] : [`new.${quoted(version)} := old.${quoted(version)} + 1;`]),
+    ...(updatedAt === undefined ? [] : [`new.${quoted(updatedAt)} := pg_catalog.now();`]),
+  ]
+  return `begin
+  ${kept.map((name) => `new.${name} := old.${name};`).join(' ')}
+  if new operator(pg_catalog.*<>) old then ${moved.join(' ')} end if;
+  return new;
+end`
+}

@@ -1,0 +1,74 @@
+import pg from 'pg'
+import type { Session, Statement } from './database.js'
+import { unavailable } from './errors.js'
+import { PostgresConnection } from './postgres-connection.js'
+
+interface SessionOptions {
+  readonly config: pg.ClientConfig
+  /** Listens, if there is one. */
+  readonly channel: string | undefined
+  readonly onNotification: (payload: string) => void
+  readonly onQuery: (statementName: string) => void
+}
+
+/** How long a server may take to say goodbye before its socket is closed from here, in ms. */
+const GOODBYE_MS = 1_000
+
+/** A connection of its own. One fault and it is over, for whoever holds it to open another. */
+export class PostgresSession implements Session {
+  readonly closed: Promise<Error | undefined>
+  readonly #client: pg.Client
+  readonly #connection: PostgresConnection
+  #settle: (reason: Error | undefined) => void = () => {}
+
+  private constructor(client: pg.Client, options: SessionOptions) {
+    this.#client = client
+    this.#connection = new PostgresConnection(client, options.onQuery)
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    client.on('error', (error) => this.#abandon(error))
+    client.on('end', () => this.#abandon('the connection ended'))
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === options.channel) options.onNotification(payload ?? '')
+    })
+  }
+
+  /** @throws DatabaseUnavailableError when no connection can be made */
+  static async open(options: SessionOptions): Promise<PostgresSession> {
+    const client = new pg.Client(options.config)
+    const session = new PostgresSession(client, options)
+    try {
+      await client.connect()
+      if (options.channel !== undefined) await client.query(`listen ${client.escapeIdentifier(options.channel)}`)
+    } catch (error) {
+      session.#abandon(error)
+      throw unavailable(error)
+    }
+    return session
+  }
+
+  async query<Row extends object>(statement: Statement): Promise<Row[]> {
+    try {
+      return await this.#connection.query<Row>(statement)
+    } catch (error) {
+      if (!this.#connection.isUsable) this.#abandon(error)
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.removeAllListeners('notification')
+    this.#settle(undefined)
+    const timer = setTimeout(() => this.#client.connection.stream.destroy(), GOODBYE_MS)
+    await this.#client.end()
+    clearTimeout(timer)
+  }
+
+  /** Without a goodbye: a server that stopped answering would not hear it. */
+  #abandon(cause: unknown): void {
+    this.#settle(unavailable(cause))
+    this.#client.removeAllListeners('notification')
+    this.#client.connection.stream.destroy()
+  }
+}

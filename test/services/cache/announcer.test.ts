@@ -1,0 +1,81 @@
+import t from 'tap'
+import { Announcer } from '../../../services/cache/announcer.js'
+import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
+import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
+
+async function setUp(t: { teardown(work: () => unknown): void }) {
+  const clock = new FakeClock()
+  const database = new ModelDatabase()
+  const open = (sender: string) => {
+    const journal = new ModelJournal(database)
+    const [hints, errors]: [string[][], string[]] = [[], []]
+    const announcer = new Announcer({
+      listen: journal.listen,
+      clock,
+      sender,
+      onHint: (tags) => hints.push([...tags]),
+      onError: (error) => errors.push(String(error)),
+    })
+    announcer.start()
+    t.teardown(() => Promise.all([announcer.stop(), clock.advance(5_000)]))
+    return { journal, announcer, hints, errors }
+  }
+  const [one, two] = [open('one'), open('two')]
+  await drain()
+  return { clock, one, two }
+}
+
+t.test('connecting puts everything in doubt', async (t) => {
+  const { one } = await setUp(t)
+  t.same(one.hints, [['*']])
+  one.journal.cut()
+  await drain()
+  t.equal(one.announcer.state, 'unavailable')
+})
+
+t.test('tags reach the others and not their sender; those of some milliseconds leave together', async (t) => {
+  const { clock, one, two } = await setUp(t)
+  one.announcer.announce(['a'])
+  await drain()
+  one.announcer.announce(['b', 'c'])
+  one.announcer.announce(['c', 'd'])
+  await clock.advance(5)
+  t.same(two.hints, [['*'], ['a'], ['b', 'c', 'd']])
+  t.same(one.hints, [['*']])
+  t.equal(one.announcer.state, 'healthy')
+})
+
+t.test('what is too long for one payload is split, and a tag too long for any is everything', async (t) => {
+  const { clock, one, two } = await setUp(t)
+  const tags = Array.from({ length: 1_000 }, (_, n) => `some-owner/some-things/${n}-ü"\\`)
+  one.announcer.announce(tags)
+  await clock.advance(5)
+  const heard = two.hints.slice(1)
+  t.ok(heard.length > 4)
+  t.same(heard.flat(), tags)
+  for (const part of heard) t.ok(Buffer.byteLength(JSON.stringify(['one', ...part])) < 8_000)
+  one.announcer.announce(['x'.repeat(9_000)])
+  await clock.advance(5)
+  t.same(two.hints.at(-1), ['*'])
+})
+
+t.test('a connection that does not hear its own is deaf, and says so', async (t) => {
+  const { clock, one } = await setUp(t)
+  one.journal.isDeaf = true
+  one.announcer.announce(['a'])
+  await clock.advance(4_000)
+  t.equal(one.announcer.state, 'healthy', 'it may still come')
+  await clock.advance(2_000)
+  t.equal(one.announcer.state, 'deaf')
+  one.journal.isDeaf = false
+  one.announcer.announce(['b'])
+  await clock.advance(5)
+  t.equal(one.announcer.state, 'healthy')
+})
+
+t.test('another journal means another connection', async (t) => {
+  const { clock, one } = await setUp(t)
+  one.announcer.reconnect()
+  await clock.advance(60)
+  t.same(one.hints, [['*'], ['*']])
+})

@@ -1,0 +1,380 @@
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import {
+  createJournal,
+  installJournal,
+  type Journal,
+  type SqlRunner,
+  type TailAnswer,
+} from '../../../services/cache/index.js'
+import { until } from '../../helpers/deadline.js'
+import { startPostgres } from '../../helpers/postgres.js'
+import { Seeded } from '../../helpers/seeded.js'
+
+const TABLES = [{ table: 'things', row: '{owner}/things/{id}', list: '{owner}/things', owner: '{owner}/all' }]
+
+const server = await startPostgres({ max_prepared_transactions: '2' })
+t.teardown(() => server.stop())
+
+interface Scene {
+  readonly pool: pg.Pool
+  readonly url: string
+  readonly journal: Journal
+  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+  /** A tail that finds an identity: the one before may have had to make the journal anew. */
+  tail(since?: string, identity?: string): Promise<TailAnswer & { readonly identity: string }>
+}
+
+async function install(pool: pg.Pool, tables = TABLES): Promise<void> {
+  const client = await pool.connect()
+  await client.query('begin')
+  await installJournal(client, tables)
+  await client.query('commit')
+  client.release()
+}
+
+async function setUp(t: Test, { mostTags = 100_000 } = {}): Promise<Scene> {
+  const url = await server.createDatabase()
+  const pool = new pg.Pool({ connectionString: url })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  t.teardown(() => pool.end())
+  await pool.query('create table things (id integer primary key, owner text, note text)')
+  await install(pool)
+  const journal = createJournal({ sql: pool, tables: TABLES, mostTags })
+  const tail = async (since?: string, identity?: string) => {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await journal.tail(since, identity)
+      if (answer.identity !== undefined) return { ...answer, identity: answer.identity }
+      if (attempt === 2) throw new Error(answer.fault)
+    }
+  }
+  const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
+  return { pool, url, journal, query, tail }
+}
+
+const tagsOf = ({ changes }: TailAnswer): string[] => (changes ?? []).flatMap(({ tags }) => tags).sort()
+
+t.test('a tail brings what was committed since the one before, each change once', async (t) => {
+  const { pool, query, tail } = await setUp(t)
+  let last = await tail()
+  t.same(last.changes, [])
+  const open = await pool.connect()
+  await open.query('begin')
+  await open.query(`insert into things values (1, 'u')`)
+  await query(`insert into things values (2, 'u')`)
+  let next = await tail(last.snapshot, last.identity)
+  t.equal(next.from, last.snapshot)
+  t.same(tagsOf(next), ['u/things', 'u/things/2'])
+  last = next
+  await query(`insert into things values (3, 'u')`)
+  await open.query('commit')
+  open.release()
+  next = await tail(last.snapshot, last.identity)
+  t.same(tagsOf(next), ['u/things', 'u/things', 'u/things/1', 'u/things/3'])
+  t.same((await tail(next.snapshot, next.identity)).changes, [])
+})
+
+t.test(
+  'whatever overlaps, rolls back, saves points and stays open: all that was committed comes exactly once',
+  async (t) => {
+    const { pool, tail } = await setUp(t)
+    const seeded = new Seeded(20_261_125)
+    const clients = await Promise.all(Array.from({ length: 6 }, () => pool.connect()))
+    const isOpen = clients.map(() => false)
+    const pending = clients.map((): number[] => [])
+    const committed: number[] = []
+    const brought: number[] = []
+    let last = await tail()
+    const take = async (): Promise<void> => {
+      last = await tail(last.snapshot, last.identity)
+      brought.push(
+        ...tagsOf(last)
+          .flatMap((tag) => /\/things\/(\d+)$/.exec(tag)?.[1] ?? [])
+          .map(Number),
+      )
+    }
+    for (let id = 1; id <= 1_200; id++) {
+      const n = seeded.below(clients.length)
+      const client = clients[n]!
+      if (!isOpen[n]) {
+        await client.query('begin')
+        isOpen[n] = true
+      }
+      const write = `insert into things values (${id}, 'u')`
+      const kind = seeded.below(10)
+      if (kind < 5) {
+        await client.query(write)
+        pending[n]!.push(id)
+      } else if (kind === 5) await client.query(`savepoint s; ${write}; rollback to savepoint s`)
+      else if (kind === 6) {
+        await client.query(`savepoint s; ${write}; release savepoint s`)
+        pending[n]!.push(id)
+      } else if (kind === 7) {
+        await client.query('rollback')
+        isOpen[n] = false
+        pending[n] = []
+      } else {
+        await client.query('commit')
+        isOpen[n] = false
+        committed.push(...pending[n]!.splice(0))
+      }
+      if (seeded.below(4) === 0) await take()
+    }
+    for (const client of clients) {
+      await client.query('rollback')
+      client.release()
+    }
+    await take()
+    t.ok(committed.length > 100)
+    t.same(
+      brought.toSorted((a, b) => a - b),
+      committed.toSorted((a, b) => a - b),
+    )
+  },
+)
+
+t.test('a start begins at the least mark from which not too much is to be read', async (t) => {
+  const { journal, query, tail } = await setUp(t, { mostTags: 20 })
+  await tail()
+  await journal.mark(0)
+  const [first] = await query('select marks[1]::text as mark from cache_journal_state')
+  for (let id = 1; id <= 5; id++) await query(`insert into things values (${id}, 'u')`)
+  let start = await tail()
+  t.equal(start.from, first?.['mark'])
+  t.equal(start.changes?.length, 5)
+  await journal.mark(0)
+  for (let id = 6; id <= 11; id++) await query(`insert into things values (${id}, 'u')`)
+  start = await tail()
+  t.not(start.from, first?.['mark'], 'from the first there are 22 tags')
+  t.equal(start.changes?.length, 6)
+  for (let id = 12; id <= 23; id++) await query(`insert into things values (${id}, 'u')`)
+  start = await tail()
+  t.equal(start.from, start.snapshot, 'from no mark')
+  t.same(start.changes, [])
+  const late = await tail(String(first?.['mark']), start.identity)
+  t.equal(late.changes, undefined, 'too much for who has been away')
+})
+
+t.test('a mark is taken only when something has changed since the last one', async (t) => {
+  const { journal, query, tail } = await setUp(t)
+  await tail()
+  const marks = async () => Number((await query('select cardinality(marks) as n from cache_journal_state'))[0]?.['n'])
+  await journal.mark(0)
+  await journal.mark(0)
+  t.equal(await marks(), 1)
+  await query(`insert into things values (1, 'u')`)
+  await journal.mark(60_000)
+  t.equal(await marks(), 1, 'the last one is too young')
+  await journal.mark(0)
+  t.equal(await marks(), 2)
+})
+
+t.test('a prune deletes what its mark sees, and who comes from before it starts anew', async (t) => {
+  const { pool, journal, query, tail } = await setUp(t)
+  const start = await tail()
+  for (let id = 1; id <= 12_000; id++)
+    if (id % 4_000 === 0)
+      await query(`insert into cache_journal (tags) select array['x'] from generate_series(1, 4000)`)
+  const open = await pool.connect()
+  await open.query('begin')
+  await open.query(`insert into things values (1, 'u')`)
+  await query(`insert into things values (2, 'u')`)
+  await journal.mark(0)
+  await query(`insert into things values (3, 'u')`)
+  await Promise.all([journal.prune(0), journal.prune(0)])
+  t.same(
+    await query('select tags[1] as tag from cache_journal'),
+    [{ tag: 'u/things' }],
+    'two at once leave nothing behind',
+  )
+  await open.query('commit')
+  open.release()
+  const anew = await tail(start.snapshot, start.identity)
+  t.not(anew.from, start.snapshot)
+  t.same(tagsOf(anew), ['u/things', 'u/things', 'u/things/1', 'u/things/3'])
+  const [state] = await query(
+    'select pruned::text = deleted::text as same, cardinality(marks) as marks from cache_journal_state',
+  )
+  t.same(state, { same: true, marks: 1 })
+  await journal.mark(0)
+  t.equal(await journal.prune(0), 2)
+  t.same(await query('select * from cache_journal'), [])
+  t.equal(await journal.prune(0), 0)
+})
+
+t.test('an announcement of one’s own: touch raises tags in a transaction, and gives its id', async (t) => {
+  const { journal, tail } = await setUp(t)
+  const before = await tail()
+  const id = await journal.touch(['a', '*'])
+  t.same((await tail(before.snapshot, before.identity)).changes, [{ transaction: id, tags: ['a', '*'] }])
+})
+
+t.test('what makes it another history makes it another identity', async (t) => {
+  const { query, tail } = await setUp(t)
+  let last = (await tail()).identity
+  const changes: Record<string, string[]> = {
+    'a truncated table': ['truncate things'],
+    'a truncated journal': ['truncate cache_journal'],
+    'a rewritten table': ['alter table things alter note type varchar(80) using note || $$$$'],
+    'a column that was added': ['alter table things add more text default 5'],
+    'a table that was dropped and restored': [
+      'drop table things',
+      'create table things (id integer primary key, owner text, note text)',
+    ],
+    'triggers off and on around a change': [
+      'alter table things disable trigger all',
+      `insert into things values (9, 'u')`,
+      'alter table things enable trigger all',
+    ],
+  }
+  for (const [name, texts] of Object.entries(changes)) {
+    for (const text of texts) await query(text)
+    await query('select 1')
+    const answer = await tail().catch((error: Error) => error.message)
+    if (typeof answer === 'string')
+      t.match(answer, /not there or not "enable always".* on things/, `${name}: ${answer}`)
+    await installInto(query)
+    const { identity } = await tail()
+    t.not(identity, last, name)
+    last = identity
+  }
+})
+
+async function installInto(query: Scene['query']): Promise<void> {
+  await installJournal({ query: async (text: string) => ({ rows: await query(text) }) }, TABLES)
+}
+
+t.test(
+  'a journal without its tables, with children, or with a trigger off is not relied on, and says why',
+  async (t) => {
+    const { journal, query } = await setUp(t)
+    await journal.tail(undefined, undefined)
+    const fault = async () => (await journal.tail(undefined, undefined)).fault
+    t.equal(await fault(), undefined)
+    await query('alter table things rename to others')
+    t.match(await fault(), /things is missing/)
+    await query('alter table others rename to things')
+    await query('create table child () inherits (things)')
+    t.match(await fault(), /things has child tables/)
+  },
+)
+
+t.test(
+  'an empty, doubled or foreign state is made anew, with a new epoch, and not while a prepared transaction is open',
+  async (t) => {
+    const { journal, query, tail } = await setUp(t)
+    const breaks = [
+      'delete from cache_journal_state',
+      'insert into cache_journal_state select * from cache_journal_state',
+      `insert into cache_journal values ('999999999', array['from another server'])`,
+      `update cache_journal_state set pruned = '999999:999999:'`,
+      `update cache_journal_state set marks = array['999999:999999:']::pg_snapshot[], marked_at = array[now()]`,
+    ]
+    for (const text of breaks) {
+      const { identity } = await tail()
+      await query(text)
+      t.match((await journal.tail(undefined, undefined)).fault, /made anew/, text)
+      t.not((await tail()).identity, identity)
+      t.same(await query('select count(*)::integer as n from cache_journal_state'), [{ n: 1 }])
+      t.same(await query('select * from cache_journal'), [])
+    }
+    await query('begin; insert into things values (1, $$u$$); prepare transaction $$p$$')
+    await query('delete from cache_journal_state')
+    t.match((await journal.tail(undefined, undefined)).fault, /a prepared transaction is open/)
+    await query('rollback prepared $$p$$')
+    t.ok((await tail()).identity)
+  },
+)
+
+t.test('a release puts its own beside that of the one before, and takes older ones away', async (t) => {
+  const { pool, query, tail } = await setUp(t)
+  const sets = async () =>
+    Number((await query(`select count(*) as n from pg_trigger where tgname ~ '^cache_.*after_insert'`))[0]?.['n'])
+  t.equal(await sets(), 1)
+  await install(pool)
+  t.equal(await sets(), 1, 'what is there is left alone')
+  await install(pool, [{ ...TABLES[0]!, list: 'all things' }])
+  t.equal(await sets(), 2)
+  await query(`insert into things values (1, 'u')`)
+  t.equal((await query('select * from cache_journal')).length, 2, 'two journal rows do no harm')
+  await install(pool, [{ ...TABLES[0]!, list: 'every thing' }])
+  t.equal(await sets(), 2)
+  await t.rejects(tail(), /function .* does not exist/, 'the first release has been taken away')
+})
+
+t.test(
+  'functions run with their owner’s rights are nobody’s to call, and look nothing up where callers may put things',
+  async (t) => {
+    const { query, url } = await setUp(t)
+    await query(`drop role if exists tenant`)
+    await query(
+      `create role tenant login; grant usage, create on schema public to tenant; grant all on things to tenant`,
+    )
+    const tenant = new pg.Client({ connectionString: url.replace(/\/\/[^@/]*@?/, '//tenant@') })
+    await tenant.connect()
+    await t.rejects(tenant.query(`select cache_touch(array['*'])`), /permission denied/)
+    await t.rejects(tenant.query(`insert into cache_journal (tags) values ('{}')`), /permission denied/)
+    await query(`grant create on database ${new URL(url).pathname.slice(1)} to tenant`)
+    await tenant.query(
+      `create schema mine; create table mine.cache_journal (tags text[], changed_in xid8); set search_path = mine, public`,
+    )
+    await tenant.query(`insert into public.things values (1, 'u')`)
+    t.same((await tenant.query('select * from mine.cache_journal')).rows, [])
+    t.equal((await query('select * from cache_journal')).length, 1)
+    await tenant.end()
+    await query('drop owned by tenant cascade; drop role tenant')
+  },
+)
+
+t.test('a backend that is killed takes the server down: the journal is empty, and made anew', async (t) => {
+  const { query, tail, pool } = await setUp(t)
+  const before = await tail()
+  await query(`insert into things values (1, 'u')`)
+  const [backend] = await query('select pg_backend_pid() as pid')
+  process.kill(Number(backend?.['pid']), 'SIGKILL')
+  const again = async () =>
+    pool.query('select 1').then(
+      () => true,
+      () => false,
+    )
+  await until(again, { timeoutMs: 20_000, describe: 'Postgres has recovered' })
+  const after = await tail()
+  t.not(after.identity, before.identity)
+  t.same(await query('select * from cache_journal'), [])
+  t.same(await query('select id from things'), [{ id: 1 }])
+})
+
+t.test('a restarted server is another identity, with the journal in place', async (t) => {
+  const { query, tail } = await setUp(t)
+  const before = await tail()
+  await query(`insert into things values (1, 'u')`)
+  await server.restart()
+  const again = async () =>
+    query('select 1').then(
+      () => true,
+      () => false,
+    )
+  await until(again, { timeoutMs: 20_000, describe: 'Postgres is back' })
+  t.not((await tail()).identity, before.identity)
+  t.equal((await query('select * from cache_journal')).length, 1)
+})
+
+t.test('PGlite fits as it is', async (t) => {
+  const { PGlite } = await import('@electric-sql/pglite')
+  const pglite = await PGlite.create()
+  t.teardown(() => pglite.close())
+  await pglite.exec('create table things (id integer primary key, owner text, note text)')
+  await pglite.transaction((transaction) => installJournal(transaction as SqlRunner, TABLES))
+  const journal = createJournal({ sql: pglite as SqlRunner, tables: TABLES })
+  await journal.tail(undefined, undefined)
+  const start = await journal.tail(undefined, undefined)
+  t.ok(start.identity)
+  await journal.mark(0)
+  await pglite.query(`insert into things values (1, 'u')`)
+  await pglite.query(`update things set note = 'x'`)
+  const next = await journal.tail(start.snapshot, start.identity)
+  t.same(tagsOf(next), ['u/things', 'u/things', 'u/things/1', 'u/things/1'])
+  await journal.mark(0)
+  t.equal(await journal.prune(0), 2)
+})

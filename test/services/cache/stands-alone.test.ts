@@ -1,0 +1,102 @@
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { startPostgres } from '../../helpers/postgres.js'
+import { startRedis } from '../../helpers/redis.js'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** What another team would write: the engine's folder, a pool, a Redis client, and a table of their own. */
+const PROGRAM = `
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { bytesCodec, createJournal, installJournal, openCache } from './cache/index.js'
+
+const [databaseUrl, redisUrl] = process.argv.slice(2)
+const pool = new pg.Pool({ connectionString: databaseUrl })
+await pool.query('create table orders (id integer primary key, shop integer, total integer)')
+await pool.query('insert into orders values (1, 7, 100), (2, 7, 200)')
+
+const tables = [{ table: 'orders', row: 'orders/{id}', list: 'shop/{shop}/orders', owner: 'shop/{shop}' }]
+await installJournal(pool, tables)
+const open = async (options = {}) => {
+  const client = new Redis(redisUrl)
+  await client.ping()
+  const journal = createJournal({ sql: pool, tables })
+  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 600, keyPrefix: 'shop', ...options }) }
+}
+const [one, two] = [await open(), await open()]
+let loads = 0
+const order = (cache, id) =>
+  cache.getOrLoad('orders/' + id, { tags: ['orders/' + id, 'shop/7'], ttl: 60_000 }, async () => {
+    loads += 1
+    return (await pool.query('select * from orders where id = $1', [id])).rows[0]
+  })
+
+const said = []
+const say = ({ value, outcome, tier }) => said.push([value?.total, outcome, tier])
+say(await order(one.cache, 1))
+say(await order(one.cache, 1))
+say(await order(two.cache, 1))
+await pool.query('update orders set total = 101 where id = 1')
+await new Promise((resolve) => setTimeout(resolve, 700))
+say(await order(one.cache, 1))
+say(await order(two.cache, 1))
+await one.cache.write(['orders/1'], () => pool.query('update orders set total = 102 where id = 1'))
+say(await order(one.cache, 1))
+await one.cache.invalidate(['shop/7'])
+say(await order(one.cache, 1))
+try { (await order(one.cache, 1)).value.total = 0 } catch { said.push('frozen') }
+const many = await one.cache.getMany(
+  [1, 2, 3].map((id) => ({ key: 'orders/' + id, options: { tags: ['orders/' + id, 'shop/7'] } })),
+  async (missing) => { said.push('missing ' + missing.join()); return missing.map((at) => (at === 1 ? { total: 200 } : undefined)) },
+)
+for (const lookup of many) say(lookup)
+const bytes = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
+await bytes.cache.getOrLoad('picture', { tags: ['picture'] }, async () => Buffer.from([1, 2, 255]))
+const again = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
+const { value, tier } = await again.cache.getOrLoad('picture', { tags: ['picture'] }, async () => undefined)
+said.push([tier, ...value])
+said.push((await one.client.keys('*')).every((key) => key.startsWith('shop:') || key.startsWith('bytes:')))
+console.log(JSON.stringify({ said, loads }))
+for (const { cache, client } of [one, two, bytes, again]) {
+  await cache.close()
+  client.disconnect()
+}
+await pool.end()
+`
+
+t.test('the folder of the engine is all that another team has to take', async (t) => {
+  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+  const directory = mkdtempSync(join(tmpdir(), 'rh-alone-'))
+  t.teardown(() => Promise.all([postgres.stop(), redis.stop()]).then(() => rmSync(directory, { recursive: true })))
+  cpSync(join(ROOT, 'services/cache'), join(directory, 'cache'), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(directory, 'shop.ts'), PROGRAM)
+  const args = ['--import=tsx', 'shop.ts', await postgres.createDatabase(), redis.url]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: directory })
+  t.same(JSON.parse(stdout), {
+    said: [
+      [100, 'miss', null],
+      [100, 'hit', 'memory'],
+      [100, 'hit', 'redis'],
+      [101, 'miss', null],
+      [101, 'hit', 'redis'],
+      [102, 'miss', null],
+      [102, 'miss', null],
+      'frozen',
+      'missing 1,2',
+      [102, 'hit', 'memory'],
+      [200, 'miss', null],
+      [null, 'miss', null],
+      ['redis', 1, 2, 255],
+      true,
+    ],
+    loads: 4,
+  })
+})

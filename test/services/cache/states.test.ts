@@ -1,0 +1,145 @@
+import t from 'tap'
+import { openCache } from '../../../services/cache/index.js'
+import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
+import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
+import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
+import { BOUND_MS, Rows, startWorld } from '../../helpers/cache/replicas.js'
+
+t.test('a replica with Redis is coherent, one without is memory-only, and each says so once', async (t) => {
+  const { members, clock } = await startWorld(t, { replicas: 1 })
+  const { members: alone } = await startWorld(t, { replicas: 1, hasRedis: false })
+  await clock.advance(20 * BOUND_MS)
+  t.same(members[0]?.states, ['coherent'])
+  t.same(alone[0]?.states, ['memory-only'])
+  t.match(members[0]?.cache.health(), {
+    state: 'coherent',
+    redis: 'healthy',
+    journal: 'healthy',
+    announcements: 'healthy',
+  })
+  t.match(alone[0]?.cache.health(), { state: 'memory-only', redis: 'disabled', journal: 'healthy' })
+  t.match(members[0]?.cache.stats(), { redis_available: true, enabled: true })
+  t.match(alone[0]?.cache.stats(), { redis_available: false, enabled: true })
+})
+
+t.test('a command that gets lost now and then is told to nobody, however often', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  const told = only.events.length
+  for (let n = 0; n < 50; n++) {
+    only.redis.loseReplies(/^(MGET|SET)/)
+    await rows.read(only, `row ${n}`)
+    only.redis.loseReplies(undefined)
+    await clock.advance(30)
+  }
+  t.ok(only.cache.stats().redis_errors >= 50)
+  t.same(only.states, ['coherent'])
+  t.same(only.events.slice(told), [])
+  t.equal(only.cache.health().redis, 'healthy')
+})
+
+t.test('Redis that goes and comes: each change is told once, with the reason', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  for (let n = 0; n < 2; n++) {
+    only.redis.disconnect()
+    for (let reads = 0; reads < 10; reads++) {
+      await rows.read(only, `row ${n} ${reads}`)
+      await clock.advance(BOUND_MS / 2)
+    }
+    only.redis.connect()
+    await clock.advance(BOUND_MS)
+  }
+  t.same(only.states, ['coherent', 'memory-only', 'coherent', 'memory-only', 'coherent'])
+  const told = only.events.filter((event) => event.startsWith('Redis'))
+  t.same(told.slice(-4), [
+    'Redis lost: Stream isn’t writeable',
+    'Redis back',
+    'Redis lost: Stream isn’t writeable',
+    'Redis back',
+  ])
+  t.match(only.cache.health().stateChanges, { coherent: 3, 'memory-only': 2, isolated: 0 })
+})
+
+t.test('a lost journal is told although nobody reads, and its return', async (t) => {
+  const { members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  only.journal.hold()
+  await clock.advance(BOUND_MS + BOUND_MS / 3)
+  t.same(only.states, ['coherent', 'isolated'], 'a tail that hangs')
+  only.journal.release()
+  await clock.advance(BOUND_MS)
+  t.same(only.states, ['coherent', 'isolated', 'coherent'])
+  only.journal.failure = new Error('the server has gone')
+  await clock.advance(3 * BOUND_MS)
+  t.same(only.states.slice(3), ['isolated'])
+  t.equal(only.cache.health().journal, 'unavailable')
+})
+
+t.test('a refusal of Redis is said by health, and is no change of state', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  only.redis.refuses = 'OOM command not allowed'
+  t.equal(await rows.read(only, 'a'), 'nothing: miss')
+  await clock.advance(BOUND_MS)
+  t.equal(only.cache.health().redis, 'refusing')
+  t.same(only.states, ['coherent'])
+  only.redis.refuses = undefined
+  await rows.read(only, 'b')
+  await drain()
+  t.equal(only.cache.health().redis, 'healthy')
+})
+
+t.test('a start holds no more than the journal: Redis may come later, and is not waited for', async (t) => {
+  const { join, clock } = await startWorld(t, { replicas: 0 })
+  const redis = new MemoryRedis(clock)
+  redis.disconnect()
+  const member = await join({ redis: { client: redis } })
+  t.same(member.states, ['memory-only'])
+  redis.connect()
+  await clock.advance(BOUND_MS)
+  t.same(member.states, ['memory-only', 'coherent'])
+})
+
+t.test('a start without a journal fails, and leaves nothing behind', async (t) => {
+  const clock = new FakeClock()
+  const journal = new ModelJournal(new ModelDatabase())
+  journal.failure = new Error('connection refused')
+  const client = new MemoryRedis(clock)
+  await t.rejects(openCache({ journal, redis: { client }, clock }), /connection refused/)
+  await clock.advance(60_000)
+  t.equal(journal.tails, 1)
+  t.equal(client.listenerCount('close'), 0)
+})
+
+t.test('a journal that has to be made anew first is followed after the second tail', async (t) => {
+  const clock = new FakeClock()
+  const journal = new ModelJournal(new ModelDatabase())
+  journal.fault = 'it had been emptied'
+  const tail = journal.tail.bind(journal)
+  journal.tail = async (since, identity) => {
+    const answer = await tail(since, identity)
+    journal.fault = undefined
+    return answer
+  }
+  const cache = await openCache({ journal, clock })
+  t.equal(cache.state, 'memory-only')
+  t.ok(journal.tails >= 2)
+  await Promise.all([cache.close(), clock.advance(60_000)])
+})
+
+t.test('closed, it follows nothing, asks nobody and keeps no listener', async (t) => {
+  const { members, clock, database, keys } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  await Promise.all([only.cache.close(), clock.advance(BOUND_MS)])
+  const [{ tails }, commands] = [only.journal, only.redis.commands.length]
+  database.change(['*'])
+  await clock.advance(60 * BOUND_MS)
+  t.equal(only.journal.tails, tails)
+  t.equal(only.redis.commands.length, commands)
+  t.equal(only.redis.listenerCount('close'), 0)
+  t.equal(keys.keys.size, 0)
+})
