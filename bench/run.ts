@@ -137,11 +137,9 @@ function runEach(names: readonly string[]): Result[] {
 
 /** The compiler leaves SQL files behind. */
 function copyStatements(): void {
-  for (const folder of ['migrations', 'triggers']) {
-    const target = fileURLToPath(new URL(`../services/database/${folder}`, import.meta.url))
-    if (!existsSync(target) || extname(import.meta.filename) === '.js') {
-      cpSync(join('services/database', folder), target, { recursive: true })
-    }
+  const target = fileURLToPath(new URL('../services/database/migrations', import.meta.url))
+  if (!existsSync(target) || extname(import.meta.filename) === '.js') {
+    cpSync('services/database/migrations', target, { recursive: true })
   }
 }
 

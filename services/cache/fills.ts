@@ -74,8 +74,11 @@ export class Fills {
     const { identityNumber } = knowledge
     const text = await redis.get(key)
     const stored = text === undefined ? undefined : decodeEntry(text, codec)
-    if (stored === undefined || !follower.isFollowed(clock.now())) return undefined
+    if (stored === undefined) return undefined
     const { value, snapshot, loadedAt, moreTags } = stored
+    // Of tags that only the entry tells, nobody could ask before whether they are in doubt.
+    if (knowledge.hints.has(moreTags) && !(await follower.settled())) return undefined
+    if (!follower.isFollowed(clock.now())) return undefined
     const tags = union(options.tags, moreTags)
     const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)
     const stamp = { identity: identityNumber, snapshot }

@@ -126,7 +126,8 @@ end $do$`)
 const TABLES = [
   `create unlogged table if not exists cache_journal (
     changed_in xid8 not null default pg_current_xact_id(), tags text[] not null)`,
-  'create index if not exists cache_journal_changed_in on cache_journal (changed_in)',
+  // "create index if not exists" would wait for every open write, and all later ones for it, at each start of a replica.
+  `do $do$ begin if to_regclass('cache_journal_changed_in') is null then create index cache_journal_changed_in on cache_journal (changed_in); end if; end $do$`,
   `create unlogged table if not exists cache_journal_state (
     epoch uuid not null,
     -- Rows that this sees may be gone, and rows that this sees are gone.

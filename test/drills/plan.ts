@@ -30,10 +30,13 @@ export function planRounds({ random, replicas, isShort }: PlanOptions): Round[] 
   })
   const alone = random.shuffled(Object.keys(faults)).map((name) => round([name]))
   const pairs: Round[] = []
-  while (pairs.length < (isShort ? Object.keys(replicaFaults).length : PAIRS)) {
-    const servers = random.shuffled(Object.keys(serverFaults))
-    const own = random.shuffled(Object.keys(replicaFaults))
-    own.forEach((name, n) => pairs.push(round([servers[n % servers.length] ?? '', name])))
+  const [servers, own] = [Object.keys(serverFaults), Object.keys(replicaFaults)]
+  const each = Math.max(servers.length, own.length)
+  while (pairs.length < (isShort ? each : PAIRS)) {
+    const [some, others] = [random.shuffled(servers), random.shuffled(own)]
+    for (let n = 0; n < each; n++) {
+      pairs.push(round([some[n % some.length] ?? '', others[n % others.length] ?? '']))
+    }
   }
   return isShort ? pairs : [...alone, ...pairs]
 }

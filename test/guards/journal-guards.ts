@@ -7,7 +7,7 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'journal-follower',
     'this.#barrier = startedAt\n    this.#wallBarrier = wallStartedAt',
     'this.#barrier = clock.now()\n    this.#wallBarrier = clock.wallMs()',
-    'races/lost-message',
+    'journal-follower',
   ),
   guard(
     'the barrier ages by the monotonic clock',
@@ -193,7 +193,6 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     "concat_ws(',', c.oid, c.relfilenode, c.relnatts)",
     "concat_ws(',', c.oid, c.relnatts)",
     'postgres-journal',
-    'races/history-went-back',
     'races/forgotten-raise',
   ),
   guard(
@@ -208,7 +207,6 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'postgres-journal',
     '(state.states is distinct from 1\n    or',
     '(state.states > 1\n    or',
-    'races/history-went-back',
     'postgres-journal',
   ),
   guard(

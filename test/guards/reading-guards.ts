@@ -56,7 +56,7 @@ export const READING_GUARDS: readonly Guard[] = [
     'read-path',
     'knowledge.hints.has(memory.peek(key)?.tags ?? tags)',
     'knowledge.hints.has(tags)',
-    'read-path',
+    'references',
   ),
   guard(
     'a load is stamped with what was seen when it began',

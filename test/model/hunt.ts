@@ -23,7 +23,9 @@ export interface Limits {
 
 const FIRST_ROUND = 250
 /** States of the smallest searches: those give the shortest path. */
-const FEW_STATES = 8_000
+const FEW_STATES = 5_000
+/** A path that no search would make much shorter. */
+const SHORT = 8
 
 /** Looks for a stale answer: in every set-up a few walks, then ten times as many. What throws is found, too. */
 export function hunt(limits: Limits, fault?: Fault): Found | undefined {
@@ -37,8 +39,7 @@ export function hunt(limits: Limits, fault?: Fault): Found | undefined {
       if (walked.broken === undefined) continue
       const broken = shortened(plan, walked.broken)
       const found = { setup: setup.name, walks, why: broken.why, path: pathText(broken), steps: broken.path.length }
-      const searched = shorterFound(broken.path.length, fault)
-      return searched === undefined ? found : { ...found, ...searched }
+      return broken.path.length <= SHORT ? found : { ...found, ...shorterFound(broken.path.length, fault) }
     }
     const why = from === 0 ? beyondLimits(limits.seed) : undefined
     if (why !== undefined) return { setup: 'beyond limits', walks: 0, why, path: '', steps: 0 }

@@ -31,7 +31,7 @@ const { values } = parseArgs({
 })
 const isHunt = values.hunt || values.mutants || values.mutant !== undefined
 const limits: Limits = {
-  walks: Number(values.walks ?? (isHunt ? 100_000 : values.short ? 500 : 50_000)),
+  walks: Number(values.walks ?? (isHunt ? 50_000 : values.short ? 500 : 50_000)),
   depth: Number(values.depth),
   seed: Number(values.seed ?? (isHunt || values.short ? 1 : Date.now() % 1_000_000)),
 }

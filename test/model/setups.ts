@@ -116,7 +116,7 @@ export const WALKED: readonly Setup[] = [
     budgets: { aborts: 1, losses: 1 },
   }),
   setup('one slot', { writes: ['a', 'b', 'b', 'a'], documents: ['a', 'b'], slots: 1, collisions: 2 }),
-  setup('everything', { writes: ['a', '*', 'a+b', '*'], documents: ['a', 'b'], budgets: { losses: 1, aborts: 1 } }),
+  setup('everything', { writes: ['ab', '*', 'a+b', '*'], documents: ['a', 'b'], budgets: { losses: 1, aborts: 1 } }),
   setup('prune', { writes: ['a', 'a', 'b', 'a'], budgets: { marks: 3, restarts: 1, aborts: 1 } }),
   setup('crash', { documents: ['a'], budgets: { crashes: 2, redisFaults: 1, marks: 1 } }),
   setup('too big', { writes: ['a', 'ab', 'b', 'a'], budgets: { overflows: 2, restarts: 1, marks: 1 } }),

@@ -58,7 +58,10 @@ function outputOf(cwd: string, args: readonly string[]): Promise<string> {
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()))
     child.once('error', reject)
-    child.once('close', (code) => (code === 0 ? resolve(output.join('')) : reject(new Error(errors.join('')))))
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(output.join(''))
+      else reject(new Error(`The hunt in ${cwd} ended with ${code ?? signal}: ${errors.join('')}`))
+    })
   })
 }
 

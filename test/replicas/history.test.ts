@@ -301,7 +301,10 @@ for (const isLossy of [false, true]) {
     const link = await Link.open(primary.port)
     const scene = await setUp(t, { postgres: primary, port: link.port })
     const standby = await startPostgres({}, { standbyOf: primary })
-    t.teardown(() => Promise.all([link.close(), primary.stop(), standby.stop()]))
+    t.teardown(() => {
+      link.close()
+      return Promise.all([primary.stop(), standby.stop()])
+    })
     const onStandby = new pg.Client(standby.url.replace(/\/postgres$/, new URL(scene.url).pathname))
     await onStandby.connect()
     const replayed = async (description: string) => {

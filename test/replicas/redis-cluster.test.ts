@@ -9,7 +9,12 @@ const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: '
 t.test('two replicas on a Redis Cluster', async (t) => {
   const [postgres, cluster] = await Promise.all([startPostgres(), startRedisCluster()])
   t.teardown(() => Promise.all([postgres.stop(), cluster.stop()]))
-  const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }
+  const env = {
+    DATABASE_URL: await postgres.createDatabase(),
+    REDIS_URL: cluster.url,
+    REDIS_CLUSTER: 'true',
+    REDIS_COMMAND_TIMEOUT_MS: '2000',
+  }
   const one = await startService(t, { env })
   const two = await startService(t, { env })
   const isCoherent = async (): Promise<boolean> =>

@@ -151,6 +151,7 @@ export class ModelJournal implements Journal {
   /** Every announcement that was made over this connection. */
   readonly announced: string[] = []
   tails = 0
+  listens = 0
 
   constructor(database: ModelDatabase, { mostTags = 100_000 } = {}) {
     this.#database = database
@@ -192,6 +193,7 @@ export class ModelJournal implements Journal {
   }
 
   readonly listen = async (onPayload: (payload: string) => void): Promise<Announcements> => {
+    this.listens += 1
     const ended = deferred()
     const end = (): void => {
       this.#listening.delete(onPayload)

@@ -92,8 +92,11 @@ export function tagOf(name: string): string {
 export class Rows {
   /** Loads so far. */
   count = 0
+  /** Loads held one by one, in the order they began: {@link Rows.holdEach}. */
+  readonly loads: Deferred<void>[] = []
   readonly #database: ModelDatabase
   #held: Deferred<void> | undefined
+  #areHeldEach = false
   failure: Error | undefined
 
   constructor(database: ModelDatabase) {
@@ -103,6 +106,11 @@ export class Rows {
   /** Loads read what is there when they begin, and come back at {@link Rows.release}. */
   hold(): void {
     this.#held ??= deferred()
+  }
+
+  /** Each load from now on comes back when its own place in {@link Rows.loads} is resolved. */
+  holdEach(): void {
+    this.#areHeldEach = true
   }
 
   release(): void {
@@ -115,7 +123,9 @@ export class Rows {
       this.count += 1
       if (this.failure !== undefined) throw this.failure
       const value = this.#database.rows.get(name)
-      await this.#held?.promise
+      const own = this.#areHeldEach ? deferred() : undefined
+      if (own !== undefined) this.loads.push(own)
+      await (own ?? this.#held)?.promise
       return value
     }
   }

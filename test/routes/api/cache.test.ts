@@ -139,7 +139,8 @@ async function inspect(t: Test, { admin, newUser }: TestService): Promise<void> 
   t.equal((await admin.get('/api/cache/inspect?key=nonsense')).status, 404)
   t.match((await admin.get(url)).body, { memory: { present: false, state: 'absent', verdict: 'not in memory' } })
   await warm(user, `/api/designs/${id}`)
-  t.match((await admin.get(url)).body, {
+  const { body } = await admin.get(url)
+  t.match(body, {
     memory: {
       present: true,
       state: 'fresh',
@@ -147,9 +148,15 @@ async function inspect(t: Test, { admin, newUser }: TestService): Promise<void> 
       snapshot: /^\d+:\d+:/,
       tags: [
         { tag: `${user.id}/designs/${id}`, shown: true, in_doubt: false },
-        { tag: `${user.id}/all`, last_change: 0 },
+        { tag: `${user.id}/all`, shown: true, in_doubt: false },
       ],
     },
     redis: { present: false, state: 'absent', verdict: 'Redis is not in use' },
   })
+  const [own, owner] = body.memory.tags
+  t.ok(own.last_change > owner.last_change, 'the row was made after whatever happened to all of its owner')
+
+  await user.patch(`/api/designs/${id}`, { description: 'changed' })
+  const { memory } = (await admin.get(url)).body
+  t.match(memory.verdict, /^(in doubt until|not served)/, 'in doubt until the next reading of the journal')
 }

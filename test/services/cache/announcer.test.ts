@@ -57,6 +57,16 @@ t.test('what is too long for one payload is split, and a tag too long for any is
   one.announcer.announce(['x'.repeat(9_000)])
   await clock.advance(5)
   t.same(two.hints.at(-1), ['*'])
+  const wide = Array.from({ length: 100 }, (_, n) => `${n} ${'ü'.repeat(60)}`)
+  one.announcer.announce(wide)
+  await clock.advance(5)
+  for (const payload of one.journal.announced) t.ok(Buffer.byteLength(payload) < 8_000, 'counted in bytes')
+})
+
+t.test('what is no announcement of ours puts everything in doubt', async (t) => {
+  const { one } = await setUp(t)
+  for (const payload of ['nonsense', '{}', 'null', '["x",1]', '"x"']) one.journal.hear(payload)
+  t.same(one.hints.slice(1), [['*'], ['*'], ['*'], ['*'], ['*']])
 })
 
 t.test('a connection that does not hear its own is deaf, and says so', async (t) => {

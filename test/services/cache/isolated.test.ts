@@ -1,6 +1,6 @@
 import t from 'tap'
 import { drain } from '../../helpers/cache/fake-clock.js'
-import { BOUND_MS, Rows, startWorld, tagOf } from '../../helpers/cache/replicas.js'
+import { BOUND_MS, Rows, startWorld, tagOf, write } from '../../helpers/cache/replicas.js'
 
 t.test('without the journal neither memory nor Redis answers while the database does', async (t) => {
   const { database, members, clock } = await startWorld(t, { replicas: 1 })
@@ -81,4 +81,45 @@ t.test('a journal that can not be relied on is no journal, and the reason is tol
   only.journal.fault = undefined
   await clock.advance(400)
   t.equal(only.cache.state, 'coherent')
+})
+
+t.test('a tail that failed settles no doubt, also if nobody waited for it', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  await write(only, database, 'a', 'new')
+  await clock.advance(BOUND_MS / 3)
+  t.equal(only.cache.state, 'coherent', 'the barrier is young enough')
+  t.equal(await rows.read(only, 'a'), 'new: miss')
+})
+
+t.test('in a doubt that no tail can settle nobody joins a load from before it', async (t) => {
+  const { database, members } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  rows.holdEach()
+  const early = rows.read(only, 'a')
+  await drain()
+  only.journal.failure = new Error('gone')
+  await write(only, database, 'a', 'new')
+  const late = rows.read(only, 'a')
+  await drain()
+  for (const load of rows.loads) load.resolve()
+  t.same(await Promise.all([early, late]), ['old: miss', 'new: miss'])
+})
+
+t.test('nothing is answered on error before the replica is isolated', async (t) => {
+  const { database, members } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  rows.failure = new Error('no database')
+  await write(only, database, 'a', 'new')
+  await t.rejects(rows.read(only, 'a'), /no database/)
 })

@@ -75,6 +75,10 @@ t.test('it ages by the wall clock too, which goes on while a machine is suspende
   t.notOk(follower.isFollowed(clock.now()))
   clock.stepWall(-BOUND_MS)
   t.ok(follower.isFollowed(clock.now()))
+  clock.stepWall(-60_000)
+  t.ok(follower.isFollowed(clock.now()), 'a wall clock that was put back')
+  clock.stall(BOUND_MS)
+  t.notOk(follower.isFollowed(clock.now()), 'keeps no barrier young')
 })
 
 t.test('who waits is answered by a tail that begins now, which all of them share', async (t) => {

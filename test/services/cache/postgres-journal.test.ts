@@ -366,7 +366,7 @@ t.test('PGlite fits as it is', async (t) => {
   t.teardown(() => pglite.close())
   await pglite.exec('create table things (id integer primary key, owner text, note text)')
   await pglite.transaction((transaction) => installJournal(transaction as SqlRunner, TABLES))
-  const journal = createJournal({ sql: pglite as SqlRunner, tables: TABLES })
+  const journal = createJournal({ sql: pglite, tables: TABLES })
   await journal.tail(undefined, undefined)
   const start = await journal.tail(undefined, undefined)
   t.ok(start.identity)

@@ -100,6 +100,37 @@ t.test('what is stale by time is answered and refreshed once, in the whole clust
   t.equal(rows.count, 3)
 })
 
+t.test('without Redis one refresh runs at a time', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, hasRedis: false })
+  const only = members[0]!
+  const rows = new Rows(database)
+  const policy = { ttl: 1_000, grace: 60_000 }
+  database.rows.set('a', 'x')
+  await rows.read(only, 'a', policy)
+  await clock.advance(2_000)
+  rows.hold()
+  for (let n = 0; n < 5; n++) t.equal(await rows.read(only, 'a', policy), 'x: stale in memory')
+  await drain()
+  rows.release()
+  t.equal(rows.count, 2)
+})
+
+t.test('a refresh takes what another replica has loaded meanwhile', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options: { leaseMs: 100 } })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  const policy = { ttl: 1_000, grace: 60_000 }
+  database.rows.set('a', 'x')
+  for (const member of members) await rows.read(member, 'a', policy)
+  await clock.advance(1_500)
+  t.equal(await rows.read(one, 'a', policy), 'x: stale in memory')
+  await clock.advance(200)
+  t.equal(await rows.read(two, 'a', policy), 'x: stale in memory')
+  await drain()
+  t.equal(await rows.read(two, 'a', policy), 'x: hit in memory')
+  t.equal(rows.count, 2)
+})
+
 t.test('a refresh that fails leaves the entry and tells so', async (t) => {
   const { database, members, clock } = await startWorld(t, { replicas: 1, hasRedis: false })
   const only = members[0]!

@@ -30,7 +30,7 @@ t.test('of two processes that migrate an empty database at the same time, one do
   const url = await server.createDatabase()
   const databases = await Promise.all([open({ url }), open({ url })])
   const ran = await Promise.all(databases.map((database) => migrate(database, cachedTables)))
-  t.same(ran.flat(), ['1.catalogue', '2.cache-journal'])
+  t.same(ran.flat(), ['1.catalogue', '2.cache-journal', '3.snapshot-journal'])
   for (const database of databases) await database.close()
 })
 

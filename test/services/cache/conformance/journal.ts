@@ -144,9 +144,11 @@ export async function conforms(t: Test, subject: Subject): Promise<void> {
   })
 
   await t.test('a snapshot of another history is not gone on from', async (t) => {
+    await journal.touch(['u/since the last mark'])
     const start = await tailOf(journal)
     const other = await tailOf(journal, { ...start, identity: 'another' })
     t.equal(other.identity, start.identity)
+    t.not(other.from, start.snapshot)
     await journal.touch(['u/a'])
     await subject.goBack()
     const back = await tailOf(journal, start)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openCache } from '../../../../services/cache/index.js'
-import { FakeClock } from '../../../helpers/cache/fake-clock.js'
+import { drain, FakeClock } from '../../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../../helpers/cache/memory-redis.js'
 import { ModelJournal } from '../../../helpers/cache/model-database.js'
 import { BOUND_MS, entry, Rows, startWorld, tagOf, words, write } from '../../../helpers/cache/replicas.js'
@@ -48,4 +48,36 @@ t.test('an entry of a machine whose clock is ahead lives no longer than its poli
   t.equal(await rows.read(reader, 'a'), 'x: hit in redis')
   await clock.advance(370_000)
   t.equal(await rows.read(reader, 'a'), 'x: miss')
+})
+
+t.test('nor longer than its reader’s policy says, which may be another one than that of who stored it', async (t) => {
+  const { database, members, clock } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  const policy = { ttl: 1_000, grace: 1_000 }
+  await rows.read(writer, 'a', { ttl: 300_000, grace: 60_000 })
+  t.equal(await rows.read(reader, 'a', policy), 'x: hit in redis')
+  await clock.advance(1_100)
+  t.equal(await rows.read(reader, 'a', policy), 'x: stale in memory')
+  await drain()
+  t.equal(rows.count, 2, 'and refreshed')
+  rows.failure = new Error('no database')
+  await clock.advance(2_100)
+  await t.rejects(rows.read(reader, 'a', policy), /no database/)
+})
+
+t.test('an entry that is over by its writer’s clock is not taken, however long Redis keeps it', async (t) => {
+  const { database, members, clock } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  clock.stepWall(-1_000_000)
+  await clock.advance(334)
+  await rows.read(writer, 'a')
+  clock.stepWall(1_000_000)
+  await clock.advance(334)
+  const reading = rows.read(reader, 'a')
+  await clock.advance(2_500)
+  t.equal(await reading, 'x: miss')
 })

@@ -7,15 +7,36 @@ t.test('a read that begins after a write was acknowledged here does not join a l
   const only = members[0]!
   const rows = new Rows(database)
   database.rows.set('a', 'old')
-  rows.hold()
+  rows.holdEach()
   const early = rows.read(only, 'a')
   await drain()
   await write(only, database, 'a', 'new')
   const late = rows.read(only, 'a')
   await drain()
-  rows.release()
-  t.equal(await late, 'new: miss')
+  rows.loads[1]?.resolve()
+  t.equal(await late, 'new: miss', 'nor does it wait for it')
+  rows.loads[0]?.resolve()
   t.equal(await early, 'old: miss', 'who was there before has what it asked for')
+  t.equal(await rows.read(only, 'a'), 'new: hit in memory')
+  t.equal(rows.count, 2)
+})
+
+t.test('a load that was overtaken and ends does not take the one after it out of sight', async (t) => {
+  const { database, members } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  rows.holdEach()
+  const early = rows.read(only, 'a')
+  await drain()
+  await write(only, database, 'a', 'new')
+  const late = rows.read(only, 'a')
+  await drain()
+  rows.loads[0]?.resolve()
+  await early
+  const joining = rows.read(only, 'a')
+  await drain()
+  rows.loads[1]?.resolve()
+  t.same(await Promise.all([late, joining]), ['new: miss', 'new: miss'])
   t.equal(rows.count, 2)
 })
 
@@ -36,23 +57,25 @@ t.test('who joined a load that a write has overtaken reads once more, all of the
   t.equal(rows.count, 2)
 })
 
-t.test('a reader that has joined twice takes what it gets: it began before that load', async (t) => {
-  const { database, members, clock } = await startWorld(t)
-  const [reader, writer] = [members[0]!, members[1]!]
+t.test('a reader that has joined twice takes what it gets: that load began after it came', async (t) => {
+  const { database, members } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
   const rows = new Rows(database)
-  rows.hold()
-  const readings = [rows.read(reader, 'a'), rows.read(reader, 'a')]
+  rows.holdEach()
+  const [first, joined] = [rows.read(only, 'a'), rows.read(only, 'a')]
   await drain()
-  await write(writer, database, 'a', 'newer')
-  await clock.advance(334)
-  rows.release()
-  rows.hold()
+  await write(only, database, 'a', 'newer')
+  const second = rows.read(only, 'a')
   await drain()
-  await write(writer, database, 'a', 'newest')
-  await clock.advance(334)
-  rows.release()
-  t.same(await Promise.all(readings), ['nothing: miss', 'newer: miss'])
-  t.equal(rows.count, 2)
+  await write(only, database, 'a', 'newest')
+  // Heard of while both loads are under way.
+  await only.cache.waitFor({ transaction: 99, isOfThisHistory: true }).catch(() => {})
+  rows.loads[0]?.resolve()
+  t.equal(await first, 'nothing: miss')
+  await drain()
+  t.equal(rows.count, 2, 'it has joined the second one')
+  rows.loads[1]?.resolve()
+  t.same(await Promise.all([second, joined]), ['newer: miss', 'newer: miss'])
 })
 
 t.test('without the journal a load is joined for H, and not once a write here has put it in doubt', async (t) => {
@@ -68,11 +91,15 @@ t.test('without the journal a load is joined for H, and not once a write here ha
   const joined = rows.read(only, 'a')
   await drain()
   t.equal(rows.count, 1)
+  await clock.advance(1_000)
+  const tooLate = rows.read(only, 'a')
+  await drain()
+  t.equal(rows.count, 2, 'a load of H ago is not joined')
   await write(only, database, 'a', 'new')
   const late = rows.read(only, 'a')
   await drain()
-  t.equal(rows.count, 2)
+  t.equal(rows.count, 3)
   rows.release()
   t.match(await late, 'new')
-  await Promise.all([first, joined])
+  await Promise.all([first, joined, tooLate])
 })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { deferred } from '../../../helpers/cache/deferred.js'
 import { drain } from '../../../helpers/cache/fake-clock.js'
 import { BOUND_MS, Rows, startWorld, tagOf, write } from '../../../helpers/cache/replicas.js'
 
@@ -62,9 +63,26 @@ t.test('a hint that comes while a tail is under way is answered by the one after
   await clock.advance(BOUND_MS / 3)
   await write(writer, database, 'a', 'new')
   await clock.advance(3)
-  reader.journal.release()
+  const reading = rows.read(reader, 'a')
   await drain()
-  t.equal(await rows.read(reader, 'a'), 'new: miss')
+  reader.journal.release()
+  t.equal(await reading, 'new: miss')
+})
+
+t.test('a write is announced after its commit, and not at all when it failed', async (t) => {
+  const { members, clock } = await startWorld(t)
+  const writer = members[0]!
+  const held = deferred()
+  const writing = writer.cache.write([tagOf('a')], () => held.promise)
+  await clock.advance(5)
+  t.same(writer.journal.announced, [])
+  held.resolve()
+  await writing
+  await clock.advance(5)
+  t.match(writer.journal.announced, [/u\/things\/a/])
+  await t.rejects(writer.cache.write([tagOf('b')], () => Promise.reject(new Error('refused'))))
+  await clock.advance(5)
+  t.equal(writer.journal.announced.length, 1)
 })
 
 t.test('after LISTEN was broken everything is in doubt until a tail', async (t) => {
@@ -89,6 +107,8 @@ t.test('tiers answer only while the barrier is younger than H, by the monotonic 
   clock.stall(BOUND_MS)
   t.equal(await rows.read(only, 'a'), 'new: miss', 'an event loop that stood still')
   await clock.advance(BOUND_MS)
+  await rows.read(only, 'a')
+  t.equal(await rows.read(only, 'a'), 'new: hit in memory')
   database.change([tagOf('a')], { a: 'newer' })
   clock.stepWall(BOUND_MS)
   t.equal(
