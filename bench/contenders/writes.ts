@@ -169,13 +169,16 @@ export const contenders: Contenders = {
   'one update': open(async (parts) => {
     const pool = await barePool(parts, PLAIN)
     return {
-      write: (n, description) => plain.update(on(pool), parts.rows[n]!.userId, parts.rows[n]!.id, { description }, undefined),
+      write: (n, description) =>
+        plain.update(on(pool), parts.rows[n]!.userId, parts.rows[n]!.id, { description }, undefined),
       close: () => pool.end(),
     }
   }),
   'another table': open(async (parts) => {
     const pool = await barePool(parts, OTHER)
-    await pool.query(`insert into other_rows select n, '' from generate_series(0, ${CLIENTS - 1}) n on conflict do nothing`)
+    await pool.query(
+      `insert into other_rows select n, '' from generate_series(0, ${CLIENTS - 1}) n on conflict do nothing`,
+    )
     return {
       write: (n, text) => pool.query('update other_rows set text = $2 where id = $1', [n, text]),
       close: () => pool.end(),

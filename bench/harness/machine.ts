@@ -30,5 +30,8 @@ export async function startDurablePostgres(
     await postgres.stop()
     throw new Error('Temporary files lie in memory, where fsync costs nothing: set TMPDIR to a folder on a disk')
   }
-  return { postgres, note: `PostgreSQL 15 or what is installed, fsync on, its data on ${kind} (${device}), not in memory.` }
+  return {
+    postgres,
+    note: `PostgreSQL 15 or what is installed, fsync on, its data on ${kind} (${device}), not in memory.`,
+  }
 }

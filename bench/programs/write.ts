@@ -16,7 +16,11 @@ const OTHERS = 'another table'
 /** A commit to disk takes its time. */
 const TURN_FACTOR = 3
 /** By the number of clients: against the transaction, and against the one statement. */
-const TARGETS: Readonly<Record<string, readonly [number, number]>> = { '1': [0.8, 0.5], '8': [0.8, 0.6], '32': [0.8, 0.6] }
+const TARGETS: Readonly<Record<string, readonly [number, number]>> = {
+  '1': [0.8, 0.5],
+  '8': [0.8, 0.6],
+  '32': [0.8, 0.6],
+}
 const MOST_CLIENTS = '32'
 
 export const benchmark: Benchmark = {
@@ -83,7 +87,8 @@ async function besideOthers({ rounds, roundMs }: Settings, all: readonly Contend
     ])
     return { own: own['rate'] ?? Number.NaN, left: left['rate'] ?? Number.NaN }
   }
-  const [besideOurs, besidePlain]: { own: number; left: number }[][] = [[], []]
+  const besideOurs: { own: number; left: number }[] = []
+  const besidePlain: { own: number; left: number }[] = []
   for (let round = 0; round <= rounds; round++) {
     const first = await beside(ours)
     const second = await beside(plain, first.own)

@@ -135,9 +135,14 @@ export class ReadPath {
    * after it came, so that one's answer is recent enough whatever has happened since.
    */
   async #join(running: Flight, options: EntryOptions, load: Loader, isSecond: boolean): Promise<Lookup> {
+    const { knowledge, memory } = this.#replica
+    const { key } = running
     const lookup = await this.#orStale(running)
-    if (!isSecond && !running.isCurrent && lookup.outcome !== 'stale-if-error') {
-      return this.#fly(running.key, options, load, { isSettled: true, isSecond: true })
+    // A tag that only the load told may have been in doubt all the time.
+    const isDoubted = running.isCurrent && knowledge.hints.has(memory.peek(key)?.tags ?? [])
+    if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {
+      const isSettled = !isDoubted || (await this.#settleDoubt(key, options))
+      return this.#fly(key, options, load, { isSettled, isSecond: true })
     }
     return this.#count(options, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
   }

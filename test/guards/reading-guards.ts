@@ -105,8 +105,8 @@ export const READING_GUARDS: readonly Guard[] = [
   guard(
     'who joined reads anew when the load was overtaken',
     'read-path',
-    "if (!isSecond && !running.isCurrent && lookup.outcome !== 'stale-if-error') {",
-    'if (isSecond && settings(this)) {',
+    "if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {",
+    'if (isSecond && isDoubted) {',
     'races/joined-load',
   ),
   guard(

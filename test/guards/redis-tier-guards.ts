@@ -28,8 +28,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
   guard(
     'a reply counts only while the journal is followed',
     'fills',
-    'if (stored === undefined || !follower.isFollowed(clock.now())) return undefined',
-    'if (stored === undefined) return undefined',
+    'if (!follower.isFollowed(clock.now())) return undefined\n    const tags',
+    'const tags',
     'races/late-promotion',
   ),
   guard(

@@ -187,7 +187,10 @@ export class Database {
   /** One statement: everything in it is of one moment. */
   answer(from: Snapshot): TailAnswer & { readonly identity: string } {
     const changes: Change[] = []
-    for (const { id, tags } of this.rows) if (this.#isAfter(id, from)) changes.push({ transaction: id, tags })
+    // In the order of ids, as the index has them: not that of commits.
+    for (const { id, tags } of this.rows.toSorted((a, b) => a.id - b.id)) {
+      if (this.#isAfter(id, from)) changes.push({ transaction: id, tags })
+    }
     return { snapshot: this.snapshot.text, identity: this.identity, fault: undefined, from: from.text, changes }
   }
 

@@ -41,10 +41,18 @@ export function hunt(limits: Limits, fault?: Fault): Found | undefined {
       const found = { setup: setup.name, walks, why: broken.why, path: pathText(broken), steps: broken.path.length }
       return broken.path.length <= SHORT ? found : { ...found, ...shorterFound(broken.path.length, fault) }
     }
-    const why = from === 0 ? beyondLimits(limits.seed) : undefined
+    const why = from === 0 ? thrownOr(() => beyondLimits(limits.seed)) : undefined
     if (why !== undefined) return { setup: 'beyond limits', walks: 0, why, path: '', steps: 0 }
   }
   return undefined
+}
+
+function thrownOr(work: () => string | undefined): string | undefined {
+  try {
+    return work()
+  } catch (error) {
+    return `it throws: ${String(error)}`
+  }
 }
 
 /** A search of all states finds the shortest path there is in its set-up. */

@@ -30,12 +30,7 @@ declare module 'cacheable' {
   }
   export function createKeyv(options: { ttl: number; lruSize: number }): KeyvLike
   export class Cacheable {
-    constructor(options: {
-      primary?: KeyvLike
-      secondary?: KeyvLike
-      ttl?: number
-      nonBlocking?: boolean
-    })
+    constructor(options: { primary?: KeyvLike; secondary?: KeyvLike; ttl?: number; nonBlocking?: boolean })
     on(event: 'error', listener: (error: unknown) => void): void
     getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown>
     disconnect(): Promise<void>

@@ -390,19 +390,3 @@ t.test('a value that can not be kept is answered all the same, and counted', asy
   t.match(only.cache.stats(), { memory_errors: 1, memory_cache_size: 0 })
   t.match(only.events.at(-1), /^keeping a value: /)
 })
-
-t.test('switched off, everything is loaded and nothing is kept', async (t) => {
-  const { database, members } = await startWorld(t, { replicas: 1, options: { isEnabled: false } })
-  const only = members[0]!
-  const rows = new Rows(database)
-  database.rows.set('a', 'x')
-  t.equal(await rows.read(only, 'a'), 'x: bypass')
-  t.same(await readMany(only, rows, ['a', 'b']), ['x: bypass', 'nothing: bypass'])
-  const { key, ...options } = entry('a')
-  t.equal(only.cache.set(key, options, 'x', only.cache.begin()), false)
-  t.equal(await only.cache.get(key, options), undefined)
-  t.equal(only.cache.state, 'disabled')
-  t.equal(only.journal.tails, 0)
-  t.match(only.cache.health(), { redis: 'disabled', journal: 'disabled', announcements: 'disabled' })
-  await only.cache.waitFor({ transaction: 99, isOfThisHistory: true })
-})
