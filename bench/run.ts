@@ -15,15 +15,12 @@ const NAMES = [
   'miss-fill',
   'cold-key',
   'zipf',
-  'tag-invalidation',
   'redis-hang',
   'http',
-  'write-cost',
+  'write',
   'scale',
   'memory',
-  'compression',
   'profile',
-  'profile-redis',
 ]
 
 const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke]

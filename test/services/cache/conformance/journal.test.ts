@@ -18,6 +18,9 @@ const ROWS = 'create table rows (id text primary key)'
 t.test('the journal in PostgreSQL', async (t) => {
   const server = await startPostgres()
   const pool = new pg.Pool({ connectionString: await server.createDatabase() })
+  // The server may say goodbye to a connection that is being closed.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   t.teardown(async () => {
     await pool.end()
     await server.stop()
