@@ -76,6 +76,7 @@ const HEARD = inFile('heard.ts', {
     'if (tag === EVERYTHING) everything = transaction',
   ],
   'slots not forgotten': ['this.#slots.fill(0)\n    this.#snapshots = []', 'this.#snapshots = []'],
+  'EVERYTHING not forgotten': ['this.#dropped = 0\n    this.#everything = 0\n', 'this.#dropped = 0\n'],
   'numbers of snapshots not moved when old ones go': ['      this.#dropped += MOST_SNAPSHOTS / 2\n', ''],
   'dropped snapshots count as covered': [
     'covers(snapshot, this.#snapshotOf(value))',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Snapshot } from '../../services/cache/snapshot.js'
-import { stepsOf, take } from './steps.js'
-import type { Broken } from './walks.js'
+import { stepsOf } from './steps.js'
+import { type Broken, go } from './walks.js'
 import { type Plan, World } from './world.js'
 
 export interface Searched {
@@ -29,8 +29,7 @@ export function search(plan: Plan, { most }: { readonly most: number }): Searche
     stepsOf(world, enabled)
     for (const code of enabled) {
       const next = new World(plan, world)
-      take(next, code)
-      next.check()
+      go(next, code)
       steps += 1
       if (next.broken !== undefined) {
         const path = [code]

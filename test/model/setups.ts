@@ -139,6 +139,7 @@ export const WALKED: readonly Setup[] = [
     budgets: { ...ONE_EACH, restarts: 2 },
   }),
   everyEntry('orders', { writes: ['a', 'b', 'a', 'b', 'a'], slots: 4, budgets: { aborts: 1 } }),
+  everyEntry('changes of everything', { writes: ['*', 'a', '*', '*'], budgets: { crashes: 1 } }),
   everyEntry('prunes', { writes: ['a', 'a', 'b', 'a'], slots: 64, collisions: 0, budgets: { marks: 3, restarts: 1 } }),
   everyEntry('crashes', { writes: ['a', 'a', 'a', 'a'], budgets: { crashes: 2, restarts: 1, marks: 1 } }),
 ]

@@ -46,7 +46,7 @@ export function walk(plan: Plan, limits: WalkLimits): Walked {
 }
 
 /** What throws is as bad as a stale answer. */
-function go(world: World, code: number): void {
+export function go(world: World, code: number): void {
   try {
     take(world, code)
     world.check()
