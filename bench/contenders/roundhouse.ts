@@ -34,6 +34,8 @@ export async function openEngine(options: {
     journal,
     redis: app.client && { client: app.client },
     codec: documentCodec,
+    // A turn is one long run of JavaScript: with the default no tail would come through in time on a busy machine.
+    boundMs: 20_000,
     maxItems: memoryItems === 0 ? 1 : memoryItems,
     maxBytes: memoryItems === 0 ? NO_BYTES : UNBOUNDED_BYTES,
     longestLifetimeMs: longestEntryLifetimeMs(300),
