@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { MUTANTS as ALL } from './mutants.js'
+import { outOfDate } from './workshop.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** One of each file of the core; `npm run model -- --mutants` takes them all. */
@@ -20,6 +22,13 @@ function model(...args: readonly string[]): Promise<{ readonly stdout: string }>
 
 t.test('no answer is stale in any state of the small set-ups, nor on short walks through the others', async (t) => {
   t.match((await model('--short')).stdout, /No answer was stale/)
+})
+
+t.test('every mutation fits the source as it is', async (t) => {
+  t.same(
+    ALL.map(outOfDate).filter((why) => why !== undefined),
+    [],
+  )
 })
 
 for (const mutant of MUTANTS) {
