@@ -16,6 +16,8 @@ export interface Sought {
   readonly options: EntryOptions
   /** Of the tags that are known before the load. */
   readonly slots: readonly number[]
+  /** Tags that only what was found tells. */
+  moreTags: readonly string[]
   /** What makes the entry that Redis has of no use here: its newest change, or where this replica's knowledge begins. */
   overtakenBy: number
 }
@@ -79,6 +81,7 @@ export class Fills {
     // Of tags that only the entry tells, nobody could ask before whether they are in doubt.
     if (knowledge.hints.has(moreTags) && !(await follower.settled())) return undefined
     if (!follower.isFollowed(clock.now())) return undefined
+    sought.moreTags = moreTags
     const tags = union(options.tags, moreTags)
     const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)
     const stamp = { identity: identityNumber, snapshot }
@@ -104,10 +107,24 @@ export class Fills {
     text: string | undefined,
   ): Entry {
     const { knowledge, memory, codec, stats } = this.#replica
-    const { key, tags, value } = found
+    const { key, value, tags, slots, loadedAt, freshUntil, expiresAt } = found
     const bytes = sizeOf(key, tags, value === undefined ? 0 : codec.weigh(value, text))
     const stamp = knowledge.renewed(found.stamp)
-    const entry = { ...found, stamp, counts: stats.of(domain), bytes, judgedAt: knowledge.news, isVisited: false }
+    const entry: Entry = {
+      // Named one by one, and first what a hit looks at: made by a spread, the entry makes a hit take four times as long.
+      judgedAt: knowledge.news,
+      expiresAt,
+      freshUntil,
+      isVisited: false,
+      value,
+      counts: stats.of(domain),
+      tags,
+      loadedAt,
+      key,
+      slots,
+      stamp,
+      bytes,
+    }
     memory.keep(entry)
     return entry
   }

@@ -48,8 +48,12 @@ export class JournalFollower {
 
   /** May the tiers answer? `now` is monotonic. */
   isFollowed(now: number): boolean {
-    const { boundMs, clock } = this.#options
-    return now - this.#barrier < boundMs && clock.wallMs() - this.#wallBarrier < boundMs
+    return this.sinceBarrier(now) < this.#options.boundMs
+  }
+
+  /** How long ago the barrier was, in ms: by the clock that says more. */
+  sinceBarrier(now: number): number {
+    return Math.max(now - this.#barrier, this.#options.clock.wallMs() - this.#wallBarrier)
   }
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */

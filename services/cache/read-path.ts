@@ -66,7 +66,7 @@ export class ReadPath {
   staleIfError(key: string, options: EntryOptions): Lookup | undefined {
     const { clock, follower, memory, settings } = this.#replica
     const now = clock.now()
-    const isolatedMs = now - (follower.barrier + settings.boundMs)
+    const isolatedMs = follower.sinceBarrier(now) - settings.boundMs
     if (follower.isFollowed(now) || isolatedMs > settings.staleIfErrorMs) return undefined
     const entry = options.mayServeOnError === false ? undefined : memory.read(key, now)
     return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }
@@ -116,6 +116,7 @@ export class ReadPath {
       options,
       slots,
       begun: this.#replica.fills.begin(),
+      moreTags: [],
       isCurrent: false,
       overtakenBy: 0,
       lookup: NO_LOOKUP,
@@ -135,13 +136,13 @@ export class ReadPath {
    * after it came, so that one's answer is recent enough whatever has happened since.
    */
   async #join(running: Flight, options: EntryOptions, load: Loader, isSecond: boolean): Promise<Lookup> {
-    const { knowledge, memory } = this.#replica
+    const { knowledge, follower } = this.#replica
     const { key } = running
     const lookup = await this.#orStale(running)
     // A tag that only the load told may have been in doubt all the time.
-    const isDoubted = running.isCurrent && knowledge.hints.has(memory.peek(key)?.tags ?? [])
+    const isDoubted = running.isCurrent && knowledge.hints.has(running.moreTags)
     if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {
-      const isSettled = !isDoubted || (await this.#settleDoubt(key, options))
+      const isSettled = !isDoubted || (await follower.settled())
       return this.#fly(key, options, load, { isSettled, isSecond: true })
     }
     return this.#count(options, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
@@ -183,6 +184,7 @@ export class ReadPath {
     let value: unknown
     try {
       value = await load()
+      flight.moreTags = options.tagsOf?.(value) ?? []
       flight.isCurrent = fills.keep(key, options, value, flight.begun)
       if (!flight.isCurrent) stats.refusedFills += 1
     } finally {

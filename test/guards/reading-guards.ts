@@ -1,15 +1,18 @@
-import { type Guard, guard } from './guard.js'
+import { explored, type Guard, guard } from './guard.js'
 
 /** What sees to it that a reader gets nothing old, and that loads are shared: memory, flights, the journal's barrier. */
 export const READING_GUARDS: readonly Guard[] = [
-  guard(
-    'memory is judged at the moment of the answer',
-    'memory',
-    'if (entry.judgedAt !== this.#options.knowledge.news && !this.#judge(entry)) return undefined',
-    '',
-    'memory',
-    'races/lost-message',
-    'races/crash',
+  explored(
+    guard(
+      'memory is judged at the moment of the answer',
+      'memory',
+      'if (entry.judgedAt !== this.#options.knowledge.news && !this.#judge(entry)) return undefined',
+      '',
+      'memory',
+      'races/lost-message',
+      'races/crash',
+    ),
+    200,
   ),
   guard(
     'memory answers only while the journal is followed',
@@ -74,12 +77,15 @@ export const READING_GUARDS: readonly Guard[] = [
     'races/stale-set',
     'read-path',
   ),
-  guard(
-    'tags from what was loaded count',
-    'fills',
-    'const moreTags = options.tagsOf?.(value) ?? []',
-    'const moreTags: string[] = []',
-    'read-path',
+  explored(
+    guard(
+      'tags from what was loaded count',
+      'fills',
+      'const moreTags = options.tagsOf?.(value) ?? []',
+      'const moreTags: string[] = []',
+      'read-path',
+    ),
+    800,
   ),
   guard(
     'a flight is joined only while it is current',
@@ -195,13 +201,16 @@ export const READING_GUARDS: readonly Guard[] = [
     'cancel = clock.after(1e9, () => resolve(undefined))',
     'isolated',
   ),
-  guard(
-    'a written tag is in doubt whatever became of the write',
-    'tiered-cache',
-    '} finally {\n      this.#replica.knowledge.hints.add(tags)\n    }',
-    '} finally {\n      void 0\n    }',
-    'races/crash',
-    'races/joined-load',
+  explored(
+    guard(
+      'a written tag is in doubt whatever became of the write',
+      'tiered-cache',
+      '} finally {\n      this.#replica.knowledge.hints.add(tags)\n    }',
+      '} finally {\n      void 0\n    }',
+      'races/crash',
+      'races/joined-load',
+    ),
+    1000,
   ),
   guard(
     'a write that failed leaves its tags in doubt too',

@@ -1,15 +1,18 @@
-import { type Guard, guard } from './guard.js'
+import { explored, type Guard, guard } from './guard.js'
 
 /** What sees to it that Redis is believed in nothing, and that its failures fail no read. */
 export const REDIS_GUARDS: readonly Guard[] = [
-  guard(
-    'a reply of Redis is judged when it is there',
-    'fills',
-    'if (!knowledge.isCurrent(stamp, slots)) {',
-    'if (sought === undefined) {',
-    'races/late-promotion',
-    'races/stale-set',
-    'races/forgetful-redis',
+  explored(
+    guard(
+      'a reply of Redis is judged when it is there',
+      'fills',
+      'if (!knowledge.isCurrent(stamp, slots)) {',
+      'if (sought === undefined) {',
+      'races/late-promotion',
+      'races/stale-set',
+      'races/forgetful-redis',
+    ),
+    200,
   ),
   guard(
     'a reply belongs to the identity under which it was asked for',

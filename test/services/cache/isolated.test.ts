@@ -123,3 +123,17 @@ t.test('nothing is answered on error before the replica is isolated', async (t) 
   await write(only, database, 'a', 'new')
   await t.rejects(rows.read(only, 'a'), /no database/)
 })
+
+t.test('a machine that was suspended for longer than answers on error may last gives none', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, options: { staleIfErrorMs: 10_000 } })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.failure = new Error('gone')
+  rows.failure = new Error('no database')
+  clock.stepWall(BOUND_MS + 5_000)
+  t.equal(await rows.read(only, 'a'), 'old: stale-if-error in memory')
+  clock.stepWall(3_600_000)
+  await t.rejects(rows.read(only, 'a'), /no database/)
+})

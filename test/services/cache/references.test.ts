@@ -54,3 +54,22 @@ t.test('nor does it share a load of one that began before the write', async (t) 
   t.equal(await early, 'old: miss')
   t.match(await late, /^new: /)
 })
+
+t.test('nor does it share such a load when memory has no room for what was loaded', async (t) => {
+  const { members, database } = await startWorld(t, { replicas: 1, options: { maxBytes: 100 } })
+  const only = members[0]!
+  const { key, ...plain } = entry('a')
+  const options = { ...plain, tagsOf: () => [REFERRED] }
+  const held = deferred()
+  const early = only.cache.getOrLoad(key, options, async () => {
+    await held.promise
+    return 'old'
+  })
+  await drain()
+  await only.cache.write([REFERRED], async () => database.change([REFERRED]))
+  const late = only.cache.getOrLoad(key, options, async () => 'new')
+  await drain()
+  held.resolve()
+  t.equal(words(await early), 'old: miss')
+  t.match(words(await late), /^new: /)
+})

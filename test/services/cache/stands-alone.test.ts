@@ -27,7 +27,7 @@ const open = async (options = {}) => {
   const client = new Redis(redisUrl)
   await client.ping()
   const journal = createJournal({ sql: pool, tables })
-  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 600, keyPrefix: 'shop', ...options }) }
+  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 3_000, keyPrefix: 'shop', ...options }) }
 }
 const [one, two] = [await open(), await open()]
 let loads = 0
@@ -43,7 +43,7 @@ say(await order(one.cache, 1))
 say(await order(one.cache, 1))
 say(await order(two.cache, 1))
 await pool.query('update orders set total = 101 where id = 1')
-await new Promise((resolve) => setTimeout(resolve, 700))
+await new Promise((resolve) => setTimeout(resolve, 1_500))
 say(await order(one.cache, 1))
 say(await order(two.cache, 1))
 await one.cache.write(['orders/1'], () => pool.query('update orders set total = 102 where id = 1'))

@@ -68,6 +68,22 @@ t.test('a hint that comes while a tail is under way is answered by the one after
   t.equal(await rows.read(reader, 'a'), 'new: miss')
 })
 
+t.test('nor is a read that waits meanwhile answered by the tail that was under way', async (t) => {
+  const { database, members, clock } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(reader, 'a')
+  reader.journal.hold()
+  await clock.advance(BOUND_MS / 3)
+  await write(writer, database, 'a', 'new')
+  await clock.advance(3)
+  const reading = rows.read(reader, 'a')
+  await drain()
+  reader.journal.release()
+  t.equal(await reading, 'new: miss')
+})
+
 t.test('a write is announced after its commit, and not at all when it failed', async (t) => {
   const { members, clock } = await startWorld(t)
   const writer = members[0]!
