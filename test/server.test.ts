@@ -30,7 +30,7 @@ class Service {
   }
 
   async listening(): Promise<void> {
-    await until(() => this.output.includes('Server listening'), { timeoutMs: 30_000, describe: 'the service listens' })
+    await until(() => this.output.includes('Server listening'), { timeoutMs: 60_000, describe: 'the service listens' })
   }
 
   kill(signal: NodeJS.Signals): void {

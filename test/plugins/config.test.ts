@@ -56,6 +56,15 @@ t.test('production demands admin tokens', async (t) => {
   t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [])
 })
 
+t.test('a secret for version tokens has 32 characters at least, and none is needed', async (t) => {
+  t.equal(loadConfig({}).tokenSecret, undefined)
+  t.equal(loadConfig({ TOKEN_SECRET: ` ${TOKEN} ` }).tokenSecret, TOKEN)
+  t.equal(loadConfig({ TOKEN_SECRET: '' }).tokenSecret, undefined, 'empty is unset')
+  t.same(faultsOf({ TOKEN_SECRET: 'a'.repeat(31) }), ['TOKEN_SECRET'])
+  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [], 'nor in production')
+  t.throws(() => loadConfig({ TOKEN_SECRET: 'short' }), { message: /TOKEN_SECRET is shorter than 32 characters/ })
+})
+
 t.test('every fault is listed in one error, by name, with what to do and without the value', async (t) => {
   const secret = 'hunter2-hunter2'
   const env = {

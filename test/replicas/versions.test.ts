@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { startService } from '../helpers/app.js'
@@ -35,6 +36,35 @@ t.test('Roundhouse-Version and Roundhouse-Min-Version', async (t) => {
     t.equal((await reader.anonymous.get('/api/users/me', headersOf(issued.token))).status, 200, 'within the bound')
     const version = revoked.headers['roundhouse-version']
     t.equal((await reader.anonymous.get('/api/users/me', headersOf(issued.token, version))).status, 401)
+  })
+
+  await t.test('it covers authentication: a user made inactive and active again elsewhere', async (t) => {
+    const other = await writer.newUser()
+    const me = async (version?: string) =>
+      (await reader.anonymous.get('/api/users/me', headersOf(other.token, version))).status
+    t.equal(await me(), 200)
+    const set = async (isActive: boolean) => {
+      const { headers } = await writer.admin.patch(`/api/users/${other.id}`, { is_active: isActive })
+      return headers['roundhouse-version']
+    }
+    const inactive = await set(false)
+    t.equal(await me(), 200, 'within the bound')
+    t.equal(await me(inactive), 401)
+    const active = await set(true)
+    t.equal(await me(), 401, 'within the bound')
+    t.equal(await me(active), 200)
+  })
+
+  await t.test('a replica without caching takes and gives them too', async (t) => {
+    const plain = await startService(t, { env: { ...env, ENABLE_CACHING: 'false' } })
+    const { body, headers } = await user.post('/api/designs', DESIGN)
+    const path = `/api/designs/${body.id}`
+    t.equal((await plain.anonymous.get(path, headersOf(user.token, headers['roundhouse-version']))).status, 200)
+    await reader.anonymous.get(path, headersOf(user.token, headers['roundhouse-version']))
+    const payload = { description: 'by the one without' }
+    const changed = await plain.anonymous.patch(path, payload, headersOf(user.token))
+    const read = await reader.anonymous.get(path, headersOf(user.token, changed.headers['roundhouse-version']))
+    t.match(read, { status: 200, body: payload })
   })
 
   await t.test('what was not given out, or was altered, is 400, without a query and before any token', async (t) => {
@@ -84,7 +114,9 @@ t.test('Roundhouse-Version and Roundhouse-Min-Version', async (t) => {
     client.disconnect()
     t.ok(keys.length > 0)
     for (const key of keys) t.notMatch(key, /tokens|profile/)
+    const hash = createHash('sha256').update(user.token).digest('hex')
     for (const value of values) t.notMatch(value ?? '', /@example\.com|expires_at_ms/)
+    for (const text of [...keys, ...values]) t.notOk(text?.includes(hash) || text?.includes(user.token))
   })
 })
 

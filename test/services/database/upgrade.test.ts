@@ -45,7 +45,9 @@ t.test('a database of the release before is brought up to this one, and keeps it
   for (const options of [{ url: await postgres.createDatabase(), dataDir: '' }, { dataDir }]) {
     await makeOld(await openDatabase(options))
     const database = await openDatabase(options)
-    t.same(await migrate(database, cachedTables), ['3.snapshot-journal'])
+    const ran = await Promise.all([migrate(database, cachedTables), migrate(database, cachedTables)])
+    t.same(ran.flat(), ['3.snapshot-journal'], 'once, of two at the same time')
+    t.same(await migrate(database, cachedTables), [], 'and not again')
     const left = await database.query({
       name: 'test',
       text: `select proname as name from pg_proc where proname like 'catalogue_%' union all

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import t, { type Test } from 'tap'
+import Fastify from 'fastify'
+import cachePlugin from '../../plugins/cache.js'
+import configPlugin, { loadConfig } from '../../plugins/config.js'
+import databasePlugin from '../../plugins/database.js'
+import logging, { createLogger, loggingOptions } from '../../plugins/logging.js'
+import redisPlugin from '../../plugins/redis.js'
+import { Document } from '../../services/documents/document.js'
+import { preparedPgliteDir } from '../helpers/pglite.js'
+
+const FEW_ITEMS = /Memory is full by CACHE_MAX_MEMORY_ITEMS with \d+ % of its bytes in use/
+const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'
+
+/** The cache as the service has it, with nothing on top, and what it logs. */
+async function cacheWith(test: Test, env: Record<string, string> = {}) {
+  const dataDir = await preparedPgliteDir()
+  const config = loadConfig({ CACHE_STALENESS_BOUND_MS: '20000', DATA_DIR: dataDir, ...env })
+  const lines: string[] = []
+  const logger = createLogger(config, { destination: { write: (line: string) => void lines.push(line) } })
+  const app = Fastify(loggingOptions(logger))
+  await app.register(configPlugin, { config })
+  await app.register(logging, { logger })
+  await app.register(databasePlugin)
+  await app.register(redisPlugin)
+  await app.register(cachePlugin)
+  await app.ready()
+  test.teardown(() => app.close())
+  const messages = () => lines.map((line) => String(JSON.parse(line).message))
+  const fill = async (count: number, json: string) => {
+    for (let n = 0; n < count; n++) {
+      const load = async () => new Document(json, '"1"')
+      await app.cache.getOrLoad(`own/${randomUUID()}`, { tags: ['own'] }, load)
+    }
+  }
+  return { app, messages, fill }
+}
+
+t.test('CACHE_TTL_SECONDS is the lifetime of what names none, 5 minutes unless it is set', async (t) => {
+  for (const [env, seconds] of [
+    [{ CACHE_TTL_SECONDS: '7' }, 7],
+    [{}, 300],
+  ] as const) {
+    const { app } = await cacheWith(t, env)
+    const load = async () => new Document('{}', '"1"')
+    await app.cache.getOrLoad('own/entry', { tags: ['own'] }, load)
+    const hit = app.cache.peek('own/entry')
+    t.ok(hit !== undefined && hit.ttlMs <= seconds * 1_000 && hit.ttlMs > seconds * 800, `${hit?.ttlMs} ms left`)
+    await app.cache.getOrLoad('own/brief', { tags: ['own'], ttl: 1_000 }, load)
+    t.ok((app.cache.peek('own/brief')?.ttlMs ?? Infinity) <= 1_000, 'one that names its own has that')
+  }
+})
+
+t.test('memory full of few small entries: once it is said that the bound of items is too low', async (t) => {
+  const { app, messages, fill } = await cacheWith(t, { CACHE_MAX_MEMORY_ITEMS: '5' })
+  await fill(5, '{}')
+  t.notOk(
+    messages().some((message) => FEW_ITEMS.test(message)),
+    'not while there is room',
+  )
+  await fill(20, '{}')
+  t.equal(messages().filter((message) => FEW_ITEMS.test(message)).length, 1)
+  t.equal(messages().filter((message) => message === AT_CAPACITY).length, 1, 'once a minute at most')
+  t.equal(app.cache.stats().memory_cache_size, 5)
+  t.equal(app.cache.stats().evictions, 20)
+})
+
+t.test('memory full by its bytes says nothing of items', async (t) => {
+  const { messages, fill } = await cacheWith(t, { CACHE_MAX_MEMORY_BYTES: '16384' })
+  await fill(20, JSON.stringify('x'.repeat(2_000)))
+  t.ok(messages().includes(AT_CAPACITY))
+  t.notOk(messages().some((message) => FEW_ITEMS.test(message)))
+})
+
+t.test('by items with most of the bytes in use it says nothing of items either', async (t) => {
+  const { messages, fill } = await cacheWith(t, { CACHE_MAX_MEMORY_ITEMS: '5', CACHE_MAX_MEMORY_BYTES: '14000' })
+  await fill(10, JSON.stringify('x'.repeat(2_000)))
+  t.ok(messages().includes(AT_CAPACITY))
+  t.notOk(messages().some((message) => FEW_ITEMS.test(message)))
+})
+
+t.test('the start is said, with the state it began in', async (t) => {
+  const { messages } = await cacheWith(t)
+  t.ok(messages().includes('✅ Cache service initialized successfully'))
+  t.ok(messages().some((message) => message.startsWith('Cache state: memory-only (')))
+  t.notOk(
+    messages().some((message) => message.includes('restarted')),
+    'the first history is no news',
+  )
+})
+
+t.test('without caching nothing is kept, and each part says that it is off', async (t) => {
+  const { app, fill } = await cacheWith(t, { ENABLE_CACHING: 'false' })
+  await fill(3, '{}')
+  t.match(app.cache.stats(), { memory_cache_size: 0, loads: 3, misses: 3, enabled: false })
+  t.match(await app.health.check(), {
+    status: 'healthy',
+    state: 'disabled',
+    cache_health: { redis: 'disabled', journal: 'disabled', announcements: 'disabled', database: 'healthy' },
+    state_changes: { disabled: 1, coherent: 0 },
+  })
+})
