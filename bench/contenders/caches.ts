@@ -1,4 +1,4 @@
-import { openIoredis, openLruCache, openMap } from './floors.js'
+import { openIoredis, openKeyedLruCache, openLruCache, openMap } from './floors.js'
 import type { OpenCache } from './opened.js'
 import { openRoundhouse } from './roundhouse.js'
 
@@ -8,6 +8,7 @@ export const OURS = 'roundhouse'
 const CACHES: Readonly<Record<string, () => Promise<OpenCache>>> = {
   [OURS]: () => Promise.resolve(openRoundhouse),
   'lru-cache': () => Promise.resolve(openLruCache),
+  'lru-cache, key made per call': () => Promise.resolve(openKeyedLruCache),
   Map: () => Promise.resolve(openMap),
   ioredis: () => Promise.resolve(openIoredis(false)),
   'ioredis, auto-pipelined': () => Promise.resolve(openIoredis(true)),

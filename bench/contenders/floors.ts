@@ -24,6 +24,22 @@ export function openLruCache({ keys, memoryItems, load }: CacheOptions): Promise
   })
 }
 
+/** The same with a key that is put together for each read, of what a request brings. */
+export function openKeyedLruCache({ keys, memoryItems, load }: CacheOptions): Promise<Opened> {
+  const cache = new LRUCache<string, object>({ max: memoryItems })
+  return Promise.resolve({
+    async get(n) {
+      const key = `user-${n % 10}/designs/${keys[n]!}`
+      const held = cache.get(key)
+      if (held !== undefined) return held
+      const loaded = await load(key)
+      cache.set(key, loaded)
+      return loaded
+    },
+    close: () => Promise.resolve(),
+  })
+}
+
 export async function openMap({ keys, load }: CacheOptions): Promise<Opened> {
   const map = new Map<string, unknown>()
   for (const key of keys) map.set(key, await load(key))

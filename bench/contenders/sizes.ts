@@ -1,6 +1,8 @@
 /** What entries take in memory, and what many hits leave behind. */
+import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import type { TieredCache } from '../../services/cache/index.js'
 import { designEntry, type EntryAddress, tags } from '../../services/cache-map.js'
 import { Document } from '../../services/documents/document.js'
@@ -14,6 +16,8 @@ const OWNER = 'user'
 const SETTLE_MS = 50
 const CLEARED_WITHIN_MS = 60_000
 const HITS_BETWEEN = 50_000
+/** Documents differ in size by so many bytes: Redis takes memory in steps. */
+const SPREAD = 512
 
 const open: OpenContender = async ({ entries, hits }) => {
   const count = Number(entries)
@@ -101,4 +105,44 @@ async function clear(cache: TieredCache): Promise<Sample> {
   return { ms, freed, p99: delay.percentile(99) / 1e6, longest: delay.max / 1e6 }
 }
 
-export const contenders: Contenders = { roundhouse: open }
+/** What Redis takes for entries whose documents are of different sizes; leases are gone by then. */
+const openInRedis: OpenContender = async ({ entries, redisUrl, leasesMs }) => {
+  const count = Number(entries)
+  const journal = stillJournal('sizes')
+  const { cache, close } = await openEngine({
+    memoryItems: 0,
+    redisUrl: String(redisUrl),
+    journal,
+    commandTimeoutMs: 2_000,
+  })
+  const client = new Redis(String(redisUrl))
+  const used = async (): Promise<number> => Number(/^used_memory_dataset:(\d+)/m.exec(await client.info('memory'))?.[1])
+  return {
+    turns: {
+      async bytes() {
+        await client.flushall()
+        const before = await used()
+        let documents = 0
+        for (let n = 0; n < count; n++) {
+          const address = designEntry(randomUUID(), randomUUID())
+          const json = JSON.stringify({ ...itemOf(address.key), notes: 'x'.repeat(n % SPREAD) })
+          documents += json.length
+          await cache.getOrLoad(address.key, address, () => Promise.resolve(new Document(json, '"1-1"')))
+        }
+        await sleep(Number(leasesMs))
+        // A key that has expired is freed when it is asked for.
+        for (let cursor = ''; cursor !== '0';)
+          [cursor] = await client.scan(cursor === '' ? '0' : cursor, 'COUNT', 1_000)
+        const keys = await client.dbsize()
+        if (keys !== count) throw new Error(`Redis has ${keys} keys for ${count} entries`)
+        return { perEntry: ((await used()) - before) / count, document: documents / count }
+      },
+    },
+    close: async () => {
+      client.disconnect()
+      await close()
+    },
+  }
+}
+
+export const contenders: Contenders = { roundhouse: open, 'in Redis': openInRedis }

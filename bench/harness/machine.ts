@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, totalmem } from 'node:os'
-import { type PostgresServer, startPostgres } from '../../test/helpers/postgres.js'
+import { join } from 'node:path'
+import { binaryDirectory, type PostgresServer, startPostgres } from '../../test/helpers/postgres.js'
 
 /** What the figures were made on. The load of the last minute says whether others were at work too. */
 export function machine(): string {
@@ -30,8 +31,6 @@ export async function startDurablePostgres(
     await postgres.stop()
     throw new Error('Temporary files lie in memory, where fsync costs nothing: set TMPDIR to a folder on a disk')
   }
-  return {
-    postgres,
-    note: `PostgreSQL 15 or what is installed, fsync on, its data on ${kind} (${device}), not in memory.`,
-  }
+  const version = execFileSync(join(binaryDirectory(), 'postgres'), ['--version'], { encoding: 'utf8' }).trim()
+  return { postgres, note: `${version}, fsync on, its data on ${kind} (${device}), not in memory.` }
 }

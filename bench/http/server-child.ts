@@ -1,7 +1,6 @@
 /** A server of the HTTP benchmark: the service, or a bare Fastify that the service is compared with. */
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
-import { gzip, gzipSync } from 'node:zlib'
 import { fastify, type FastifyInstance } from 'fastify'
 import { buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
@@ -39,7 +38,13 @@ async function answer(order: ServerOrder): Promise<unknown> {
       return (user + system) / 1e6
     }
     case 'stats':
-      return { cache: app?.cache.stats(), state: app?.cache.state, queries, rss: process.memoryUsage().rss }
+      return {
+        cache: app?.cache.stats(),
+        state: app?.cache.state,
+        stateChanges: app?.cache.health().stateChanges,
+        queries,
+        rss: process.memoryUsage().rss,
+      }
     case 'profile-start':
       session.connect()
       await session.post('Profiler.enable')
@@ -76,17 +81,6 @@ function bare({ body, headers }: Extract<ServerOrder, { kind: 'bare' }>): Fastif
   server.get('/constant-304', (_request, reply) => {
     for (const [name, value] of pairs) if (name !== 'content-type') reply.header(name, value)
     reply.code(304).send()
-  })
-  const gzipped = gzipSync(buffer)
-  server.get('/compressed-once', (_request, reply) => {
-    for (const [name, value] of pairs) reply.header(name, value)
-    reply.header('content-encoding', 'gzip').header('vary', 'accept-encoding').send(gzipped)
-  })
-  server.get('/compressed-each-time', (_request, reply) => {
-    gzip(buffer, (_error, compressed) => {
-      for (const [name, value] of pairs) reply.header(name, value)
-      reply.header('content-encoding', 'gzip').header('vary', 'accept-encoding').send(compressed)
-    })
   })
   const parsed = JSON.parse(body)
   server.get('/object', { schema: { response: { 200: Design } } }, (_request, reply) => {

@@ -16,6 +16,8 @@ export type ServerReply = { readonly result: unknown } | { readonly error: strin
 export interface ServerStats {
   readonly state: string
   readonly cache: Readonly<Record<string, number>>
+  /** How often each state was entered. */
+  readonly stateChanges: Readonly<Record<string, number>>
   /** Statements sent to the database since the start, by name. */
   readonly queries: Readonly<Record<string, number>>
   readonly rss: number

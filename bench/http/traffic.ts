@@ -1,7 +1,7 @@
 import { zipfOrder } from '../contenders/items.js'
 import { Seeded } from '../../test/helpers/seeded.js'
 import type { Shop } from './big-catalogue.js'
-import { Reader } from './reader.js'
+import { Connection } from '../replay/connection.js'
 
 export interface TrafficOptions {
   readonly ports: readonly number[]
@@ -45,18 +45,18 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
   const counts = { reads: 0, writes: 0, memoryHits: 0, redisHits: 0, misses: 0 }
   let at = 0
 
-  const write = async (reader: Reader, { token, id }: { token: string; id: string }): Promise<void> => {
-    const { status, body } = await reader.send('PATCH', `/api/designs/${id}`, { token, body: { is_active: true } })
-    if (status !== 200) throw new Error(`A write was answered with ${status}: ${body}`)
+  const write = async (connection: Connection, { token, id }: { token: string; id: string }): Promise<void> => {
+    const { status, body } = await connection.send('PATCH', `/api/designs/${id}`, { token, body: { is_active: true } })
+    if (status !== 200) throw new Error(`A write was answered with ${status}: ${body.toString()}`)
     const known = acknowledged.get(id) ?? []
     acknowledged.set(id, known)
     known.push({ version: versionIn(body), at: performance.now() })
     counts.writes += 1
   }
-  const read = async (reader: Reader, { token, id }: { token: string; id: string }): Promise<void> => {
+  const read = async (connection: Connection, { token, id }: { token: string; id: string }): Promise<void> => {
     const startedAt = performance.now()
-    const { status, cacheStatus, body } = await reader.send('GET', `/api/designs/${id}`, { token })
-    if (status !== 200) throw new Error(`A read was answered with ${status}: ${body}`)
+    const { status, cacheStatus, body } = await connection.send('GET', `/api/designs/${id}`, { token })
+    if (status !== 200) throw new Error(`A read was answered with ${status}: ${body.toString()}`)
     counts.reads += 1
     if (cacheStatus.endsWith('detail=memory')) counts.memoryHits += 1
     else if (cacheStatus.endsWith('detail=redis')) counts.redisHits += 1
@@ -66,19 +66,19 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
     staleMs.push(missed === undefined ? 0 : Math.max(0, startedAt - missed.at))
   }
   const work = async (n: number): Promise<void> => {
-    const reader = await Reader.open(ports[n % ports.length] ?? 0, '')
+    const connection = await Connection.open(ports[n % ports.length] ?? 0, '')
     while (at < order.length) {
       const design = designs[order[at++] ?? 0]
       if (design === undefined) throw new Error('The order names designs')
-      await (seeded.next() < writeShare ? write : read)(reader, design)
+      await (seeded.next() < writeShare ? write : read)(connection, design)
     }
-    reader.close()
+    connection.close()
   }
   const startedAt = performance.now()
   await Promise.all(Array.from({ length: connections }, (_, n) => work(n)))
   return { ...counts, staleMs, seconds: (performance.now() - startedAt) / 1_000 }
 }
 
-function versionIn(body: string): number {
-  return Number(/"version":(\d+)/.exec(body)?.[1] ?? Number.NaN)
+export function versionIn(body: Buffer): number {
+  return Number(/"version":(\d+)/.exec(body.toString())?.[1] ?? Number.NaN)
 }

@@ -4,27 +4,34 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ADMIN_TOKEN } from '../http/catalogue.js'
 import type { Benchmark, Row, Settings } from '../harness/benchmark.js'
+import type { Sample } from '../harness/contender.js'
 import { ContenderProcess, sibling } from '../harness/contender-process.js'
 import { figure } from '../harness/print.js'
+import { withContenders } from '../harness/rounds.js'
 import { spreadOf } from '../harness/statistics.js'
 import { startPostgres } from '../../test/helpers/postgres.js'
+import { startRedis } from '../../test/helpers/redis.js'
 import { freePort } from '../../test/helpers/servers.js'
 
 const MODULE = sibling(import.meta.url, '../contenders/sizes')
 const SERVER = fileURLToPath(sibling(import.meta.url, '../../server'))
 const ENTRIES = 100_000
 const HITS = 10_000_000
+const REDIS_ENTRIES = 10_000
+/** As long as the right to load stays in Redis. */
+const LEASES_MS = 2_100
 /** Each round fills everything anew. */
 const MOST_ROUNDS = 3
 const START_LIMIT_MS = 30_000
 
 export const benchmark: Benchmark = {
-  title: 'what the memory tier takes, and how long a start takes',
+  title: 'what entries take in memory and in Redis, and how long a start takes',
   parameters: { entries: ENTRIES, 'value (bytes)': 1024, hits: HITS },
   run: async (settings) => {
     const rounds = Math.min(settings.rounds, MOST_ROUNDS)
     return [
       { title: 'the memory tier', rows: await tierRows(settings, rounds) },
+      { title: 'Redis', rows: [await redisRow(settings, rounds)] },
       {
         title: 'from the start of the process to its first 200 (PostgreSQL)',
         rows: await startRows(rounds),
@@ -73,6 +80,30 @@ async function tierRows({ isSmoke }: Settings, rounds: number): Promise<Row[]> {
       note: `longest ${figure(spreadOf(figures('clear', 'longest')).max)} ms; unreadable after ${figure(spreadOf(figures('clear', 'ms')).median)} ms, freed after ${figure(spreadOf(figures('clear', 'freed')).median)} ms`,
     },
   ]
+}
+
+async function redisRow({ isSmoke }: Settings, rounds: number): Promise<Row> {
+  const redis = await startRedis()
+  const entries = isSmoke ? REDIS_ENTRIES / 100 : REDIS_ENTRIES
+  const parameters = { redisUrl: redis.url, entries, leasesMs: LEASES_MS }
+  try {
+    const samples: Sample[] = []
+    await withContenders({ module: MODULE, names: ['in Redis'], parameters }, async ([contender]) => {
+      if (contender === undefined) throw new Error('There is one contender')
+      for (let round = 0; round < rounds; round++) samples.push(await contender.turn('bytes', 0))
+    })
+    const of = (name: string): number[] => samples.map((sample) => sample[name] ?? Number.NaN)
+    const document = spreadOf(of('document')).median
+    return {
+      name: 'bytes of an entry, against its document',
+      value: spreadOf(of('perEntry').map((bytes) => bytes / document)),
+      unit: '×',
+      target: { of: 'value', atMost: 1.4 },
+      note: `${figure(spreadOf(of('perEntry')).median)} bytes for ${figure(document)} (used_memory_dataset, with key and lifetime)`,
+    }
+  } finally {
+    await redis.stop()
+  }
 }
 
 async function startRows(rounds: number): Promise<Row[]> {

@@ -16,13 +16,15 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n')
  */
 export class Connection {
   readonly #socket: Socket
-  readonly #headers: string
+  readonly #host: string
+  readonly #token: string
   #received: Buffer = Buffer.alloc(0)
   #waiting: { resolve: (response: Response) => void; reject: (error: Error) => void } | undefined
 
-  private constructor(socket: Socket, headers: string) {
+  private constructor(socket: Socket, host: string, token: string) {
     this.#socket = socket
-    this.#headers = headers
+    this.#host = host
+    this.#token = token
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('The service closed the connection')))
@@ -31,15 +33,27 @@ export class Connection {
   static async open(port: number, token: string): Promise<Connection> {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true })
     await once(socket, 'connect')
-    return new Connection(socket, ` HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`)
+    return new Connection(socket, `127.0.0.1:${port}`, token)
+  }
+
+  get(path: string): Promise<Response> {
+    return this.send('GET', path)
   }
 
   /** @throws Error when the connection breaks or the answer has no length */
-  get(path: string): Promise<Response> {
+  send(
+    method: 'GET' | 'PATCH',
+    path: string,
+    { token = this.#token, body }: { readonly token?: string; readonly body?: object } = {},
+  ): Promise<Response> {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const length = Buffer.byteLength(text)
+    const content = body === undefined ? '' : `content-type: application/json\r\ncontent-length: ${length}\r\n`
+    const head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nauthorization: Bearer ${token}\r\n${content}`
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) return reject(new Error('The connection is closed'))
       this.#waiting = { resolve, reject }
-      this.#socket.write(`GET ${path}${this.#headers}`)
+      this.#socket.write(`${head}\r\n${text}`)
     })
   }
 
