@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import { stringsIn } from './entry-codec.js'
 import { EVERYTHING } from './heard.js'
 import type { Announcements, Journal } from './journal.js'
 
@@ -28,25 +29,40 @@ const LONGEST_PAUSE_MS = 2_000
  */
 export class Announcer {
   readonly #options: AnnouncerOptions
+  readonly #waiting = new Set<string>()
   #connection: Announcements | undefined
-  #waiting = new Set<string>()
   #isSending = false
   #isStopped = false
-  #finished: Promise<void> | undefined
   #sentAt: number | undefined
 
   constructor(options: AnnouncerOptions) {
     this.#options = options
   }
 
-  start(): void {
-    this.#finished = this.#keepConnected()
+  /** Connects, again and again, until it is stopped. */
+  async run(): Promise<void> {
+    const { listen, clock, onHint, onError } = this.#options
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#isStopped; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        const connection = await listen((payload) => this.#hear(payload))
+        if (this.#isStopped) return await connection.close()
+        this.#connection = connection
+        pauseMs = FIRST_PAUSE_MS
+        // Whatever was announced before this moment was missed.
+        onHint([EVERYTHING])
+        await connection.closed
+      } catch (error) {
+        if (!this.#isStopped) onError(error)
+      }
+      this.#connection = undefined
+      this.#sentAt = undefined
+      if (!this.#isStopped) await clock.sleep(pauseMs)
+    }
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#connection?.close()
-    await this.#finished
   }
 
   /** The journal is another one, and so may its channel be. */
@@ -68,13 +84,13 @@ export class Announcer {
   }
 
   async #send(): Promise<void> {
-    this.#isSending = true
     const { clock, sender, onError } = this.#options
+    this.#isSending = true
     while (this.#waiting.size > 0 && this.#connection !== undefined) {
       const payloads = payloadsOf(sender, [...this.#waiting])
       this.#waiting.clear()
+      this.#sentAt ??= clock.now()
       try {
-        this.#sentAt ??= clock.now()
         for (const payload of payloads) await this.#connection.announce(payload)
       } catch (error) {
         onError(error)
@@ -85,29 +101,9 @@ export class Announcer {
   }
 
   #hear(payload: string): void {
-    const [sender, ...tags] = stringsIn(payload)
+    const [sender, ...tags] = stringsIn(payload) ?? ['', EVERYTHING]
     if (sender === this.#options.sender) this.#sentAt = undefined
     else this.#options.onHint(tags)
-  }
-
-  async #keepConnected(): Promise<void> {
-    const { listen, clock, onHint, onError } = this.#options
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#isStopped; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      try {
-        const connection = await listen((payload) => this.#hear(payload))
-        if (this.#isStopped) return await connection.close()
-        this.#connection = connection
-        pauseMs = FIRST_PAUSE_MS
-        // Whatever was announced before this moment was missed.
-        onHint([EVERYTHING])
-        await connection.closed
-      } catch (error) {
-        onError(error)
-      }
-      this.#connection = undefined
-      this.#sentAt = undefined
-      if (!this.#isStopped) await clock.sleep(pauseMs)
-    }
   }
 }
 
@@ -118,15 +114,4 @@ function payloadsOf(sender: string, tags: readonly string[]): string[] {
   if (tags.length <= 1) return [JSON.stringify([sender, EVERYTHING])]
   const half = tags.length >> 1
   return [...payloadsOf(sender, tags.slice(0, half)), ...payloadsOf(sender, tags.slice(half))]
-}
-
-/** What is no announcement of ours puts everything in doubt. */
-function stringsIn(payload: string): string[] {
-  try {
-    const value: unknown = JSON.parse(payload)
-    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
-  } catch {
-    // No JSON.
-  }
-  return ['', EVERYTHING]
 }

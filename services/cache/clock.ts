@@ -6,8 +6,9 @@ export interface Clock {
   now(): number
   /** Wall-clock milliseconds since 1970: lifetimes that travel through Redis, and the barrier of a suspended machine. */
   wallMs(): number
+  /** As `after`, does not keep the process alive. */
   sleep(ms: number): Promise<void>
-  /** Runs `work` once after `ms`; the returned function cancels it. Does not keep the process alive. */
+  /** Runs `work` once after `ms`; the returned function cancels it. */
   after(ms: number, work: () => void): () => void
   /** Runs `work` when the events at hand have all been handled. */
   endOfTurn(work: () => void): void
@@ -16,10 +17,9 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep: (ms) => new Promise((resolve) => void setTimeout(resolve, ms).unref()),
   after(ms, work) {
-    const timer = setTimeout(work, ms)
-    timer.unref()
+    const timer = setTimeout(work, ms).unref()
     return () => clearTimeout(timer)
   },
   endOfTurn: (work) => void setImmediate(work),

@@ -77,25 +77,19 @@ export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined
   const end = text.indexOf('\n')
   const match = HEADER.exec(end < 0 ? text : text.slice(0, end))
   if (match === null) return undefined
-  const [, loadedAt = '', freshMs = '', lifetimeMs = '', snapshotText = '', tags] = match
-  const snapshot = parseSnapshot(snapshotText)
-  const moreTags = tags === undefined ? [] : tagsIn(tags)
+  const [loadedAt = 0, freshMs = 0, lifetimeMs = 0] = match.slice(1, 4).map((digits) => Number.parseInt(digits, 36))
+  const snapshot = parseSnapshot(match[4] ?? '')
+  const moreTags = stringsIn(match[5] ?? '[]')
   const value = end < 0 ? undefined : codec.decode(text.slice(end + 1))
   if (snapshot === undefined || moreTags === undefined || (end >= 0 && value === undefined)) return undefined
-  return {
-    value,
-    snapshot,
-    loadedAt: Number.parseInt(loadedAt, 36),
-    freshMs: Number.parseInt(freshMs, 36),
-    lifetimeMs: Number.parseInt(lifetimeMs, 36),
-    moreTags,
-  }
+  return { value, snapshot, loadedAt, freshMs, lifetimeMs, moreTags }
 }
 
-function tagsIn(text: string): string[] | undefined {
+/** What a JSON array of strings holds; `undefined` for any other text. */
+export function stringsIn(text: string): string[] | undefined {
   try {
-    const tags: unknown = JSON.parse(text)
-    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
+    const strings: unknown = JSON.parse(text)
+    return Array.isArray(strings) && strings.every((item) => typeof item === 'string') ? strings : undefined
   } catch {
     return undefined
   }

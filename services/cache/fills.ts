@@ -10,13 +10,19 @@ export interface Begun {
   readonly startedAt: number
 }
 
+/** A value that was read. */
+interface Read {
+  readonly begun: Begun
+  /** Tags that only what was found tells. */
+  readonly moreTags: readonly string[]
+}
+
 /** An entry that is looked for. */
 export interface Sought {
   readonly key: string
   readonly options: EntryOptions
   /** Of the tags that are known before the load. */
   readonly slots: readonly number[]
-  /** Tags that only what was found tells. */
   moreTags: readonly string[]
   /** What makes the entry that Redis has of no use here: its newest change, or where this replica's knowledge begins. */
   overtakenBy: number
@@ -36,9 +42,9 @@ export class Fills {
   }
 
   /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
-  keep(key: string, options: EntryOptions, value: unknown, { stamp, startedAt }: Begun): boolean {
+  keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags }: Read): boolean {
     const { knowledge, clock, codec, redis, settings, stats, events } = this.#replica
-    const moreTags = options.tagsOf?.(value) ?? []
+    const { stamp, startedAt } = begun
     const tags = union(options.tags, moreTags)
     const slots = knowledge.heard.slotsOf(tags)
     if (stamp === undefined || !knowledge.isCurrent(stamp, slots)) return false
@@ -46,7 +52,7 @@ export class Fills {
     const ageMs = clock.now() - startedAt
     try {
       let text: string | undefined
-      if (redis?.isUsable === true && options.inRedis !== false) {
+      if (redis?.breaker.isOpen === false && options.inRedis !== false) {
         const loadedAt = clock.wallMs() - ageMs
         text = encodeEntry({ value, snapshot: stamp.snapshot, loadedAt, ...times, moreTags }, codec)
         // Nobody waits for it: a reader that comes before it is there loads for itself.
@@ -65,7 +71,7 @@ export class Fills {
   /** May Redis be asked for it now? Without the journal nothing tells whether what it has is current. */
   isInRedis({ inRedis = true }: EntryOptions): boolean {
     const { redis, follower, clock } = this.#replica
-    return inRedis && redis?.isUsable === true && follower.isFollowed(clock.now())
+    return inRedis && redis?.breaker.isOpen === false && follower.isFollowed(clock.now())
   }
 
   /** What Redis has, judged when the reply is there, and kept in memory. */
@@ -74,13 +80,14 @@ export class Fills {
     const { key, options } = sought
     if (redis === undefined || !this.isInRedis(options)) return undefined
     const { identityNumber } = knowledge
-    const text = await redis.get(key)
-    const stored = text === undefined ? undefined : decodeEntry(text, codec)
+    const text = (await redis.get(key)) ?? ''
+    const stored = decodeEntry(text, codec)
     if (stored === undefined) return undefined
     const { value, snapshot, loadedAt, moreTags } = stored
     // Of tags that only the entry tells, nobody could ask before whether they are in doubt.
     if (knowledge.hints.has(moreTags) && !(await follower.settled())) return undefined
-    if (!follower.isFollowed(clock.now())) return undefined
+    const now = clock.now()
+    if (!follower.isFollowed(now)) return undefined
     sought.moreTags = moreTags
     const tags = union(options.tags, moreTags)
     const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)
@@ -92,13 +99,12 @@ export class Fills {
     }
     // Timed by another machine's wall clock, so held within the policy's own lifetimes.
     const longest = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: 0 })
-    const times = moments(clock.now() - Math.max(0, clock.wallMs() - loadedAt), {
+    const times = moments(now - Math.max(0, clock.wallMs() - loadedAt), {
       freshMs: Math.min(stored.freshMs, longest.freshMs),
       lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),
     })
-    if (clock.now() >= times.expiresAt) return undefined
-    const entry = this.#remember({ key, value, tags, slots, stamp, ...times }, options, text)
-    return { ...hitOf(entry, clock.now()), tier: 'redis' }
+    if (now >= times.expiresAt) return undefined
+    return { ...hitOf(this.#remember({ key, value, tags, slots, stamp, ...times }, options, text), now), tier: 'redis' }
   }
 
   #remember(

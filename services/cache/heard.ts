@@ -29,7 +29,7 @@ export class Heard {
   readonly #mask: number
   readonly #seed: number
   /** 0: nothing yet; above: a transaction; below: the snapshot with this number. */
-  readonly #slots: Float64Array
+  #slots: Float64Array
   #snapshots: Snapshot[] = []
   /** How many snapshots have been dropped in front of `#snapshots`. */
   #dropped = 0
@@ -58,7 +58,7 @@ export class Heard {
   }
 
   forget(): void {
-    this.#slots.fill(0)
+    this.#slots = new Float64Array(this.#mask + 1)
     this.#snapshots = []
     this.#dropped = 0
     this.#everything = 0

@@ -30,8 +30,9 @@ function fromMemory({ memory, clock }: Replica, key: string): Found | string {
 async function fromRedis({ redis, codec, clock, knowledge }: Replica, key: string, { tags }: EntryOptions) {
   if (redis === undefined) return 'Redis is not in use'
   const identity = knowledge.identityNumber
-  const text = redis.isUsable ? await redis.get(key) : undefined
-  if (text === undefined) return redis.isUsable ? 'not in Redis' : `Redis does not answer: ${redis.reason}`
+  const text = !redis.breaker.isOpen ? await redis.get(key) : undefined
+  if (text === undefined)
+    return !redis.breaker.isOpen ? 'not in Redis' : `Redis does not answer: ${redis.breaker.reason}`
   const stored = decodeEntry(text, codec)
   if (stored === undefined) return 'not an entry: somebody else wrote this key'
   const ageMs = Math.max(0, clock.wallMs() - stored.loadedAt)

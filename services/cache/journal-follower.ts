@@ -14,7 +14,7 @@ export interface JournalFollowerOptions {
   readonly onChange: () => void
 }
 
-const FIRST_PAUSE_MS = 50
+/** After a tail that failed; replicas that follow their journal ask as often. */
 const LONGEST_PAUSE_MS = 1_000
 
 /**
@@ -29,10 +29,11 @@ export class JournalFollower {
   /** The barrier by the monotonic clock, and by the wall clock, which alone goes on while a machine is suspended. */
   #barrier = Number.NEGATIVE_INFINITY
   #wallBarrier = Number.NEGATIVE_INFINITY
+  /** The tail under way, or else the last one, and the one that begins after it; whether they moved the barrier. */
+  #tail: Promise<boolean> = Promise.resolve(true)
+  #next: Promise<boolean> | undefined
   #isStopped = false
-  #finished: Promise<void> | undefined
-  #wake: (() => void) | undefined
-  #waiting: ((isAnswered: boolean) => void)[] = []
+  #cancel = (): void => {}
   /** Why the journal is not followed, in words. */
   reason = 'not connected yet'
   tails = 0
@@ -41,17 +42,12 @@ export class JournalFollower {
     this.#options = options
   }
 
-  /** On the monotonic clock; before the first tail it is infinitely long ago. */
-  get barrier(): number {
-    return this.#barrier
-  }
-
   /** May the tiers answer? `now` is monotonic. */
   isFollowed(now: number): boolean {
     return this.sinceBarrier(now) < this.#options.boundMs
   }
 
-  /** How long ago the barrier was, in ms: by the clock that says more. */
+  /** How long ago the barrier was, in ms: by the clock that says more. Before the first tail it is infinitely long ago. */
   sinceBarrier(now: number): number {
     return Math.max(now - this.#barrier, this.#options.clock.wallMs() - this.#wallBarrier)
   }
@@ -59,55 +55,62 @@ export class JournalFollower {
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
   async start(): Promise<void> {
     // One that only made the journal anew moves no barrier: the next one does.
-    if (!(await this.#tail())) await this.#tail()
-    this.#finished = this.#follow()
+    if (!(await this.#read())) await this.#read()
+    this.#follow(this.#options.boundMs / 3)
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#wake?.()
-    await this.#finished
-    for (const answer of this.#waiting.splice(0)) answer(false)
+    this.#cancel()
+    await this.#tail
   }
 
   /**
    * Resolves once a tail that began after this call has been taken in; `false` when that failed, or took longer than H:
    * then only the database can tell. Shared by all who wait.
    */
-  async settled(): Promise<boolean> {
-    const { clock, boundMs } = this.#options
+  settled(): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancel = clock.after(boundMs, () => resolve(false))
-      this.#waiting.push((isAnswered) => {
-        cancel()
-        resolve(isAnswered)
-      })
-      this.#wake?.()
+      const cancel = this.#options.clock.after(this.#options.boundMs, () => resolve(false))
+      void this.#afresh().then(resolve).finally(cancel)
     })
   }
 
-  async #follow(): Promise<void> {
-    const { clock, boundMs, onChange } = this.#options
-    let pauseMs = FIRST_PAUSE_MS
-    while (!this.#isStopped) {
-      const waiting = this.#waiting.splice(0)
-      const startedAt = clock.now()
-      let isAnswered = false
-      try {
-        isAnswered = await this.#tail()
-        pauseMs = FIRST_PAUSE_MS
-      } catch (error) {
-        this.reason = error instanceof Error ? error.message : String(error)
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-      }
-      for (const answer of waiting) answer(isAnswered)
-      if (!isAnswered) onChange()
-      await this.#pause(pauseMs === FIRST_PAUSE_MS ? startedAt + boundMs / 3 - clock.now() : pauseMs)
+  #follow(ms: number): void {
+    this.#cancel = this.#options.clock.after(Math.max(0, ms), () => void this.#onTimer())
+  }
+
+  async #onTimer(): Promise<void> {
+    const { clock, boundMs } = this.#options
+    const startedAt = clock.now()
+    const isAnswered = await this.#afresh()
+    if (this.#isStopped) return
+    this.#follow(isAnswered ? startedAt + boundMs / 3 - clock.now() : Math.min(boundMs / 3, LONGEST_PAUSE_MS))
+  }
+
+  /** A tail that begins after this call. */
+  #afresh(): Promise<boolean> {
+    this.#next ??= this.#tail.then(() => {
+      this.#next = undefined
+      return (this.#tail = this.#tried())
+    })
+    return this.#next
+  }
+
+  async #tried(): Promise<boolean> {
+    if (this.#isStopped) return false
+    let isAnswered = false
+    try {
+      isAnswered = await this.#read()
+    } catch (error) {
+      this.reason = error instanceof Error ? error.message : String(error)
     }
+    if (!isAnswered) this.#options.onChange()
+    return isAnswered
   }
 
   /** Whether it moved the barrier. */
-  async #tail(): Promise<boolean> {
+  async #read(): Promise<boolean> {
     const { journal, knowledge, clock, onTail } = this.#options
     const [startedAt, wallStartedAt] = [clock.now(), clock.wallMs()]
     knowledge.tailBegan()
@@ -127,19 +130,5 @@ export class JournalFollower {
     this.#wallBarrier = wallStartedAt
     onTail(answer, isAnother)
     return true
-  }
-
-  /** Ends early when somebody waits, also if they came before it began. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel()
-        this.#wake = undefined
-        resolve()
-      }
-      const cancel = this.#options.clock.after(Math.max(0, ms), done)
-      this.#wake = done
-      if (this.#waiting.length > 0 || this.#isStopped) done()
-    })
   }
 }

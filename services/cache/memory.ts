@@ -59,12 +59,12 @@ export class Memory {
     return this.#entries.get(key)
   }
 
-  /** Makes room first; an entry that is larger than all of memory is not kept. The caller has judged it. */
+  /** Makes room first; an entry that is larger than all of memory is not kept, nor any where no item may be. The caller has judged it. */
   keep(entry: Entry): void {
     const { maxItems, maxBytes } = this.#options
     const older = this.#entries.get(entry.key)
     if (older !== undefined) this.#remove(older)
-    if (entry.bytes > maxBytes) return
+    if (entry.bytes > maxBytes || maxItems < 1) return
     while (this.items >= maxItems || this.bytes + entry.bytes > maxBytes) this.#evict(this.items >= maxItems)
     this.#entries.set(entry.key, entry)
     this.bytes += entry.bytes

@@ -8,6 +8,8 @@ interface Flight extends Sought {
   begun: Begun
   /** Whether what it found was current when it ended: only then may readers that joined have it. */
   isCurrent: boolean
+  /** The name of the lease that it has. */
+  lease: number | undefined
   lookup: Promise<Lookup>
 }
 
@@ -47,39 +49,41 @@ export class ReadPath {
     return hitOf(entry, now)
   }
 
-  async read(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {
-    const isSettled = await this.#settleDoubt(key, options)
-    const hit = isSettled ? this.#inMemory(key) : undefined
-    if (hit === undefined) return this.#fly(key, options, load, { isSettled, isSecond: false })
-    if (hit.outcome === 'stale') this.#refresh(key, options, load)
-    return this.#count(options, hit)
+  read(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {
+    return this.#isDoubted(key, options) ? this.#readDoubted(key, options, load) : this.#read(key, options, load)
   }
 
   /** What the tiers have, without a load. */
   async find(key: string, options: EntryOptions): Promise<Lookup | undefined> {
-    if (!(await this.#settleDoubt(key, options))) return undefined
+    if (this.#isDoubted(key, options) && !(await this.#isSettled())) return undefined
     const lookup = this.#inMemory(key) ?? (await this.#replica.fills.fromRedis(this.#flight(key, options)))
     return lookup && this.#count(options, lookup)
   }
 
-  /** The answer of an isolated replica's memory, if there may be one. */
-  staleIfError(key: string, options: EntryOptions): Lookup | undefined {
-    const { clock, follower, memory, settings } = this.#replica
-    const now = clock.now()
-    const isolatedMs = follower.sinceBarrier(now) - settings.boundMs
-    if (follower.isFollowed(now) || isolatedMs > settings.staleIfErrorMs) return undefined
-    const entry = options.mayServeOnError === false ? undefined : memory.read(key, now)
-    return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }
+  #isDoubted(key: string, { tags }: EntryOptions): boolean {
+    const { knowledge, memory } = this.#replica
+    return knowledge.hints.has(memory.peek(key)?.tags ?? tags)
   }
 
   /**
    * A tag in doubt is settled by a tail that begins now; what comes into doubt later does not count for this read.
    * `false`: no tail could tell, so only the database can.
    */
-  async #settleDoubt(key: string, { tags }: EntryOptions): Promise<boolean> {
-    const { knowledge, memory, follower, clock } = this.#replica
-    if (!knowledge.hints.has(memory.peek(key)?.tags ?? tags)) return true
+  async #isSettled(): Promise<boolean> {
+    const { follower, clock } = this.#replica
     return follower.isFollowed(clock.now()) && follower.settled()
+  }
+
+  async #readDoubted(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {
+    if (await this.#isSettled()) return this.#read(key, options, load)
+    return this.#fly(key, options, load, { isSettled: false, isSecond: false })
+  }
+
+  #read(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {
+    const hit = this.#inMemory(key)
+    if (hit === undefined) return this.#fly(key, options, load, { isSettled: true, isSecond: false })
+    if (hit.outcome === 'stale') this.#refresh(key, options, load)
+    return Promise.resolve(this.#count(options, hit))
   }
 
   #inMemory(key: string): Lookup | undefined {
@@ -94,31 +98,30 @@ export class ReadPath {
     key: string,
     options: EntryOptions,
     load: Loader,
-    how: { readonly isSettled: boolean; readonly isSecond: boolean },
+    { isSettled, isSecond }: { readonly isSettled: boolean; readonly isSecond: boolean },
   ): Promise<Lookup> {
     const running = this.#flights.get(key)
-    if (running !== undefined && (how.isSecond || (how.isSettled && this.#isJoinable(running)))) {
-      return this.#join(running, options, load, how.isSecond)
+    if (running !== undefined && (isSecond || (isSettled && this.#isJoinable(running)))) {
+      return this.#join(running, load, isSecond)
     }
     const flight = this.#flight(key, options)
     this.#flights.set(key, flight)
-    flight.lookup = this.#run(flight, load, how.isSettled).finally(() => {
-      // Before the readers get their answer: whoever reads from then on begins anew.
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
-    })
-    return this.#orStale(flight).then((lookup) => this.#count(options, lookup))
+    flight.lookup = this.#run(flight, load, isSettled)
+    return this.#lead(flight)
   }
 
   #flight(key: string, options: EntryOptions): Flight {
     const slots = this.#replica.knowledge.heard.slotsOf(options.tags)
+    const begun = this.#replica.fills.begin()
     return {
       key,
       options,
       slots,
-      begun: this.#replica.fills.begin(),
+      begun,
       moreTags: [],
       isCurrent: false,
       overtakenBy: 0,
+      lease: undefined,
       lookup: NO_LOOKUP,
     }
   }
@@ -131,61 +134,73 @@ export class ReadPath {
     return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)
   }
 
+  async #lead(flight: Flight): Promise<Lookup> {
+    return this.#count(flight.options, await this.#orStale(flight))
+  }
+
   /**
    * Whoever joined gets what was current when it ended. Otherwise it reads once more; a flight that it finds then began
    * after it came, so that one's answer is recent enough whatever has happened since.
    */
-  async #join(running: Flight, options: EntryOptions, load: Loader, isSecond: boolean): Promise<Lookup> {
-    const { knowledge, follower } = this.#replica
-    const { key } = running
+  async #join(running: Flight, load: Loader, isSecond: boolean): Promise<Lookup> {
+    const { knowledge } = this.#replica
+    const { key, options } = running
     const lookup = await this.#orStale(running)
     // A tag that only the load told may have been in doubt all the time.
     const isDoubted = running.isCurrent && knowledge.hints.has(running.moreTags)
     if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {
-      const isSettled = !isDoubted || (await follower.settled())
+      const isSettled = !isDoubted || (await this.#replica.follower.settled())
       return this.#fly(key, options, load, { isSettled, isSecond: true })
     }
     return this.#count(options, lookup.outcome === 'miss' ? { ...lookup, collapsed: true } : lookup)
   }
 
   async #run(flight: Flight, load: Loader, isSettled: boolean): Promise<Lookup> {
+    try {
+      return (isSettled ? await this.#fromTier(flight, load) : undefined) ?? (await this.#load(flight, load))
+    } finally {
+      // Before the readers get their answer: whoever reads from then on begins anew.
+      if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
+    }
+  }
+
+  /** What Redis has, or gets meanwhile from a load elsewhere; `undefined` with the lease, or without one where none is to be had. */
+  async #fromTier(flight: Flight, load: Loader): Promise<Lookup | undefined> {
     const { clock, settings, fills } = this.#replica
-    const { key, options } = flight
     const giveUpAt = clock.now() + settings.leaseMs
-    if (!isSettled) return this.#load(flight, load, undefined)
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const hit = await fills.fromRedis(flight)
-      if (hit?.outcome === 'stale') this.#refresh(key, options, load)
       flight.isCurrent = hit !== undefined
-      if (hit !== undefined) return hit
-      const lease = clock.now() < giveUpAt ? await this.#lease(flight) : undefined
-      if (lease !== 'elsewhere') return this.#load(flight, load, lease)
+      if (hit?.outcome === 'stale') this.#refresh(flight.key, flight.options, load)
+      if (hit !== undefined || clock.now() >= giveUpAt || (await this.#mayLoad(flight))) return hit
       await clock.sleep(pauseMs * (0.5 + settings.random() / 2))
     }
   }
 
   /**
-   * The right to load, named by the newest change heard of the tags; `undefined` where none is needed. It is never longer than the entry is
-   * fresh, and stays after the load, so that who was late finds the entry instead.
+   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is never longer than the entry is fresh, and stays
+   * after the load, so that who was late finds the entry instead.
    */
-  async #lease({ key, slots, options, overtakenBy }: Flight): Promise<number | 'elsewhere' | undefined> {
+  async #mayLoad(flight: Flight): Promise<boolean> {
     const { knowledge, redis, settings, fills } = this.#replica
-    if (redis === undefined || !fills.isInRedis(options)) return undefined
+    const { key, slots, options, overtakenBy } = flight
+    if (redis === undefined || !fills.isInRedis(options)) return true
     const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)
-    const ms = Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl)
-    return (await redis.lease(key, newest, ms)) ? newest : 'elsewhere'
+    const isTaken = await redis.lease(key, newest, Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl))
+    if (isTaken) flight.lease = newest
+    return isTaken
   }
 
-  async #load(flight: Flight, load: Loader, lease: number | undefined): Promise<Lookup> {
+  async #load(flight: Flight, load: Loader): Promise<Lookup> {
     const { clock, stats, settings, redis, fills } = this.#replica
-    const { key, options } = flight
+    const { key, options, lease } = flight
     flight.begun = fills.begin()
     const { startedAt } = flight.begun
     let value: unknown
     try {
       value = await load()
       flight.moreTags = options.tagsOf?.(value) ?? []
-      flight.isCurrent = fills.keep(key, options, value, flight.begun)
+      flight.isCurrent = fills.keep(key, options, value, flight)
       if (!flight.isCurrent) stats.refusedFills += 1
     } finally {
       stats.recordLoad(options.domain, clock.now() - startedAt)
@@ -204,8 +219,7 @@ export class ReadPath {
     const flight = this.#flight(key, options)
     const refreshed = async (): Promise<void> => {
       if ((await this.#replica.fills.fromRedis(flight))?.outcome === 'hit') return
-      const lease = await this.#lease(flight)
-      if (lease !== 'elsewhere') await this.#load(flight, load, lease)
+      if (await this.#mayLoad(flight)) await this.#load(flight, load)
     }
     refreshed()
       .catch((error: unknown) => this.#replica.events.onError?.(error, 'a refresh'))
@@ -215,20 +229,29 @@ export class ReadPath {
   /** An isolated replica waits at most H for the database, then answers from memory if it may. */
   async #orStale({ lookup, key, options }: Flight): Promise<Lookup> {
     const { clock, follower, settings } = this.#replica
-    let cancel: (() => void) | undefined
+    let cancel = (): void => {}
     try {
       if (follower.isFollowed(clock.now())) return await lookup
       const overdue = new Promise<undefined>((resolve) => {
         cancel = clock.after(settings.boundMs, () => resolve(undefined))
       })
-      return (await Promise.race([lookup, overdue])) ?? this.staleIfError(key, options) ?? (await lookup)
+      return (await Promise.race([lookup, overdue])) ?? this.#staleIfError(key, options) ?? (await lookup)
     } catch (error) {
-      const stale = this.staleIfError(key, options)
+      const stale = this.#staleIfError(key, options)
       if (stale === undefined) throw error
       return stale
     } finally {
-      cancel?.()
+      cancel()
     }
+  }
+
+  #staleIfError(key: string, options: EntryOptions): Lookup | undefined {
+    const { clock, follower, memory, settings } = this.#replica
+    const now = clock.now()
+    const isolatedMs = follower.sinceBarrier(now) - settings.boundMs
+    const mayServe = options.mayServeOnError !== false && isolatedMs >= 0 && isolatedMs <= settings.staleIfErrorMs
+    const entry = mayServe ? memory.read(key, now) : undefined
+    return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }
   }
 
   #count(options: EntryOptions, lookup: Lookup): Lookup {

@@ -25,6 +25,7 @@ export interface RedisOptions {
   readonly isCluster: boolean
   readonly keyPrefix: string
   readonly clock: Clock
+  /** {@link CircuitBreaker.isDown} has changed. */
   readonly onChange: () => void
   readonly onError: () => void
 }
@@ -38,16 +39,16 @@ const MOST_KEYS = 32
  */
 export class Redis {
   readonly #options: RedisOptions
-  readonly #breaker: CircuitBreaker
   readonly #reads: Batcher<string, string | null>
-  #prefix = ''
+  readonly breaker: CircuitBreaker
   /** What the server refused last, in its own words; `undefined` once it has done the like again. */
   refusal: string | undefined
+  #prefix = ''
 
   constructor(options: RedisOptions) {
     const { client, isCluster, clock, onChange } = options
     this.#options = options
-    this.#breaker = new CircuitBreaker({ clock, ping: () => client.ping(), onChange })
+    this.breaker = new CircuitBreaker({ clock, ping: () => client.ping(), onChange })
     this.#reads = new Batcher({
       most: MOST_KEYS,
       endOfTurn: clock.endOfTurn,
@@ -58,21 +59,8 @@ export class Redis {
   }
 
   stop(): void {
-    this.#breaker.stop()
+    this.breaker.stop()
     this.#options.client.off('close', this.#onClose)
-  }
-
-  get isUsable(): boolean {
-    return !this.#breaker.isOpen
-  }
-
-  /** It has not answered twice in a row. */
-  get isDown(): boolean {
-    return this.#breaker.isDown
-  }
-
-  get reason(): string {
-    return this.#breaker.reason
   }
 
   /** Entries of one history of one database are under one prefix, so that those of another are never read. */
@@ -83,19 +71,15 @@ export class Redis {
 
   /** The text of an entry; `undefined` when there is none, or Redis does not answer. Those of one turn share a command. */
   async get(key: string): Promise<string | undefined> {
-    try {
-      return (await this.#reads.ask(`${this.#prefix}:e:${key}`)) ?? undefined
-    } catch (error) {
-      this.#failed(error)
-      return undefined
-    }
+    return (await this.#tried(this.#reads.ask(`${this.#prefix}:e:${key}`))) ?? undefined
   }
 
   /** Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it. */
-  set(key: string, text: string, lifetimeMs: number): Promise<void> {
-    return this.#write(
-      this.#options.client.set(`${this.#prefix}:e:${key}`, text, 'PX', Math.max(1, Math.ceil(lifetimeMs))),
+  async set(key: string, text: string, lifetimeMs: number): Promise<void> {
+    const isSet = await this.#tried(
+      this.#options.client.set(`${this.#prefix}:e:${key}`, text, 'PX', wholeMs(lifetimeMs)),
     )
+    if (isSet !== undefined) this.refusal = undefined
   }
 
   /**
@@ -103,45 +87,41 @@ export class Redis {
    * waits for a load that a write has overtaken. `true` as well when Redis does not answer: then everybody loads.
    */
   async lease(key: string, mark: number, ms: number): Promise<boolean> {
-    try {
-      const name = this.#leaseName(key, mark)
-      return (await this.#options.client.set(name, '', 'PX', Math.max(1, Math.ceil(ms)), 'NX')) !== null
-    } catch (error) {
-      this.#failed(error)
-      // It may have been taken all the same, and then nobody would give it back.
-      void this.release(key, mark)
-      return true
-    }
+    const name = this.#leaseName(key, mark)
+    const isSet = await this.#tried(this.#options.client.set(name, '', 'PX', wholeMs(ms), 'NX'))
+    // It may have been taken although nothing came back, and then nobody would give it back.
+    if (isSet === undefined) void this.release(key, mark)
+    return isSet !== null
   }
 
   /** After a load that left no entry: others need not wait for it. */
-  release(key: string, mark: number): Promise<void> {
-    return this.#write(this.#options.client.del(this.#leaseName(key, mark)))
+  async release(key: string, mark: number): Promise<void> {
+    await this.#tried(this.#options.client.del(this.#leaseName(key, mark)))
   }
 
   #leaseName(key: string, mark: number): string {
     return `${this.#prefix}:l:${mark}:${key}`
   }
 
-  async #write(command: Promise<unknown>): Promise<void> {
+  /** What the command answers; `undefined` when it failed. */
+  async #tried<Result>(command: Promise<Result>): Promise<Result | undefined> {
     try {
-      await command
-      this.refusal = undefined
+      return await command
     } catch (error) {
-      this.#failed(error)
+      this.#options.onError()
+      if (error instanceof Error && error.name === 'ReplyError') this.refusal = error.message
+      else this.breaker.failed(error)
+      return undefined
     }
   }
 
-  #failed(error: unknown): void {
-    this.#options.onError()
-    const reason = error instanceof Error ? error.message : String(error)
-    if (error instanceof Error && error.name === 'ReplyError') this.refusal = reason
-    else this.#breaker.failed(reason)
-  }
-
   readonly #onClose = (): void => {
-    this.#breaker.failed(this.#options.client.status === 'ready' ? 'the connection closed' : 'not connected')
+    this.breaker.failed(this.#options.client.status === 'ready' ? 'the connection closed' : 'not connected')
   }
+}
+
+function wholeMs(ms: number): number {
+  return Math.max(1, Math.ceil(ms))
 }
 
 export interface CircuitBreakerOptions {
@@ -161,8 +141,9 @@ const LONGEST_PAUSE_MS = 500
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions
-  #isOpen = false
   #isStopped = false
+  /** No request goes there. */
+  isOpen = false
   /** A ping has failed too: worth telling, which a single lost command is not. */
   isDown = false
   /** Why it is open, in the server's or the client's own words. */
@@ -172,43 +153,41 @@ export class CircuitBreaker {
     this.#options = options
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen
-  }
-
-  failed(reason: string): void {
-    this.reason = reason
-    if (this.#isOpen || this.#isStopped) return
-    this.#isOpen = true
+  failed(error: unknown): void {
+    this.reason = error instanceof Error ? error.message : String(error)
+    if (this.isOpen || this.#isStopped) return
+    this.isOpen = true
     void this.#probe()
   }
 
   /** For good: no request goes there any more, and no ping. */
   stop(): void {
-    this.#isOpen = true
+    this.isOpen = true
     this.#isStopped = true
   }
 
   async #probe(): Promise<void> {
     const { clock, ping } = this.#options
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#isStopped; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      this.isOpen && !this.#isStopped;
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
+    ) {
       try {
         await ping()
-        if (this.#isStopped) return
-        this.#isOpen = false
-        this.#setDown(false)
-        return
+        if (!this.#isStopped) this.#answers(true)
       } catch (error) {
         this.reason = error instanceof Error ? error.message : String(error)
-        this.#setDown(true)
+        this.#answers(false)
         await clock.sleep(pauseMs)
       }
     }
   }
 
-  #setDown(isDown: boolean): void {
-    if (this.isDown === isDown) return
-    this.isDown = isDown
+  #answers(isAnswering: boolean): void {
+    this.isOpen = !isAnswering
+    if (this.isDown !== isAnswering) return
+    this.isDown = !isAnswering
     this.#options.onChange()
   }
 }

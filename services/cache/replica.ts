@@ -160,7 +160,7 @@ export class Replica {
     this.#isStarted = true
     this.observe()
     if (!isEnabled) return
-    this.announcer?.start()
+    void this.announcer?.run()
     const markEveryMs = Math.max(MARK_EVERY_MS, longestLifetimeMs / MARKS)
     this.#every('a heartbeat', boundMs / 6, () => this.observe())
     this.#every('a mark', markEveryMs, () => journal.mark(markEveryMs))
@@ -178,15 +178,15 @@ export class Replica {
   get state(): ReplicaState {
     if (!this.settings.isEnabled) return 'disabled'
     if (!this.follower.isFollowed(this.clock.now())) return 'isolated'
-    return this.redis === undefined || this.redis.isDown ? 'memory-only' : 'coherent'
+    return this.redis === undefined || this.redis.breaker.isDown ? 'memory-only' : 'coherent'
   }
 
   /** Tells of a changed state, once. The state itself follows from the barrier and from Redis at any moment. */
   observe(): void {
     if (!this.#isStarted) return
-    const isRedisDown = this.redis?.isDown
+    const isRedisDown = this.redis?.breaker.isDown
     if (isRedisDown !== this.#wasRedisDown) {
-      if (isRedisDown === true) this.events.onRedisLost?.(this.redis?.reason ?? '')
+      if (isRedisDown === true) this.events.onRedisLost?.(this.redis?.breaker.reason ?? '')
       else this.events.onRedisBack?.()
       this.#wasRedisDown = isRedisDown
     }
@@ -196,7 +196,7 @@ export class Replica {
     this.stateChanges[to] += 1
     const journal = to === 'isolated' ? `journal: ${this.follower.reason}` : undefined
     const redis =
-      this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.reason}` : undefined
+      this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.breaker.reason}` : undefined
     const reason = [journal, redis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
     this.events.onState?.({ from, to, reason })
   }

@@ -85,7 +85,7 @@ export function cacheStats({ stats, memory, redis, settings }: Replica) {
     invalidations: stats.invalidations,
     loads: total('loads'),
     refused_fills: stats.refusedFills,
-    redis_available: redis !== undefined && !redis.isDown,
+    redis_available: redis !== undefined && !redis.breaker.isDown,
     enabled: settings.isEnabled,
     domains: Object.fromEntries([...stats.domains].map(([domain, counts]) => [domain, domainStats(counts)])),
   }

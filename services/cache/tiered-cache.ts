@@ -101,7 +101,10 @@ export class TieredCache {
   /** Keeps a value that was read since `begun`, unless something has changed meanwhile; returns whether it is kept. */
   set<Value>(key: string, options: EntryOptions<Value>, value: Value | undefined, begun: Begun): boolean {
     const { settings, fills } = this.#replica
-    return settings.isEnabled && fills.keep(key, options as EntryOptions, value, begun)
+    return (
+      settings.isEnabled &&
+      fills.keep(key, options as EntryOptions, value, { begun, moreTags: options.tagsOf?.(value) ?? [] })
+    )
   }
 
   /**
@@ -170,7 +173,8 @@ export class TieredCache {
   /** How each part is, in one word. */
   health() {
     const { settings, redis, announcer, state, stateChanges } = this.#replica
-    const redisWord = redis?.isDown === true ? 'unavailable' : redis?.refusal === undefined ? 'healthy' : 'refusing'
+    const redisWord =
+      redis?.breaker.isDown === true ? 'unavailable' : redis?.refusal === undefined ? 'healthy' : 'refusing'
     const journalWord = state === 'isolated' ? 'unavailable' : 'healthy'
     return {
       state,

@@ -75,7 +75,10 @@ const HEARD = inFile('heard.ts', {
     'if (tag === EVERYTHING) everything = merge(everything, transaction)',
     'if (tag === EVERYTHING) everything = transaction',
   ],
-  'slots not forgotten': ['this.#slots.fill(0)\n    this.#snapshots = []', 'this.#snapshots = []'],
+  'slots not forgotten': [
+    'this.#slots = new Float64Array(this.#mask + 1)\n    this.#snapshots = []',
+    'this.#snapshots = []',
+  ],
   'EVERYTHING not forgotten': ['this.#dropped = 0\n    this.#everything = 0\n', 'this.#dropped = 0\n'],
   'numbers of snapshots not moved when old ones go': ['      this.#dropped += MOST_SNAPSHOTS / 2\n', ''],
   'dropped snapshots count as covered': [
@@ -86,31 +89,19 @@ const HEARD = inFile('heard.ts', {
 
 const HINTS = inFile('hints.ts', {
   'hints answered by a tail that began before them': [
-    'if (this.#isTailing) this.#late',
-    'if (this.#isTailing && false) this.#late',
+    'const hinted = this.#isTailing ? this.#late : this.#asked',
+    'const hinted = this.#asked',
   ],
-  'hints that came during a tail dropped': [
-    'if (!hasFailed) this.#asked = late\n',
-    'if (!hasFailed) this.#asked = new Doubted()\n',
-  ],
-  'hints that came during a tail not asked': [' || this.#late.tags.has(tag)', ''],
-  'EVERYTHING that came during a tail not asked': [
-    'if (this.#asked.isEverything || this.#late.isEverything)',
-    'if (this.#asked.isEverything)',
-  ],
+  'hints that came during a tail dropped': ['else this.#asked = late\n', 'else this.#asked = new Set()\n'],
+  'hints that came during a tail not asked': [' || this.#late.has(tag)', ''],
   'hints answered by a failed tail': [
-    'if (!hasFailed) this.#asked = late\n',
-    'if (!hasFailed || hasFailed) this.#asked = late\n',
+    'if (hasFailed) this.add(late)\n    else this.#asked = late',
+    'this.#asked = late',
   ],
-  'hints that came during a failed tail dropped': ['else this.#asked.add(late.', 'else void (late.'],
-  'EVERYTHING that came during a failed tail dropped': ['late.isEverything ? [EVERYTHING] : late.tags', 'late.tags'],
-  'EVERYTHING in doubt is nothing': ['this.isEverything = true\n', ''],
-  'EVERYTHING in doubt is a tag like others': ['if (tag !== EVERYTHING && ', 'if ('],
-  'the end of a tail unnoticed': ['this.#isTailing = false\n    const', 'const'],
-  'too many hints dropped': [
-    'this.tags.size < MOST_TAGS) this.tags.add(tag)',
-    'this.tags.size < MOST_TAGS) this.tags.add(tag)\n      else if (tag !== EVERYTHING) return',
-  ],
+  'hints that came during a failed tail dropped': ['if (hasFailed) this.add(late)', 'if (hasFailed) this.add([])'],
+  'EVERYTHING in doubt is a tag like others': ['isHinted(EVERYTHING) || ', ''],
+  'the end of a tail unnoticed': ['    this.#isTailing = false\n', ''],
+  'too many hints dropped': ['    hinted.add(EVERYTHING)\n', ''],
 })
 
 const ANEW = 'const isAnew = isAnother || fromText !== this.seen?.text'

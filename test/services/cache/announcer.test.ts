@@ -16,7 +16,7 @@ async function setUp(t: { teardown(work: () => unknown): void }) {
       onHint: (tags) => hints.push([...tags]),
       onError: (error) => errors.push(String(error)),
     })
-    announcer.start()
+    void announcer.run()
     t.teardown(() => Promise.all([announcer.stop(), clock.advance(5_000)]))
     return { journal, announcer, hints, errors }
   }

@@ -121,3 +121,9 @@ t.test('the operator is told that memory is full, and by what', async (t) => {
   t.equal(members[0]!.cache.stats().evictions, 1)
   t.equal(tagOf('a'), 'u/things/a')
 })
+
+t.test('a tier of no items keeps nothing', async (t) => {
+  const { keep, keys } = setUp({ maxItems: 0 })
+  keep('a')
+  t.same(keys(), [])
+})
