@@ -106,7 +106,9 @@ export class Replica {
   #wasRedisDown: boolean | undefined
 
   constructor({ journal, redis, events = {}, ...options }: CacheOptions) {
-    this.settings = { ...DEFAULTS, ...options }
+    // An option that is there but undefined is one that was left out.
+    const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    this.settings = { ...DEFAULTS, ...Object.fromEntries(given) }
     this.events = events
     this.journal = journal
     const { settings, knowledge } = this

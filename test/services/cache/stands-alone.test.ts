@@ -27,7 +27,7 @@ const open = async (options = {}) => {
   const client = new Redis(redisUrl)
   await client.ping()
   const journal = createJournal({ sql: pool, tables })
-  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 2_000, keyPrefix: 'shop', ...options }) }
+  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 2_000, keyPrefix: 'shop', codec: undefined, ...options }) }
 }
 const [one, two] = [await open(), await open()]
 const order = (cache, id) =>
