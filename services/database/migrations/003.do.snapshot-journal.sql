@@ -1,4 +1,4 @@
--- The journal of versions goes; migrate.ts puts the snapshot journal (services/cache/postgres-journal.ts) in its place.
+-- The journal of versions goes; migrate.ts puts the snapshot journal (services/cache/journal-sql.ts) in its place.
 drop function if exists catalogue_rows_changed, catalogue_users_changed, catalogue_tokens_changed cascade;
 drop function if exists catalogue_raise (text[], text[]);
 drop function cache_touch (text[]);
