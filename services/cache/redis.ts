@@ -175,7 +175,7 @@ export class CircuitBreaker {
     ) {
       try {
         await ping()
-        if (!this.#isStopped) this.#answers(true)
+        this.#answers(true)
       } catch (error) {
         this.reason = error instanceof Error ? error.message : String(error)
         this.#answers(false)
@@ -185,6 +185,7 @@ export class CircuitBreaker {
   }
 
   #answers(isAnswering: boolean): void {
+    if (this.#isStopped) return
     this.isOpen = !isAnswering
     if (this.isDown !== isAnswering) return
     this.isDown = !isAnswering

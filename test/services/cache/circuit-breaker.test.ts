@@ -83,3 +83,12 @@ t.test('stopped it is open for good, whatever a ping under way answers', async (
   t.equal(pings.length, 1)
   t.same(changes, [])
 })
+
+t.test('stopped it tells of no ping that fails later', async (t) => {
+  const { breaker, pings, changes } = setUp(t)
+  breaker.failed('gone')
+  breaker.stop()
+  pings[0]?.reject(new Error('closed'))
+  await drain()
+  t.same(changes, [])
+})
