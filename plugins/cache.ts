@@ -101,6 +101,6 @@ function refusalOf([state]: readonly object[], identity: string): string | undef
 
 async function logHealth(health: HealthProbe, cache: TieredCache, log: FastifyBaseLogger): Promise<void> {
   const { status, performance_stats: performance } = await health.check()
-  const items = cache.stats().memory_cache_size
+  const items = cache.stats().memoryItems
   log.info(`📊 Cache health: ${status} | Hit rate: ${performance.hit_rate_percent}% | Memory items: ${items}`)
 }

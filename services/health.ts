@@ -1,3 +1,4 @@
+import { cacheReport } from './cache-report.js'
 import type { Clock, TieredCache } from './cache/index.js'
 import type { Database } from './database/index.js'
 
@@ -71,7 +72,7 @@ export class HealthProbe {
     ])
     const { state, redis: tier, memory, journal, announcements, stateChanges } = cache.health()
     const redis = tier === 'healthy' && isRedisUp === false ? 'unavailable' : tier
-    const { hits, misses, hit_rate_percent, redis_available, enabled } = cache.stats()
+    const { hits, misses, hit_rate_percent, redis_available, enabled } = cacheReport(cache.stats())
     const isWhole = [redis, journal, announcements].every((part) => part === 'healthy' || part === 'disabled')
     const status = !isDatabaseUp ? 'unhealthy' : isWhole ? 'healthy' : 'degraded'
     this.lastCheck = new Date(clock.wallMs()).toISOString()

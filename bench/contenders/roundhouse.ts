@@ -90,7 +90,7 @@ export async function openRoundhouse(options: CacheOptions): Promise<Opened> {
       return found
     },
     hits: () => {
-      const { memory_hits: memory, redis_hits: redis } = cache.stats()
+      const { memoryHits: memory, redisHits: redis } = cache.stats()
       return { memory, redis }
     },
     settled: () => settled(cache, options.redisUrl),

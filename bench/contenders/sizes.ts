@@ -96,7 +96,7 @@ async function clear(cache: TieredCache): Promise<Sample> {
   const startedAt = performance.now()
   await cache.invalidate([tags.owner(OWNER)])
   const ms = performance.now() - startedAt
-  while (cache.stats().memory_cache_size > 0) {
+  while (cache.stats().memoryItems > 0) {
     if (performance.now() - startedAt > CLEARED_WITHIN_MS) throw new Error('Memory is not freed')
     await sleep(1)
   }

@@ -79,7 +79,7 @@ export async function openScenes(options: {
     accounts.flatMap((account) =>
       account.designIds.map((id) => getRequest(`/api/designs/${id}`, bearer(account, more))),
     )
-  const fromMemory = tierCheck(cached, 'memory_hits')
+  const fromMemory = tierCheck(cached, 'memoryHits')
   const etag = document.headers.get('etag') ?? ''
   // What is compared takes its turns one after the other: the machine is the same then, as far as it can be.
   const all: Scene[] = [
@@ -94,7 +94,7 @@ export async function openScenes(options: {
       server: small,
       requests: rotating.designIds.map((id) => getRequest(`/api/designs/${id}`, bearer(rotating))),
       expected: 200,
-      ...tierCheck(small, 'redis_hits'),
+      ...tierCheck(small, 'redisHits'),
     },
     { name: 'no cache, PostgreSQL', server: uncached, requests: each(), expected: 200 },
     {
@@ -129,7 +129,7 @@ export async function openScenes(options: {
  * What share of the documents came from this tier. Token and profile come from memory in either case, so an answer from
  * memory has three hits there.
  */
-function tierCheck(server: Server, counter: 'memory_hits' | 'redis_hits'): Pick<Scene, 'prepare' | 'share'> {
+function tierCheck(server: Server, counter: 'memoryHits' | 'redisHits'): Pick<Scene, 'prepare' | 'share'> {
   let before = 0
   const count = async (): Promise<number> => (await server.stats()).cache[counter] ?? 0
   return {
@@ -137,7 +137,7 @@ function tierCheck(server: Server, counter: 'memory_hits' | 'redis_hits'): Pick<
       before = await count()
     },
     async share(answers) {
-      const others = counter === 'memory_hits' ? 2 * answers : 0
+      const others = counter === 'memoryHits' ? 2 * answers : 0
       return ((await count()) - before - others) / answers
     },
   }

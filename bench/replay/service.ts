@@ -29,7 +29,7 @@ async function answer(command: Command): Promise<Answers[Command['name']]> {
       return makeCatalogue(running, command.pages)
     case 'report': {
       const { user, system } = process.cpuUsage()
-      const { redis_errors: redisErrors } = running.cache.stats()
+      const { redisErrors } = running.cache.stats()
       return { queries, redisErrors, cpuSeconds: (user + system) / 1_000_000 }
     }
     case 'delete-user':

@@ -12,9 +12,9 @@ export { createJournal, installJournal, type PostgresJournalOptions } from './po
 export type { Begun } from './fills.js'
 export type { RedisClient } from './redis.js'
 export type { CacheEvents, CacheOptions, CacheSettings, ReplicaState } from './replica.js'
-export type { CacheStats } from './stats.js'
 export {
   type CacheHealth,
+  type CacheStats,
   JournalUnavailableError,
   type ManyLoader,
   type ManyRead,

@@ -5,7 +5,6 @@ import { inspect, type Inspection } from './inspect.js'
 import type { Begun } from './fills.js'
 import type { Replica, ReplicaState } from './replica.js'
 import { sees } from './snapshot.js'
-import { type CacheStats, cacheStats } from './stats.js'
 
 /** A write, for a read that must not be older: {@link TieredCache.waitFor}. */
 export interface WriteVersion {
@@ -20,6 +19,7 @@ export class JournalUnavailableError extends Error {
 }
 
 export type CacheHealth = ReturnType<TieredCache['health']>
+export type CacheStats = ReturnType<TieredCache['stats']>
 
 /** What {@link TieredCache.getMany} reads. */
 export interface ManyRead {
@@ -166,8 +166,14 @@ export class TieredCache {
     return inspect(this.#replica, key, options)
   }
 
-  stats(): CacheStats {
-    return cacheStats(this.#replica)
+  /** Counts since the start, of all and of each domain. */
+  stats() {
+    const { stats, memory, redis, settings } = this.#replica
+    const { refusedFills, invalidations, redisErrors, memoryErrors, domains } = stats
+    const { items: memoryItems, bytes: memoryBytes, evictions, expirations } = memory
+    const isRedisAvailable = redis?.breaker.isDown === false
+    const ofTiers = { memoryItems, memoryBytes, memoryErrors, evictions, expirations, redisErrors, isRedisAvailable }
+    return { ...stats.total(), ...ofTiers, refusedFills, invalidations, isEnabled: settings.isEnabled, domains }
   }
 
   /** How each part is, in one word. */

@@ -61,7 +61,7 @@ t.test('memory full of few small entries: once it is said that the bound of item
   await fill(20, '{}')
   t.equal(messages().filter((message) => FEW_ITEMS.test(message)).length, 1)
   t.equal(messages().filter((message) => message === AT_CAPACITY).length, 1, 'once a minute at most')
-  t.equal(app.cache.stats().memory_cache_size, 5)
+  t.equal(app.cache.stats().memoryItems, 5)
   t.equal(app.cache.stats().evictions, 20)
 })
 
@@ -92,7 +92,7 @@ t.test('the start is said, with the state it began in', async (t) => {
 t.test('without caching nothing is kept, and each part says that it is off', async (t) => {
   const { app, fill } = await cacheWith(t, { ENABLE_CACHING: 'false' })
   await fill(3, '{}')
-  t.match(app.cache.stats(), { memory_cache_size: 0, loads: 3, misses: 3, enabled: false })
+  t.match(app.cache.stats(), { memoryItems: 0, loads: 3, misses: 3, isEnabled: false })
   t.match(await app.health.check(), {
     status: 'healthy',
     state: 'disabled',

@@ -25,8 +25,8 @@ t.test('memory, then Redis, then the loader; what is found below is kept above',
   t.equal(await rows.read(two, 'a'), 'x: hit in redis')
   t.equal(await rows.read(two, 'a'), 'x: hit in memory')
   t.equal(rows.count, 1)
-  t.match(one.cache.stats(), { hits: 1, misses: 1, memory_hits: 1, loads: 1, memory_cache_size: 1 })
-  t.match(two.cache.stats(), { hits: 2, redis_hits: 1, memory_hits: 1, loads: 0 })
+  t.match(one.cache.stats(), { misses: 1, memoryHits: 1, loads: 1, memoryItems: 1 })
+  t.match(two.cache.stats(), { redisHits: 1, memoryHits: 1, loads: 0 })
 })
 
 t.test('two getMany and one getOrLoad of one cold key make one load', async (t) => {
@@ -93,7 +93,7 @@ t.test('what is stale by time is answered and refreshed once, in the whole clust
   rows.release()
   await drain()
   t.equal(rows.count, 2, 'one load at first, one refresh')
-  t.match(members[0]!.cache.stats(), { stale_hits: 2 })
+  t.match(members[0]!.cache.stats(), { staleHits: 2 })
   await clock.advance(3_000)
   await rows.read(members[1]!, 'a', policy)
   await drain()
@@ -167,7 +167,7 @@ t.test('a missing row is a negative entry, for its own time, until an insert rai
   const rows = new Rows(database)
   t.equal(await rows.read(only, 'a', { negativeTtl: 5_000 }), 'nothing: miss')
   t.equal(await rows.read(only, 'a'), 'nothing: hit in memory')
-  t.match(only.cache.stats(), { negative_hits: 1 })
+  t.match(only.cache.stats(), { negativeHits: 1 })
   database.change([tagOf('a')], { a: 'x' })
   await clock.advance(334)
   t.equal(await rows.read(only, 'a'), 'x: miss')
@@ -265,7 +265,7 @@ t.test('peek waits for nothing and counts hits only', async (t) => {
   t.match(only.cache.peek('u/a'), { value: 'x', outcome: 'hit', tier: 'memory' })
   await write(only, database, 'a', 'y')
   t.equal(only.cache.peek('u/a'), undefined, 'in doubt')
-  t.match(only.cache.stats(), { hits: 1, misses: 1 })
+  t.match(only.cache.stats(), { memoryHits: 1, misses: 1 })
 })
 
 t.test('get answers from the tiers and never loads', async (t) => {
@@ -327,10 +327,10 @@ t.test('a clear is one journal row, frees memory here at once, and elsewhere whe
   for (const name of ['a', 'b', 'c']) for (const member of members) await rows.read(member, name)
   const clearing = one.cache.clear()
   await drain()
-  t.equal(one.cache.stats().memory_cache_size, 0)
+  t.equal(one.cache.stats().memoryItems, 0)
   await clearing
   await clock.advance(334)
-  t.equal(two.cache.stats().memory_cache_size, 0)
+  t.equal(two.cache.stats().memoryItems, 0)
   t.equal(await rows.read(two, 'a'), 'nothing: miss', 'nor is it read from Redis')
 })
 
@@ -340,7 +340,7 @@ t.test('an invalidation of a tag frees what carries it here, and leaves the rest
   const rows = new Rows(database)
   for (const name of ['a', 'b', 'c']) await rows.read(only, name)
   await only.cache.invalidate([tagOf('b')])
-  t.equal(only.cache.stats().memory_cache_size, 2)
+  t.equal(only.cache.stats().memoryItems, 2)
   t.equal(await rows.read(only, 'a'), 'nothing: hit in memory')
   t.equal(await rows.read(only, 'b'), 'nothing: miss')
 })
@@ -387,6 +387,6 @@ t.test('a value that can not be kept is answered all the same, and counted', asy
   const { key, ...options } = entry('a')
   const lookup = await only.cache.getOrLoad(key, options, async () => ({ big: 1n }))
   t.match(lookup, { value: { big: 1n }, outcome: 'miss', stored: false })
-  t.match(only.cache.stats(), { memory_errors: 1, memory_cache_size: 0 })
+  t.match(only.cache.stats(), { memoryErrors: 1, memoryItems: 0 })
   t.match(only.events.at(-1), /^keeping a value: /)
 })

@@ -101,7 +101,7 @@ t.test('one lost command keeps reads away from Redis until a ping, and nobody is
   only.redis.failure = undefined
   t.equal(await reading, 'nothing: miss')
   await clock.advance(30)
-  t.ok(only.cache.stats().redis_errors > 0)
+  t.ok(only.cache.stats().redisErrors > 0)
 })
 
 t.test('a Redis that is down is told once, its state follows, and so does its return', async (t) => {

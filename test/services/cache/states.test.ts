@@ -18,8 +18,8 @@ t.test('a replica with Redis is coherent, one without is memory-only, and each s
     announcements: 'healthy',
   })
   t.match(alone[0]?.cache.health(), { state: 'memory-only', redis: 'disabled', journal: 'healthy' })
-  t.match(members[0]?.cache.stats(), { redis_available: true, enabled: true })
-  t.match(alone[0]?.cache.stats(), { redis_available: false, enabled: true })
+  t.match(members[0]?.cache.stats(), { isRedisAvailable: true, isEnabled: true })
+  t.match(alone[0]?.cache.stats(), { isRedisAvailable: false, isEnabled: true })
 })
 
 t.test('a command that gets lost now and then is told to nobody, however often', async (t) => {
@@ -33,7 +33,7 @@ t.test('a command that gets lost now and then is told to nobody, however often',
     only.redis.loseReplies(undefined)
     await clock.advance(30)
   }
-  t.ok(only.cache.stats().redis_errors >= 50)
+  t.ok(only.cache.stats().redisErrors >= 50)
   t.same(only.states, ['coherent'])
   t.same(only.events.slice(told), [])
   t.equal(only.cache.health().redis, 'healthy')

@@ -18,7 +18,7 @@ t.test('ids that are given out a second time are not taken for the first', async
   database.goBackTo(1, new Map([['a', 'kept']]))
   database.change([tagOf('a')], { a: 'written after it' })
   await clock.advance(334)
-  t.equal(reader.cache.stats().memory_cache_size, 0, 'memory is free at once')
+  t.equal(reader.cache.stats().memoryItems, 0, 'memory is free at once')
   for (const member of members) t.match(await rows.read(member, 'a'), /^written after it/)
   await clock.advance(60)
   t.equal(reader.journal.listens, 2, 'its channel may be another one')

@@ -1,0 +1,44 @@
+import type { CacheStats } from './cache/index.js'
+
+/** The cache's counts as the HTTP API names them. Percentages have one decimal, and are 0 of nothing. */
+export function cacheReport(stats: CacheStats) {
+  const { memoryHits, redisHits, misses, loads, evictions, expirations, invalidations } = stats
+  const hits = memoryHits + redisHits
+  return {
+    hits,
+    misses,
+    memory_hits: memoryHits,
+    redis_hits: redisHits,
+    stale_hits: stats.staleHits,
+    negative_hits: stats.negativeHits,
+    redis_errors: stats.redisErrors,
+    memory_errors: stats.memoryErrors,
+    hit_rate_percent: percent(hits, hits + misses),
+    memory_cache_size: stats.memoryItems,
+    memory_cache_bytes: stats.memoryBytes,
+    evictions,
+    expirations,
+    invalidations,
+    loads,
+    refused_fills: stats.refusedFills,
+    redis_available: stats.isRedisAvailable,
+    enabled: stats.isEnabled,
+  }
+}
+
+/** The same of each domain, with how long its loads take. */
+export function domainReports({ domains }: CacheStats) {
+  return Object.fromEntries(
+    [...domains].map(([domain, { memoryHits, redisHits, misses, loads, loadMicroseconds }]) => {
+      const hits = memoryHits + redisHits
+      const ms = (percentile: number): number =>
+        loads === 0 ? 0 : (loadMicroseconds?.percentile(percentile) ?? 0) / 1_000
+      const rate = percent(hits, hits + misses)
+      return [domain, { hits, misses, hit_rate_percent: rate, loads, load_ms_p50: ms(50), load_ms_p99: ms(99) }]
+    }),
+  )
+}
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 10
+}
