@@ -76,9 +76,8 @@ export class Redis {
 
   /** Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it. */
   async set(key: string, text: string, lifetimeMs: number): Promise<void> {
-    const isSet = await this.#tried(
-      this.#options.client.set(`${this.#prefix}:e:${key}`, text, 'PX', wholeMs(lifetimeMs)),
-    )
+    const { client } = this.#options
+    const isSet = await this.#tried(client.set(`${this.#prefix}:e:${key}`, text, 'PX', wholeMs(lifetimeMs)))
     if (isSet !== undefined) this.refusal = undefined
   }
 
@@ -154,7 +153,7 @@ export class CircuitBreaker {
   }
 
   failed(error: unknown): void {
-    this.reason = error instanceof Error ? error.message : String(error)
+    this.reason = wordsOf(error)
     if (this.isOpen || this.#isStopped) return
     this.isOpen = true
     void this.#probe()
@@ -167,28 +166,20 @@ export class CircuitBreaker {
   }
 
   async #probe(): Promise<void> {
-    const { clock, ping } = this.#options
-    for (
-      let pauseMs = FIRST_PAUSE_MS;
-      this.isOpen && !this.#isStopped;
-      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-    ) {
-      try {
-        await ping()
-        this.#answers(true)
-      } catch (error) {
-        this.reason = error instanceof Error ? error.message : String(error)
-        this.#answers(false)
-        await clock.sleep(pauseMs)
-      }
+    const { clock, ping, onChange } = this.#options
+    for (let ms = FIRST_PAUSE_MS; this.isOpen && !this.#isStopped; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
+      const failure = await ping().then(() => undefined, wordsOf)
+      if (this.#isStopped) return
+      this.isOpen = failure !== undefined
+      this.reason = failure ?? this.reason
+      const hasChanged = this.isDown !== this.isOpen
+      this.isDown = this.isOpen
+      if (hasChanged) onChange()
+      if (this.isOpen) await clock.sleep(ms)
     }
   }
+}
 
-  #answers(isAnswering: boolean): void {
-    if (this.#isStopped) return
-    this.isOpen = !isAnswering
-    if (this.isDown !== isAnswering) return
-    this.isDown = !isAnswering
-    this.#options.onChange()
-  }
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

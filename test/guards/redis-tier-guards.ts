@@ -170,7 +170,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
   guard(
     'Redis is used again after a ping',
     'redis',
-    'this.isOpen = !isAnswering',
+    'this.isOpen = failure !== undefined',
     'this.isOpen = true',
     'redis',
     'circuit-breaker',
@@ -180,7 +180,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'a single lost command is told to nobody',
     'redis',
     'this.isOpen = true\n    void',
-    'this.#answers(false)\n    void',
+    'this.isOpen = this.isDown = true\n    this.#options.onChange()\n    void',
     'circuit-breaker',
     'states',
   ),
