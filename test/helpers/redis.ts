@@ -55,7 +55,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       lastSignal: 'KILL',
     })
     const isUp = async (): Promise<boolean> => server.hasExited || (await ask(port, 'PING')) === '+PONG'
-    await until(isUp, { describe: 'Redis answers' })
+    await until(isUp, { timeoutMs: 20_000, describe: 'Redis answers' })
     if (server.hasExited) throw new Error(`Redis did not start:\n${server.log()}`)
     return server
   }
