@@ -13,6 +13,7 @@ export function cacheReport(stats: CacheStats) {
     negative_hits: stats.negativeHits,
     redis_errors: stats.redisErrors,
     memory_errors: stats.memoryErrors,
+    background_errors: stats.backgroundErrors,
     hit_rate_percent: percent(hits, hits + misses),
     memory_cache_size: stats.memoryItems,
     memory_cache_bytes: stats.memoryBytes,

@@ -43,7 +43,7 @@ export class Fills {
 
   /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
   keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags }: Read): boolean {
-    const { knowledge, clock, codec, redis, settings, stats, events } = this.#replica
+    const { knowledge, clock, codec, redis, settings, stats } = this.#replica
     const { stamp, startedAt } = begun
     const tags = union(options.tags, moreTags)
     const slots = knowledge.heard.slotsOf(tags)
@@ -63,7 +63,7 @@ export class Fills {
     } catch (error) {
       // A value that the codec can't take: the answer is right all the same.
       stats.memoryErrors += 1
-      events.onError?.(error, 'keeping a value')
+      this.#replica.report(error, 'keeping a value')
       return false
     }
   }

@@ -222,7 +222,7 @@ export class ReadPath {
       if (await this.#mayLoad(flight)) await this.#load(flight, load)
     }
     refreshed()
-      .catch((error: unknown) => this.#replica.events.onError?.(error, 'a refresh'))
+      .catch((error: unknown) => this.#replica.report(error, 'a refresh'))
       .finally(() => this.#refreshing.delete(key))
   }
 

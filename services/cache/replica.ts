@@ -87,7 +87,6 @@ const MARKS = 60
 /** The parts of one replica's cache, wired and observed. */
 export class Replica {
   readonly settings: CacheSettings
-  readonly events: Partial<CacheEvents>
   readonly journal: Journal
   readonly clock: Clock
   readonly codec: Codec
@@ -100,6 +99,7 @@ export class Replica {
   readonly reads = new ReadPath(this)
   readonly stats: Stats
   readonly stateChanges: Record<ReplicaState, number> = { coherent: 0, 'memory-only': 0, isolated: 0, disabled: 0 }
+  readonly #events: Partial<CacheEvents>
   readonly #cancels = new Map<string, () => void>()
   #isStarted = false
   #state: ReplicaState | undefined
@@ -109,7 +109,7 @@ export class Replica {
     // An option that is there but undefined is one that was left out.
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     this.settings = { ...DEFAULTS, ...Object.fromEntries(given) }
-    this.events = events
+    this.#events = events
     this.journal = journal
     const { settings, knowledge } = this
     const { clock, codec, isEnabled, isTimed, boundMs, maxItems, maxBytes, keyPrefix } = settings
@@ -121,7 +121,7 @@ export class Replica {
       maxBytes,
       knowledge,
       defer: (work) => void clock.after(0, work),
-      onCapacity: (full) => events.onCapacity?.({ ...full, maxBytes }),
+      onCapacity: (full) => this.#tell((told) => told.onCapacity?.({ ...full, maxBytes })),
     })
     const onChange = (): void => this.observe()
     if (isEnabled && redis !== undefined) {
@@ -149,7 +149,7 @@ export class Replica {
         clock,
         sender: randomBytes(9).toString('base64url'),
         onHint: (tags) => knowledge.hints.add(tags),
-        onError: (error) => events.onError?.(error, 'an announcement'),
+        onError: (error) => this.report(error, 'an announcement'),
       })
     }
   }
@@ -188,8 +188,8 @@ export class Replica {
     if (!this.#isStarted) return
     const isRedisDown = this.redis?.breaker.isDown
     if (isRedisDown !== this.#wasRedisDown) {
-      if (isRedisDown === true) this.events.onRedisLost?.(this.redis?.breaker.reason ?? '')
-      else this.events.onRedisBack?.()
+      const reason = this.redis?.breaker.reason ?? ''
+      this.#tell((told) => (isRedisDown === true ? told.onRedisLost?.(reason) : told.onRedisBack?.()))
       this.#wasRedisDown = isRedisDown
     }
     const [from, to] = [this.#state, this.state]
@@ -200,7 +200,24 @@ export class Replica {
     const redis =
       this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.breaker.reason}` : undefined
     const reason = [journal, redis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
-    this.events.onState?.({ from, to, reason })
+    this.#tell((told) => told.onState?.({ from, to, reason }))
+  }
+
+  /** Of something that failed and that no reader is told of. */
+  report(error: unknown, during: string): void {
+    this.stats.backgroundErrors += 1
+    this.#tell((told) => told.onError?.(error, during))
+  }
+
+  /** Listeners are the host's code: what one throws is thrown where no part of the engine waits for it. */
+  #tell(how: (listeners: Partial<CacheEvents>) => void): void {
+    try {
+      how(this.#events)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   #tailed({ changes, identity }: TailAnswer, isAnother: boolean): void {
@@ -210,7 +227,7 @@ export class Replica {
       this.reads.detachFlights()
       this.redis?.useIdentity(identity)
       this.announcer?.reconnect()
-      this.events.onIdentity?.(identity, this.knowledge.identityNumber === 1)
+      this.#tell((told) => told.onIdentity?.(identity, this.knowledge.identityNumber === 1))
     }
     for (const { tags } of changes ?? []) {
       this.stats.invalidations += tags.length
@@ -226,7 +243,7 @@ export class Replica {
         next()
         Promise.resolve()
           .then(work)
-          .catch((error: unknown) => this.events.onError?.(error, name))
+          .catch((error: unknown) => this.report(error, name))
       })
       this.#cancels.set(name, cancel)
     }

@@ -28,6 +28,8 @@ export class Stats {
   refusedFills = 0
   invalidations = 0
   redisErrors = 0
+  /** Failures that no reader is told of, as `onError` tells them. */
+  backgroundErrors = 0
   /** Values that could not be kept. */
   memoryErrors = 0
   readonly domains = new Map<string, DomainCounts>()

@@ -169,11 +169,12 @@ export class TieredCache {
   /** Counts since the start, of all and of each domain. */
   stats() {
     const { stats, memory, redis, settings } = this.#replica
-    const { refusedFills, invalidations, redisErrors, memoryErrors, domains } = stats
+    const { refusedFills, invalidations, redisErrors, memoryErrors, backgroundErrors, domains } = stats
     const { items: memoryItems, bytes: memoryBytes, evictions, expirations } = memory
     const isRedisAvailable = redis?.breaker.isDown === false
     const ofTiers = { memoryItems, memoryBytes, memoryErrors, evictions, expirations, redisErrors, isRedisAvailable }
-    return { ...stats.total(), ...ofTiers, refusedFills, invalidations, isEnabled: settings.isEnabled, domains }
+    const isEnabled = settings.isEnabled
+    return { ...stats.total(), ...ofTiers, refusedFills, invalidations, backgroundErrors, isEnabled, domains }
   }
 
   /** How each part is, in one word. */

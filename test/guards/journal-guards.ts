@@ -111,6 +111,13 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'void this.announcer',
     'races/history-went-back',
   ),
+  guard(
+    'a listener that throws stops nothing',
+    'replica',
+    'queueMicrotask(() => {\n        throw error\n      })',
+    'throw error',
+    'states',
+  ),
   guard('each change of state is told once', 'replica', 'if (to === from) return\n', '', 'states', 'isolated'),
   guard(
     'the loss of Redis is told once',

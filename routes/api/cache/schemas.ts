@@ -46,6 +46,7 @@ export const Stats = Type.Object({
     negative_hits: Count,
     redis_errors: Count,
     memory_errors: Count,
+    background_errors: Count,
     hit_rate_percent: Figure,
     memory_cache_size: Count,
     memory_cache_bytes: Count,

@@ -66,6 +66,7 @@ export async function startWorld(t: Test, settings: WorldOptions = {}): Promise<
         onIdentity: (identity, isFirst) => events.push(`${isFirst ? 'first' : 'new'} identity: ${identity}`),
         onCapacity: ({ isByItems }) => events.push(`full by ${isByItems ? 'items' : 'bytes'}`),
         onError: (error, during) => events.push(`${during}: ${error instanceof Error ? error.message : String(error)}`),
+        ...options.events,
       },
     })
     // LISTEN is there a turn later, and puts everything in doubt until the next tail.

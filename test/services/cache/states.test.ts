@@ -143,3 +143,34 @@ t.test('closed, it follows nothing, asks nobody and keeps no listener', async (t
   t.equal(only.redis.listenerCount('close'), 0)
   t.equal(keys.keys.size, 0)
 })
+
+t.test('a listener that throws stops nothing: its error is an uncaught one of its own', async (t) => {
+  const uncaught: unknown[] = []
+  const { database, members, clock } = await startWorld(t, {
+    replicas: 1,
+    options: {
+      events: {
+        onState({ to }) {
+          if (to === 'isolated') throw new Error('a listener of the host')
+        },
+      },
+    },
+  })
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => uncaught.push(error))
+  t.teardown(() => {
+    process.removeAllListeners('uncaughtException')
+    for (const listener of others) process.on('uncaughtException', listener)
+  })
+  const only = members[0]!
+  only.journal.failure = new Error('the server has gone')
+  await clock.advance(3 * BOUND_MS)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.match(uncaught, [{ message: 'a listener of the host' }])
+  only.journal.failure = undefined
+  await clock.advance(3 * BOUND_MS)
+  t.equal(only.cache.state, 'coherent', 'the journal is followed again')
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  t.equal(await rows.read(only, 'a'), 'x: miss')
+})
