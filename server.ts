@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
-import { ConfigError, loadProcessConfig, type Config } from './plugins/config.js'
+import { ConfigError, isRunByNpm, loadProcessConfig, type Config } from './plugins/config.js'
 
 /** The time between SIGTERM and SIGKILL where the platform does not name one. */
 const DEFAULT_DRAINING_SECONDS = 10
@@ -12,12 +12,15 @@ const DEADLINE_MARGIN_MS = 1000
 /** The edge goes on sending requests to a replica for about this long after its SIGTERM. */
 const LONGEST_PRE_CLOSE_MS = 10_000
 
+const PARENT_WATCH_MS = 200
+
 await start()
 
 async function start(): Promise<void> {
   const config = settingsOrExit()
   const app = await appOrExit(config)
   closeOnSignals(app, config)
+  closeWithoutParent()
   try {
     await listen(app, config)
   } catch (error) {
@@ -100,6 +103,20 @@ function closeOnInterrupt(close: () => void): void {
       close()
     } else if (performance.now() - firstAt > doubleMs) process.exit(130)
   })
+}
+
+/**
+ * npm tells a SIGTERM to the shell that it runs scripts with, and that ends without handing it on: the server would go on, and keep its
+ * port, with nobody left who knows of it.
+ */
+function closeWithoutParent(): void {
+  if (!isRunByNpm()) return
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGTERM')
+  }, PARENT_WATCH_MS).unref()
 }
 
 /** A third of the draining time, so that two thirds are left to finish; none where no edge is in front. */

@@ -53,6 +53,11 @@ export function loadProcessConfig(): Config {
   return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
 }
 
+/** Does a script of npm run this process? Then a shell is between the two. */
+export function isRunByNpm(): boolean {
+  return process.env['npm_lifecycle_event'] !== undefined
+}
+
 /** The admin token made by an earlier run, or the one just made, kept in `DATA_DIR/admin-token` for its owner alone. */
 function keptAdminToken({ dataDir, adminTokens }: Config): string {
   const path = join(dataDir, 'admin-token')

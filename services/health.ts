@@ -1,4 +1,4 @@
-import { cacheReport } from './cache-report.js'
+import { cacheReport, domainReports } from './cache-report.js'
 import type { Clock, TieredCache } from './cache/index.js'
 import type { Database } from './database/index.js'
 
@@ -62,6 +62,18 @@ export class HealthProbe {
       this.#shared = { at: now, health: this.#probe() }
     }
     return this.#shared.health
+  }
+
+  /** What `GET /api/cache/stats` answers. */
+  async stats() {
+    const { status, last_check } = await this.check()
+    const stats = this.#parts.cache.stats()
+    return {
+      service_status: status,
+      last_health_check: last_check,
+      cache_stats: cacheReport(stats),
+      domains: domainReports(stats),
+    }
   }
 
   async #probe(): Promise<Health> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync } from 'node:fs'
+import { cpSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { until } from './helpers/deadline.js'
@@ -8,7 +8,7 @@ import { freePort, temporaryDirectory } from './helpers/servers.js'
 
 const ROOT = join(import.meta.dirname, '..')
 const SOURCES = ['app.ts', 'server.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
-const CONFIGURATION = ['package.json', 'tsconfig.json', 'tsconfig.build.json']
+const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 
@@ -108,6 +108,35 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
   t.equal(await ended(third, 'SIGINT'), 0)
 
   const env = { PATH: process.env['PATH'], DATA_DIR: dataDir }
+  await endsWithNpm(t, folder, env)
+
   const migrated = execFileSync(process.execPath, ['dist/migrate.js'], { cwd: folder, env, encoding: 'utf8' })
   t.equal(migrated, 'The schema is up to date\n')
 })
+
+/** Its shell ends without handing the signal on. Nothing is compiled again. */
+async function endsWithNpm(test: Test, folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const compiled = statSync(join(folder, 'dist/server.js')).mtimeMs
+  const port = await freePort()
+  const npm = spawn('npm', ['start'], {
+    cwd: folder,
+    env: { ...env, PORT: `${port}` },
+    stdio: 'ignore',
+    detached: true,
+  })
+  let isOver = false
+  // The whole group: the server too, should it have been left behind.
+  test.teardown(() => isOver || npm.pid === undefined || process.kill(-npm.pid, 'SIGKILL'))
+  const isUp = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/api/cache/health`)).ok
+  await until(isUp, { timeoutMs: 60_000, describe: 'npm start serves' })
+  test.equal(statSync(join(folder, 'dist/server.js')).mtimeMs, compiled)
+  npm.kill('SIGTERM')
+  const isGone = (): Promise<boolean> =>
+    isUp().then(
+      () => false,
+      () => true,
+    )
+  await until(isGone, { timeoutMs: 20_000, describe: 'the server under npm has ended' })
+  isOver = true
+  test.pass('no server is left on the port')
+}

@@ -128,6 +128,7 @@ export class JournalFollower {
     const isAnother = knowledge.take({ ...answer, identity })
     this.#barrier = startedAt
     this.#wallBarrier = wallStartedAt
+    this.reason = 'no answer within the bound'
     onTail(answer, isAnother)
     return true
   }

@@ -1,24 +1,17 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { Lookup } from './entry.js'
 
+/** `staleHits`: hits of entries that were stale by time, or answered on error; they are hits of a tier as well. */
+const NAMES = ['memoryHits', 'redisHits', 'staleHits', 'negativeHits', 'misses', 'loads'] as const
+const NONE = { memoryHits: 0, redisHits: 0, staleHits: 0, negativeHits: 0, misses: 0, loads: 0 }
+
 /** What happened since the start. */
-export interface Counts {
-  memoryHits: number
-  redisHits: number
-  /** Hits of entries that were stale by time, or answered on error. */
-  staleHits: number
-  negativeHits: number
-  misses: number
-  loads: number
-}
+export type Counts = Record<(typeof NAMES)[number], number>
 
 export interface DomainCounts extends Counts {
   /** `undefined` when loads are not timed: a histogram is large. */
   readonly loadMicroseconds: RecordableHistogram | undefined
 }
-
-const NONE: Counts = { memoryHits: 0, redisHits: 0, staleHits: 0, negativeHits: 0, misses: 0, loads: 0 }
-const NAMES = Object.keys(NONE) as (keyof Counts)[]
 
 /**
  * Counts since the start. Each read is counted once, at its end: by {@link Stats.record}, or where a memory hit is

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +12,7 @@ import { startService, type TestService, type UserCaller } from '../helpers/app.
 import { until } from '../helpers/deadline.js'
 import { binaryDirectory, type PostgresServer, startPostgres, unprivilegedUser } from '../helpers/postgres.js'
 import { startRedis } from '../helpers/redis.js'
+import { copyDirectory } from '../helpers/servers.js'
 
 /** The database taken back, moved, or changed behind the service's back, on real servers under two replicas that have everything cached. */
 const BOUND_MS = 1_000
@@ -229,15 +230,14 @@ t.test('a copy of the files put back after a clean stop', async (t) => {
   await scene.warm()
   await postgres.stop()
   const copy = mkdtempSync(join(tmpdir(), 'rh-files-'))
-  cpSync(postgres.data, join(copy, 'data'), { recursive: true })
+  copyDirectory(postgres.data, join(copy, 'data'))
   await postgres.restart()
   await scene.warm()
   await scene.patch('taken back')
   await scene.warm()
   await postgres.stop()
   rmSync(postgres.data, { recursive: true })
-  execFileSync('cp', ['-a', join(copy, 'data'), postgres.data])
-  execFileSync('chown', ['-R', 'postgres', postgres.data])
+  copyDirectory(join(copy, 'data'), postgres.data)
   await postgres.restart()
   await settles(t, scene, 'in the copy', 'the files of before')
   rmSync(copy, { recursive: true })

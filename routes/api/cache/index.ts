@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { cacheReport, domainReports } from '../../../services/cache-report.js'
 import { NotFoundError } from '../../../services/errors.js'
 import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
 
@@ -17,15 +16,8 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.get('/stats', { schema: { response: { 200: Stats } } }, async (_, reply) => {
-    const stats = fastify.cache.stats()
-    const { status, last_check: lastHealthCheck } = await fastify.health.check()
     reply.header('cache-control', 'no-store')
-    return {
-      service_status: status,
-      last_health_check: lastHealthCheck,
-      cache_stats: cacheReport(stats),
-      domains: domainReports(stats),
-    }
+    return fastify.health.stats()
   })
 
   fastify.post(

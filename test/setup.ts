@@ -1,4 +1,4 @@
-/** Runs before the tests: finds the servers they start, or installs them where that is possible without asking. */
+/** `npm run test:setup`: finds the servers that the tests start, and installs what is missing where that takes no password. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { userInfo } from 'node:os'
 import { pgbouncerCommand } from './helpers/pgbouncer.js'
@@ -10,6 +10,7 @@ const packages = [
   ...(finds(pgbouncerCommand) ? [] : ['pgbouncer']),
 ]
 if (packages.length > 0) install(packages)
+else console.log('All servers that the tests start are there')
 
 function hasRedis(): boolean {
   return spawnSync('redis-server', ['--version']).error === undefined
@@ -32,7 +33,7 @@ function install(missing: readonly string[]): void {
     )
     process.exit(1)
   }
-  console.log(`Installing ${names} for the tests`)
+  console.log(`About to install with apt-get, for the tests: ${names}`)
   // Only the programs are wanted, not the services that the packages would start.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   execFileSync('apt-get', ['update', '-q'], { stdio: 'inherit', env })

@@ -1,0 +1,52 @@
+/**
+ * Compiles the service into dist/, on any system. `--if-changed`: only when a source is newer than what is there, and never where there
+ * are no sources, as in an image. In JavaScript: `npm start` runs it before anything is compiled, and without the dev tools.
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '..')
+const SOURCES = ['app.ts', 'server.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
+const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
+const MIGRATIONS = 'services/database/migrations'
+/** Copied last, so what is older than it was compiled before it. */
+const LAST = join(ROOT, 'dist', MIGRATIONS)
+
+const isBuilt = existsSync(LAST)
+const hasSources = existsSync(join(ROOT, 'server.ts'))
+if (!process.argv.includes('--if-changed')) build()
+else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(LAST).mtimeMs))) build()
+
+function build() {
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+  execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
+  cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
+}
+
+/** @returns {string} */
+function compiler() {
+  try {
+    return join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc')
+  } catch {
+    console.error('The compiler is missing: run `npm ci` with the dev dependencies, or bring a dist/ that is built')
+    process.exit(1)
+  }
+}
+
+/**
+ * Folders count too: their time moves when a file in them goes.
+ * @param {readonly string[]} names
+ * @param {number} than ms since 1970
+ * @returns {boolean}
+ */
+function isNewer(names, than) {
+  return names.some((name) => {
+    const path = join(ROOT, name)
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) return false
+    const children = found.isDirectory() ? readdirSync(path).map((child) => join(name, child)) : []
+    return found.mtimeMs > than || isNewer(children, than)
+  })
+}
