@@ -1,29 +1,11 @@
 /** `npm run test:setup`: finds the servers that the tests start, and installs what is missing where that takes no password. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { userInfo } from 'node:os'
-import { pgbouncerCommand } from './helpers/pgbouncer.js'
-import { binaryDirectory } from './helpers/postgres.js'
+import { missingServers } from './helpers/missing-servers.js'
 
-const packages = [
-  ...(hasRedis() ? [] : ['redis-server']),
-  ...(finds(binaryDirectory) ? [] : ['postgresql']),
-  ...(finds(pgbouncerCommand) ? [] : ['pgbouncer']),
-]
+const packages = missingServers().map((server) => server.package)
 if (packages.length > 0) install(packages)
 else console.log('All servers that the tests start are there')
-
-function hasRedis(): boolean {
-  return spawnSync('redis-server', ['--version']).error === undefined
-}
-
-function finds(program: () => string): boolean {
-  try {
-    program()
-    return true
-  } catch {
-    return false
-  }
-}
 
 function install(missing: readonly string[]): void {
   const names = missing.join(' ')

@@ -6,7 +6,7 @@ import { until } from './deadline.js'
 import { unprivilegedUser } from './postgres.js'
 import { ServerProcess, freePort, temporaryDirectory } from './servers.js'
 
-export const PGBOUNCER_MISSING = 'PgBouncer is missing: apt-get update && apt-get install -y pgbouncer'
+export const PGBOUNCER_MISSING = 'PgBouncer is missing: npm run test:setup installs it'
 
 export interface Pgbouncer {
   /** The URL of a database behind the pooler, from its own. */

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { until } from './deadline.js'
 import { ServerProcess, copyDirectory, freePort, publishDirectory, temporaryDirectory } from './servers.js'
 
-export const POSTGRES_MISSING = 'PostgreSQL is missing: apt-get update && apt-get install -y postgresql'
+export const POSTGRES_MISSING = 'PostgreSQL is missing: npm run test:setup installs it'
 
 export interface PostgresServer {
   /** Of the database `postgres`. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { until } from './deadline.js'
 import { ServerProcess, freePort, temporaryDirectory } from './servers.js'
 
-export const REDIS_MISSING = 'redis-server is missing: apt-get update && apt-get install -y redis-server'
+export const REDIS_MISSING = 'redis-server is missing: npm run test:setup installs it'
 
 export interface RedisOptions {
   /** A port of the caller's choice; a free one by default. */
