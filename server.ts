@@ -12,6 +12,8 @@ const DEADLINE_MARGIN_MS = 1000
 /** The edge goes on sending requests to a replica for about this long after its SIGTERM. */
 const LONGEST_PRE_CLOSE_MS = 10_000
 
+/** Before anything takes time: it may end while the service starts. */
+const PARENT = process.ppid
 const PARENT_WATCH_MS = 200
 
 await start()
@@ -20,7 +22,6 @@ async function start(): Promise<void> {
   const config = settingsOrExit()
   const app = await appOrExit(config)
   closeOnSignals(app, config)
-  closeWithoutParent()
   try {
     await listen(app, config)
   } catch (error) {
@@ -84,13 +85,16 @@ function closeOnSignals(app: FastifyInstance, config: Config): void {
   const drainingMs = (config.drainingSeconds ?? DEFAULT_DRAINING_SECONDS) * 1000
   const delay = Math.max(drainingMs - DEADLINE_MARGIN_MS, DEADLINE_MARGIN_MS)
   const logger = { error: (reason: unknown) => app.log.error(reason) }
+  let isClosing = false
   const { close } = closeWithGrace({ delay, logger, skip: ['SIGINT'] }, async ({ signal, err }) => {
+    isClosing = true
     if (err) app.log.fatal({ err }, 'An error nobody caught: closing')
     else app.log.info(`${signal ?? 'SIGINT'}: closing`)
     if (signal === 'SIGTERM') await keepServing(app, preCloseMs(config))
     await app.close()
   })
   closeOnInterrupt(close)
+  closeWithoutParent(() => isClosing)
 }
 
 /** npm hands a Ctrl-C on to a process that the terminal has told already: only a later one means "at once". */
@@ -107,15 +111,18 @@ function closeOnInterrupt(close: () => void): void {
 
 /**
  * npm tells a SIGTERM to the shell that it runs scripts with, and that ends without handing it on: the server would go on, and keep its
- * port, with nobody left who knows of it.
+ * port, with nobody left who knows of it. Where the signal was sent to all of them, the server has heard it by the next look, and is
+ * closing already: a second one would end it at once.
  */
-function closeWithoutParent(): void {
+function closeWithoutParent(isClosing: () => boolean): void {
   if (!isRunByNpm()) return
-  const parent = process.ppid
+  let isOrphan = false
   const watch = setInterval(() => {
-    if (process.ppid === parent) return
-    clearInterval(watch)
-    process.kill(process.pid, 'SIGTERM')
+    if (isOrphan) {
+      clearInterval(watch)
+      if (!isClosing()) process.kill(process.pid, 'SIGTERM')
+    }
+    isOrphan = process.ppid !== PARENT
   }, PARENT_WATCH_MS).unref()
 }
 

@@ -1,9 +1,9 @@
 /**
  * Compiles the service into dist/, on any system. `--if-changed`: only when a source is newer than what is there, and never where there
- * are no sources, as in an image. In JavaScript: `npm start` runs it before anything is compiled, and without the dev tools.
+ * are no sources, as in a packed copy. In JavaScript: `npm start` runs it before anything is compiled, and without the dev tools.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '..')
 const SOURCES = ['app.ts', 'server.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
-/** Copied last, so what is older than it was compiled before it. */
+/** Copied last, and dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */
 const LAST = join(ROOT, 'dist', MIGRATIONS)
 
 const isBuilt = existsSync(LAST)
@@ -20,9 +20,11 @@ if (!process.argv.includes('--if-changed')) build()
 else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(LAST).mtimeMs))) build()
 
 function build() {
+  const startedAt = new Date()
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
   cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
+  utimesSync(LAST, startedAt, startedAt)
 }
 
 /** @returns {string} */

@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from './helpers/deadline.js'
 import { freePort, temporaryDirectory } from './helpers/servers.js'
@@ -108,35 +109,50 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
   t.equal(await ended(third, 'SIGINT'), 0)
 
   const env = { PATH: process.env['PATH'], DATA_DIR: dataDir }
-  await endsWithNpm(t, folder, env)
+  await endsWithNpm(t, folder, env, 'npm alone')
+  await endsWithNpm(t, folder, env, 'all of them')
 
   const migrated = execFileSync(process.execPath, ['dist/migrate.js'], { cwd: folder, env, encoding: 'utf8' })
   t.equal(migrated, 'The schema is up to date\n')
 })
 
-/** Its shell ends without handing the signal on. Nothing is compiled again. */
-async function endsWithNpm(test: Test, folder: string, env: NodeJS.ProcessEnv): Promise<void> {
+/** npm's shell ends without handing the signal on. Nothing is compiled again. */
+async function endsWithNpm(
+  test: Test,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  told: 'npm alone' | 'all of them',
+): Promise<void> {
   const compiled = statSync(join(folder, 'dist/server.js')).mtimeMs
   const port = await freePort()
   const npm = spawn('npm', ['start'], {
     cwd: folder,
-    env: { ...env, PORT: `${port}` },
-    stdio: 'ignore',
+    env: { ...env, PORT: `${port}`, RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '6' },
+    stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
   })
+  let output = ''
+  npm.stdout.on('data', (chunk) => (output += String(chunk)))
+  const group = -(npm.pid ?? 0)
   let isOver = false
   // The whole group: the server too, should it have been left behind.
-  test.teardown(() => isOver || npm.pid === undefined || process.kill(-npm.pid, 'SIGKILL'))
+  test.teardown(() => isOver || process.kill(group, 'SIGKILL'))
   const isUp = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/api/cache/health`)).ok
   await until(isUp, { timeoutMs: 60_000, describe: 'npm start serves' })
   test.equal(statSync(join(folder, 'dist/server.js')).mtimeMs, compiled)
-  npm.kill('SIGTERM')
-  const isGone = (): Promise<boolean> =>
-    isUp().then(
-      () => false,
-      () => true,
-    )
-  await until(isGone, { timeoutMs: 20_000, describe: 'the server under npm has ended' })
+
+  process.kill(told === 'npm alone' ? -group : group, 'SIGTERM')
+  await until(() => output.includes('SIGTERM: closing'), { describe: `the server closes when ${told} had a SIGTERM` })
+  await sleep(1_000)
+  test.ok(await isUp(), 'it serves on for a third of the draining time')
+  await until(
+    () =>
+      isUp().then(
+        () => false,
+        () => true,
+      ),
+    { timeoutMs: 20_000, describe: 'no server is left on the port' },
+  )
   isOver = true
-  test.pass('no server is left on the port')
+  test.notMatch(output, 'second SIGTERM')
 }

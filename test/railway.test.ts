@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -45,4 +46,12 @@ t.test('the health check, the drain and the variables fit the service', { skip }
 
 t.test('other environments run one replica', { skip }, async (t) => {
   t.equal((await serviceIn('staging')).deploy?.numReplicas, 1)
+})
+
+t.test('the types of .railway/railway.ts hold', { skip }, async (t) => {
+  // The compiler does not run under the hooks that the test runner gives every child.
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const args = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, '.railway')]
+  const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+  t.equal(status, 0, stdout)
 })

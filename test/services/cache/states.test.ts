@@ -144,6 +144,23 @@ t.test('closed, it follows nothing, asks nobody and keeps no listener', async (t
   t.equal(keys.keys.size, 0)
 })
 
+t.test('a tail that does not come back is told as that, and not by what an earlier one had said', async (t) => {
+  const reasons: string[] = []
+  const { members, clock } = await startWorld(t, {
+    replicas: 1,
+    options: { events: { onState: ({ to, reason }) => to === 'isolated' && reasons.push(reason) } },
+  })
+  const only = members[0]!
+  only.journal.failure = new Error('the server has gone')
+  await clock.advance(3 * BOUND_MS)
+  only.journal.failure = undefined
+  await clock.advance(BOUND_MS)
+  only.journal.hold()
+  await clock.advance(3 * BOUND_MS)
+  only.journal.release()
+  t.match(reasons, [/^journal: the server has gone/, /^journal: no answer within the bound/])
+})
+
 t.test('a listener that throws stops nothing: its error is an uncaught one of its own', async (t) => {
   const uncaught: unknown[] = []
   const { database, members, clock } = await startWorld(t, {
