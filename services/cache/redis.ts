@@ -168,7 +168,7 @@ export class CircuitBreaker {
   async #probe(): Promise<void> {
     const { clock, ping, onChange } = this.#options
     for (let ms = FIRST_PAUSE_MS; this.isOpen && !this.#isStopped; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
-      const failure = await ping().then(() => undefined, wordsOf)
+      const failure = await failureOf(ping)
       if (this.#isStopped) return
       this.isOpen = failure !== undefined
       this.reason = failure ?? this.reason
@@ -177,6 +177,16 @@ export class CircuitBreaker {
       if (hasChanged) onChange()
       if (this.isOpen) await clock.sleep(ms)
     }
+  }
+}
+
+/** Why there was no answer, also of a client that throws instead of rejecting; `undefined` when there was one. */
+async function failureOf(request: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await request()
+    return undefined
+  } catch (error) {
+    return wordsOf(error)
   }
 }
 

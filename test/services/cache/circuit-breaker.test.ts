@@ -92,3 +92,20 @@ t.test('stopped it tells of no ping that fails later', async (t) => {
   await drain()
   t.same(changes, [])
 })
+
+t.test('a client that throws instead of rejecting is asked again all the same', async (t) => {
+  const clock = new FakeClock()
+  let asked = 0
+  const ping = (): Promise<unknown> => {
+    asked += 1
+    if (asked === 1) throw new Error('Connection is closed.')
+    return Promise.resolve()
+  }
+  const breaker = new CircuitBreaker({ clock, ping, onChange: () => {} })
+  breaker.failed('gone')
+  await drain()
+  t.ok(breaker.isDown)
+  t.equal(breaker.reason, 'Connection is closed.')
+  await clock.advance(1_000)
+  t.notOk(breaker.isOpen)
+})
