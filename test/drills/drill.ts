@@ -35,6 +35,8 @@ export interface Happening {
   readonly endedAtMs: number
   /** What proves it; `undefined` when it did not happen. */
   readonly evidence: string | undefined
+  /** Why it did not happen. */
+  readonly failure: string | undefined
   /** From its end (and that of those beside it) until every replica was coherent; `undefined` when that took too long. */
   readonly recoveryMs: number | undefined
 }
@@ -96,11 +98,19 @@ async function runRound(
   const happened = await Promise.all(
     names.map(async (fault) => {
       const startedAtMs = performance.now()
-      const evidence = await faults[fault]?.({ stage, random, victim, scale }).catch((error: unknown) => {
-        process.stderr.write(`${fault}: ${String(error)}\n`)
-        return undefined
-      })
-      return { fault, victim, startedAtMs, endedAtMs: performance.now(), evidence }
+      const outcome = await faults[fault]?.({ stage, random, victim, scale }).then(
+        (evidence) => ({ evidence, failure: undefined }),
+        (error: unknown) => ({ evidence: undefined, failure: String(error) }),
+      )
+      return {
+        evidence: undefined,
+        failure: 'no such fault',
+        ...outcome,
+        fault,
+        victim,
+        startedAtMs,
+        endedAtMs: performance.now(),
+      }
     }),
   )
   const overAt = performance.now()
@@ -160,9 +170,10 @@ function progress(clients: ChildProcess, log: (line: string) => void): () => str
   return () => line
 }
 
-function describe({ fault, victim, startedAtMs, endedAtMs, evidence, recoveryMs }: Happening, done: string): string {
+function describe(happening: Happening, done: string): string {
+  const { fault, victim, startedAtMs, endedAtMs, evidence, failure, recoveryMs } = happening
   const took = `${((endedAtMs - startedAtMs) / 1_000).toFixed(1)} s`
   const recovery = recoveryMs === undefined ? 'NOT coherent in time' : `coherent after ${Math.round(recoveryMs)} ms`
   const at = `${(startedAtMs / 1_000).toFixed(1)} s`
-  return `${at.padStart(8)}  ${fault} (replica ${victim}) ${took}; ${evidence ?? 'DID NOT HAPPEN'}; ${recovery}; ${done}`
+  return `${at.padStart(8)}  ${fault} (replica ${victim}) ${took}; ${evidence ?? `DID NOT HAPPEN: ${failure}`}; ${recovery}; ${done}`
 }

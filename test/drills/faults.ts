@@ -114,7 +114,7 @@ export const serverFaults: Readonly<Record<string, Fault>> = {
       `select pid from pg_stat_activity where application_name = 'roundhouse' and state = 'idle' limit 1`,
     )
     if (backend === undefined) throw new Error('No backend to kill')
-    process.kill(backend.pid, 'SIGKILL')
+    await stage.crashRestart(() => process.kill(backend.pid, 'SIGKILL'))
     return 'recovered from its log, the journal empty'
   },
 

@@ -6,7 +6,9 @@ import type { PhaseCounts } from './ledger.js'
 /** Each promise that the drill saw broken, in words; empty when all held. */
 export function broken({ clients, happenings, unexpectedExits }: DrillReport): string[] {
   const { violationCount, final } = clients
-  const missing = happenings.filter(({ evidence }) => evidence === undefined).map(({ fault }) => fault)
+  const missing = happenings
+    .filter(({ evidence }) => evidence === undefined)
+    .map(({ fault, failure }) => `${fault} (${failure})`)
   const slow = happenings.filter(({ recoveryMs }) => recoveryMs === undefined).map(({ fault }) => fault)
   return [
     ...Object.entries(violationCount).map(([kind, count]) => `${count} × ${kind}`),

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import pg from 'pg'
 import { Redis } from 'ioredis'
+import { until } from '../helpers/deadline.js'
 import { startPostgres, type PostgresServer } from '../helpers/postgres.js'
 import { type RedisServer, startRedis } from '../helpers/redis.js'
 import { Link } from './link.js'
@@ -55,6 +57,25 @@ export class Stage {
     } finally {
       await client.end()
     }
+  }
+
+  /**
+   * Resolves once the server has ended every connection because of `cause` and takes new ones. A replica may call
+   * itself coherent all the while, as its last news is younger than the bound.
+   */
+  async crashRestart(cause: () => void): Promise<void> {
+    const witness = new pg.Client(this.databaseUrl)
+    witness.on('error', () => {})
+    await witness.connect()
+    const ended = once(witness, 'end')
+    cause()
+    await ended
+    const answers = (): Promise<boolean> =>
+      this.sql('select 1').then(
+        () => true,
+        () => false,
+      )
+    await until(answers, { timeoutMs: 20_000, describe: 'PostgreSQL has recovered' })
   }
 
   /** Asks Redis past every link. */
