@@ -85,15 +85,15 @@ function difference(before: ServerStats | undefined, after: ServerStats): Counts
   if (before === undefined) throw new Error('Every replica is asked twice')
   const sum = (counts: Readonly<Record<string, number>>): number =>
     Object.values(counts).reduce((total, count) => total + count, 0)
-  const of = (name: string): number => (after.cache[name] ?? Number.NaN) - (before.cache[name] ?? Number.NaN)
+  const hits = ({ cache }: ServerStats): number => cache.memoryHits + cache.redisHits
   const tails = ({ queries }: ServerStats): number => queries['cache_journal.tail'] ?? 0
   return {
     stateChanges: sum(after.stateChanges) - sum(before.stateChanges),
     tails: tails(after) - tails(before),
     statements: sum(after.queries) - sum(before.queries),
-    heard: of('invalidations'),
-    hits: of('hits'),
-    misses: of('misses'),
+    heard: after.cache.invalidations - before.cache.invalidations,
+    hits: hits(after) - hits(before),
+    misses: after.cache.misses - before.cache.misses,
   }
 }
 

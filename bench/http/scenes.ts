@@ -131,7 +131,7 @@ export async function openScenes(options: {
  */
 function tierCheck(server: Server, counter: 'memoryHits' | 'redisHits'): Pick<Scene, 'prepare' | 'share'> {
   let before = 0
-  const count = async (): Promise<number> => (await server.stats()).cache[counter] ?? 0
+  const count = async (): Promise<number> => (await server.stats()).cache[counter]
   return {
     async prepare() {
       before = await count()

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { TieredCache } from '../../services/cache/index.js'
 import { sibling } from '../harness/contender-process.js'
 
 export type ServerOrder =
@@ -15,7 +16,7 @@ export type ServerReply = { readonly result: unknown } | { readonly error: strin
 
 export interface ServerStats {
   readonly state: string
-  readonly cache: Readonly<Record<string, number>>
+  readonly cache: Omit<ReturnType<TieredCache['stats']>, 'domains'>
   /** How often each state was entered. */
   readonly stateChanges: Readonly<Record<string, number>>
   /** Statements sent to the database since the start, by name. */

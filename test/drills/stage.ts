@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import pg from 'pg'
 import { Redis } from 'ioredis'
 import { until } from '../helpers/deadline.js'
@@ -67,7 +66,8 @@ export class Stage {
     const witness = new pg.Client(this.databaseUrl)
     witness.on('error', () => {})
     await witness.connect()
-    const ended = once(witness, 'end')
+    // events.once would reject, as an error comes first.
+    const ended = new Promise((resolve) => witness.once('end', resolve))
     cause()
     await ended
     const answers = (): Promise<boolean> =>
