@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import type { LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
 import cache from './plugins/cache.js'
@@ -12,9 +12,6 @@ import services from './plugins/services.js'
 import timing from './plugins/timing.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
-import designRoutes from './routes/api/designs/index.js'
-import mockupRoutes from './routes/api/mockups/index.js'
-import templateRoutes from './routes/api/templates/index.js'
 import userRoutes from './routes/api/users/index.js'
 
 export interface AppOptions extends DatabasePluginOptions {
@@ -52,9 +49,13 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(userRoutes, { prefix: '/api/users' })
-  await app.register(designRoutes, { prefix: '/api/designs' })
-  await app.register(templateRoutes, { prefix: '/api/templates' })
-  await app.register(mockupRoutes, { prefix: '/api/mockups' })
+  for (const name of app.resources.keys()) await app.register(await routesOf(name), { prefix: `/api/${name}` })
   await app.ready()
   return app
+}
+
+/** The routes of a resource: a folder is a URL, so those of designs are in routes/api/designs/index.ts. */
+async function routesOf(resource: string): Promise<FastifyPluginAsync> {
+  const module: { readonly default: FastifyPluginAsync } = await import(`./routes/api/${resource}/index.js`)
+  return module.default
 }

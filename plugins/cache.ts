@@ -1,13 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
-import {
-  cachedTables,
-  defaultLifetimes,
-  type EntryAddress,
-  entryOfKey,
-  longestEntryLifetimeMs,
-} from '../services/cache-map.js'
+import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
 import { type Database, openJournal } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
 import { HealthProbe } from '../services/health.js'
@@ -17,7 +11,7 @@ declare module 'fastify' {
     cache: TieredCache
     health: HealthProbe
     /** The address behind a key as logs and inspection show it; `undefined` when no domain has such keys. */
-    entryOfKey: (key: string) => EntryAddress | undefined
+    entryOfKey: typeof entryOfKey
   }
 }
 

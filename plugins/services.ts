@@ -1,28 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import buildSerializer from 'fast-json-stringify'
 import fp from 'fastify-plugin'
 import { v7 as newId } from 'uuid'
-import type { Static, TSchema } from '@sinclair/typebox'
-import type { Serialize } from '../services/catalogue/documents.js'
 import type { Database } from '../services/database/index.js'
-import { Design } from '../services/designs/schema.js'
-import { DesignService } from '../services/designs/service.js'
-import { Mockup } from '../services/mockups/schema.js'
-import { MockupService } from '../services/mockups/service.js'
-import { Template } from '../services/templates/schema.js'
-import { TemplateService } from '../services/templates/service.js'
-import { Token, User } from '../services/users/schema.js'
+import { domains, resources } from '../services/domains.js'
+import type { ResourceService } from '../services/resource/service.js'
+import { TokenService } from '../services/users/token-service.js'
 import { UserService } from '../services/users/service.js'
 import { VersionTokens } from '../services/version-token.js'
-import { TokenService } from '../services/users/token-service.js'
+
+type Domain = (typeof domains)[number]
+
+/** The decorators of services/domains.ts: `fastify.designs` is the DesignService. */
+type ResourceServices = { [Each in Domain as Each['definition']['name']]: InstanceType<Each> }
 
 declare module 'fastify' {
-  interface FastifyInstance {
+  interface FastifyInstance extends ResourceServices {
     users: UserService
     tokens: TokenService
-    designs: DesignService
-    templates: TemplateService
-    mockups: MockupService
+    /** The service of each resource by its name, in the order of services/domains.ts. */
+    resources: ReadonlyMap<string, ResourceService>
     versionTokens: VersionTokens
   }
 }
@@ -34,12 +30,17 @@ export default fp(
     const versionTokens = new VersionTokens(config.tokenSecret ?? (await storedSecret(database)))
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
-    const foundation = { database, cache, newId: () => newId(), versionOf }
-    fastify.decorate('users', new UserService(foundation, serializer(User)))
-    fastify.decorate('tokens', new TokenService({ ...foundation, randomBytes }, serializer(Token)))
-    fastify.decorate('designs', new DesignService(foundation, serializer(Design)))
-    fastify.decorate('templates', new TemplateService(foundation, serializer(Template)))
-    fastify.decorate('mockups', new MockupService(foundation, serializer(Mockup)))
+    const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
+    fastify.decorate('users', new UserService(dependencies))
+    fastify.decorate('tokens', new TokenService({ ...dependencies, randomBytes }))
+    const services = new Map<string, ResourceService>()
+    for (const Service of domains) {
+      const service = new Service(dependencies)
+      const name: string = Service.definition.name
+      services.set(name, service)
+      fastify.decorate<unknown, string>(name, service)
+    }
+    fastify.decorate('resources', services)
   },
   { name: 'services', dependencies: ['config', 'database', 'cache'] },
 )
@@ -50,8 +51,4 @@ async function storedSecret(database: Database): Promise<string> {
   const [row] = await database.query<{ secret: string }>({ name: 'service_secrets.find', text })
   if (row === undefined) throw new Error(`service_secrets has no row 'tokens': set TOKEN_SECRET, or put the row back`)
   return row.secret
-}
-
-function serializer<Schema extends TSchema>(schema: Schema): Serialize<Static<Schema>> {
-  return buildSerializer(schema)
 }

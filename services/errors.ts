@@ -58,6 +58,12 @@ export const TemplateInUseError = createError<[mockupIds: string]>(
   409,
 )
 
+export const InUseError = createError<[kind: string, table: string, ids: string]>(
+  'IN_USE',
+  'This %s is in use: delete the %s that refer to it, or let them refer to another one, first (%s)',
+  409,
+)
+
 export const EmailTakenError = createError<[]>(
   'EMAIL_TAKEN',
   'Another user has this email address: choose another one, or change that user',

@@ -3,14 +3,17 @@ import { fastify } from 'fastify'
 import config, { loadConfig } from '../../plugins/config.js'
 import redis from '../../plugins/redis.js'
 import { type Journal, openCache, type RedisClient, type TieredCache } from '../../services/cache/index.js'
-import { designEntry, longestEntryLifetimeMs } from '../../services/cache-map.js'
-import { textEtag } from '../../services/catalogue/etag.js'
+import { longestEntryLifetimeMs } from '../../services/cache-map.js'
+import { designs } from '../../services/designs/definition.js'
+import { ResourceAddresses } from '../../services/resource/addresses.js'
+import { textEtag } from '../../services/documents/etag.js'
 import { documentCodec } from '../../services/documents/codec.js'
 import { Document } from '../../services/documents/document.js'
 import { until } from '../../test/helpers/deadline.js'
 import type { CacheOptions, Opened } from './opened.js'
 import { stillJournal } from './still-journal.js'
 
+const addresses = new ResourceAddresses(designs)
 const KEYS_PER_OWNER = 100
 const UNBOUNDED_BYTES = 4 * 1024 ** 3
 /** Everything is larger: the memory tier is there and keeps nothing. */
@@ -81,12 +84,12 @@ export async function openRoundhouse(options: CacheOptions): Promise<Opened> {
   return {
     get(n) {
       const key = keys[n]!
-      const entry = designEntry(owners[n]!, key)
+      const entry = addresses.document(owners[n]!, key)
       return cache.getOrLoad(entry.key, entry, async () => new Document(JSON.stringify(await load(key)), ETAG))
     },
     readNow: (order) => {
       let found = 0
-      for (const n of order) if (cache.peek(designEntry(owners[n]!, keys[n]!).key) !== undefined) found += 1
+      for (const n of order) if (cache.peek(addresses.document(owners[n]!, keys[n]!).key) !== undefined) found += 1
       return found
     },
     hits: () => {

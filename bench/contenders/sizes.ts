@@ -4,7 +4,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { TieredCache } from '../../services/cache/index.js'
-import { designEntry, type EntryAddress, tags } from '../../services/cache-map.js'
+import { designs } from '../../services/designs/definition.js'
+import { type EntryAddress, ownerTag, ResourceAddresses } from '../../services/resource/addresses.js'
 import { Document } from '../../services/documents/document.js'
 import { until } from '../../test/helpers/deadline.js'
 import type { Contenders, OpenContender, Sample } from '../harness/contender.js'
@@ -18,6 +19,7 @@ const CLEARED_WITHIN_MS = 60_000
 const HITS_BETWEEN = 50_000
 /** Documents differ in size by so many bytes: Redis takes memory in steps. */
 const SPREAD = 512
+const addresses = new ResourceAddresses(designs)
 
 const open: OpenContender = async ({ entries, hits }) => {
   const count = Number(entries)
@@ -27,7 +29,7 @@ const open: OpenContender = async ({ entries, hits }) => {
     let bytes = 0
     for (const key of keys) {
       // Made anew, as each request makes its own: the strings that stay belong to the entry.
-      const address = designEntry(OWNER, key)
+      const address = addresses.document(OWNER, key)
       const json = JSON.stringify(itemOf(key))
       bytes += json.length
       await cache.getOrLoad(address.key, address, () => Promise.resolve(new Document(flat(json), '"1-1"')))
@@ -45,7 +47,7 @@ const open: OpenContender = async ({ entries, hits }) => {
       hits: () =>
         hitMany(
           cache,
-          keys.map((key) => designEntry(OWNER, key)),
+          keys.map((key) => addresses.document(OWNER, key)),
           Number(hits),
         ),
       clear: () => clear(cache),
@@ -94,7 +96,7 @@ async function clear(cache: TieredCache): Promise<Sample> {
   await sleep(SETTLE_MS)
   delay.reset()
   const startedAt = performance.now()
-  await cache.invalidate([tags.owner(OWNER)])
+  await cache.invalidate([ownerTag(OWNER)])
   const ms = performance.now() - startedAt
   while (cache.stats().memoryItems > 0) {
     if (performance.now() - startedAt > CLEARED_WITHIN_MS) throw new Error('Memory is not freed')
@@ -124,7 +126,7 @@ const openInRedis: OpenContender = async ({ entries, redisUrl, leasesMs }) => {
         const before = await used()
         let documents = 0
         for (let n = 0; n < count; n++) {
-          const address = designEntry(randomUUID(), randomUUID())
+          const address = addresses.document(randomUUID(), randomUUID())
           const json = JSON.stringify({ ...itemOf(address.key), notes: 'x'.repeat(n % SPREAD) })
           documents += json.length
           await cache.getOrLoad(address.key, address, () => Promise.resolve(new Document(json, '"1-1"')))

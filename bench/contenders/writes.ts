@@ -4,11 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { v7 as newId } from 'uuid'
 import { cachedTables } from '../../services/cache-map.js'
-import { OwnedRows } from '../../services/catalogue/owned-rows.js'
+import { ResourceRows } from '../../services/resource/rows.js'
 import type { Queryable } from '../../services/database/database.js'
 import { type Database, migrate, openDatabase, openJournal } from '../../services/database/index.js'
-import { designTable, type DesignRow } from '../../services/designs/repository.js'
+import { designs } from '../../services/designs/definition.js'
 import { DesignService } from '../../services/designs/service.js'
+import { resources } from '../../services/domains.js'
 import { VersionTokens } from '../../services/version-token.js'
 import type { Contenders, OpenContender, Sample } from '../harness/contender.js'
 import { openEngine } from './roundhouse.js'
@@ -101,7 +102,7 @@ async function makeDesigns(database: Database, isOneUser: boolean): Promise<Owne
   for (let n = 0; n < CLIENTS; n++) {
     const userId = isOneUser && rows[0] !== undefined ? rows[0].userId : await makeUser(database)
     const id = newId()
-    await designs.insert(database, userId, id, { ...NEW_DESIGN, tags: ['leaves'] })
+    await cached.insert(database, userId, id, { ...NEW_DESIGN, tags: ['leaves'] })
     rows.push({ userId, id })
   }
   return rows
@@ -114,8 +115,8 @@ async function makeUser(database: Database): Promise<string> {
   return userId
 }
 
-const designs = new OwnedRows<DesignRow>(designTable)
-const plain = new OwnedRows<DesignRow>({ ...designTable, name: 'plain_designs' })
+const cached = new ResourceRows(designs)
+const plain = new ResourceRows({ ...designs, name: 'plain_designs' })
 
 /** A pool as the service's, without what the service puts around it. */
 async function barePool({ databaseUrl, rows }: Parts, setUp: string): Promise<pg.Pool> {
@@ -141,8 +142,8 @@ const coherent = async ({ database, redisUrl, rows }: Parts): Promise<Writer> =>
   const { cache, close } = await openEngine({ memoryItems: 1_000, redisUrl, journal })
   const tokens = new VersionTokens('a secret of the benchmark')
   const versionOf = (transaction: number): string => tokens.seal(cache.version(transaction))
-  const foundation = { database, cache, newId: () => newId(), versionOf }
-  const service = new DesignService(foundation, (design) => JSON.stringify(design))
+  const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
+  const service = new DesignService(dependencies)
   return {
     write: (client, description) => service.update(rows[client]!.userId, rows[client]!.id, { description }),
     close,

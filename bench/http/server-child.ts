@@ -4,7 +4,7 @@ import { Session } from 'node:inspector/promises'
 import { fastify, type FastifyInstance } from 'fastify'
 import { buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
-import { Design } from '../../services/designs/schema.js'
+import { designSchemas } from '../../services/designs/schema.js'
 import type { ServerOrder, ServerReply } from './server-process.js'
 
 const session = new Session()
@@ -83,7 +83,7 @@ function bare({ body, headers }: Extract<ServerOrder, { kind: 'bare' }>): Fastif
     reply.code(304).send()
   })
   const parsed = JSON.parse(body)
-  server.get('/object', { schema: { response: { 200: Design } } }, (_request, reply) => {
+  server.get('/object', { schema: { response: { 200: designSchemas.item } } }, (_request, reply) => {
     for (const [name, value] of pairs) reply.header(name, value)
     reply.send(parsed)
   })

@@ -96,7 +96,7 @@ async function runOnce(options: RunOptions): Promise<Run> {
       replicas,
       writeShare,
       queries: queries.reduce((sum, [, count]) => sum + count, 0),
-      loads: stats.reduce((sum, { cache }) => sum + (cache.loads), 0),
+      loads: stats.reduce((sum, { cache }) => sum + cache.loads, 0),
     }
   } finally {
     await Promise.all(servers.map((server) => server.stop()))

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
-import { kinds, type Kind } from './targets.js'
+import { type Kind, kinds, recognised } from './targets.js'
 
-export const usage = `Usage: npm run import -- <file.ndjson[.gz]> --user <id> [--into designs|templates]
+export const usage = `Usage: npm run import -- <file.ndjson[.gz]> --user <id> [--into ${kinds.join('|')}]
 
-Loads designs and templates of one user, one JSON object per line, as the API takes them. A line with a filename is a
-design, one with a name and a title a template, unless --into says what all lines are. What the user has already
-(a design by filename, a template by name) is left alone, so an import that was interrupted is simply run again.
+Loads rows of one user, one JSON object per line, as the API takes them. What a line is, its fields tell (${recognised}),
+unless --into says what all lines are. A row that the user has already, by that field, is left alone: an import that was
+interrupted is simply run again.
 
 DATABASE_URL, REDIS_URL and DATA_DIR say where to, as for the service.
 Exit code: 0 all lines are in, 2 some lines were bad (each is reported with its number), 1 the import failed.`

@@ -1,5 +1,5 @@
 import type { Line } from './lines.js'
-import { kindOf, kinds, type Kind, type Target } from './targets.js'
+import { type Kind, kindOf, recognised, type Target } from './targets.js'
 
 export interface Counts {
   /** Lines that are not empty. */
@@ -11,7 +11,7 @@ export interface Counts {
 
 export interface ImportOptions {
   readonly lines: AsyncIterable<Line>
-  readonly targets: Readonly<Record<Kind, Target>>
+  readonly targets: ReadonlyMap<Kind, Target>
   /** Every line is of this kind; `undefined`: each line's own fields tell. */
   readonly kind: Kind | undefined
   /** Told of each bad line, in the order of the file. */
@@ -67,8 +67,8 @@ class Batch {
   }
 
   async write(): Promise<void> {
-    for (const kind of kinds) {
-      for (const { line, outcome } of await this.#options.targets[kind].write()) {
+    for (const target of this.#options.targets.values()) {
+      for (const { line, outcome } of await target.write()) {
         if (outcome === 'created') this.counts.imported += 1
         else if (outcome === 'already there') this.counts.alreadyThere += 1
         else this.#faults.push([line, outcome.message])
@@ -90,7 +90,7 @@ class Batch {
       return `not valid JSON: ${error instanceof Error ? error.message : String(error)}`
     }
     const kind = this.#options.kind ?? kindOf(value)
-    if (kind === undefined) return 'neither a design (filename) nor a template (name and title)'
-    return this.#options.targets[kind].add(number, value)
+    const target = kind === undefined ? undefined : this.#options.targets.get(kind)
+    return target === undefined ? `not recognised, by their fields: ${recognised}` : target.add(number, value)
   }
 }

@@ -1,13 +1,16 @@
-import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import type { BulkOutcome } from '../../services/catalogue/missing-rows.js'
-import { NewDesign } from '../../services/designs/schema.js'
-import { NewTemplate } from '../../services/templates/schema.js'
+import { resources } from '../../services/domains.js'
+import type { BulkOutcome } from '../../services/resource/missing-rows.js'
+import type { ResourceService } from '../../services/resource/service.js'
 import { validationMessage } from '../../services/validation-message.js'
 
-/** What can be imported. */
-export const kinds = ['templates', 'designs'] as const
-export type Kind = (typeof kinds)[number]
+/** What can be imported: the resources whose rows are told apart by a column, in the order to write them. */
+const importable = resources.filter(({ naturalKey }) => naturalKey !== undefined)
+
+/** The name of such a resource: `designs`. */
+export type Kind = string
+
+export const kinds: readonly Kind[] = importable.map(({ name }) => name)
 
 /** Rows of one kind on their way into the database. */
 export interface Target {
@@ -20,44 +23,63 @@ export interface Target {
   write(): Promise<readonly { readonly line: number; readonly outcome: BulkOutcome }[]>
 }
 
-/** The targets of one user, in the order to write them: designs name templates. */
-export function openTargets(app: FastifyInstance, userId: string): Readonly<Record<Kind, Target>> {
-  return {
-    templates: target(app, 'template', NewTemplate, (bodies) => app.templates.createMissing(userId, bodies)),
-    designs: target(app, 'design', NewDesign, (bodies) => app.designs.createMissing(userId, bodies)),
-  }
+/** The targets of one user, in the order to write them: what a row names is written before it. */
+export function openTargets(app: FastifyInstance, userId: string): ReadonlyMap<Kind, Target> {
+  return new Map(
+    importable.map(({ name, kind, schemas }) => {
+      // The compiler of the routes: what the API refuses is refused here, in the same words.
+      const validate = app.validatorCompiler?.({ schema: schemas.creation, method: 'POST', url: '/', httpPart: 'body' })
+      const service = app.resources.get(name)
+      if (validate === undefined || service === undefined) throw new Error(`The app does not serve ${name}`)
+      const faultOf = (value: unknown): string | undefined =>
+        validate(value) === true ? undefined : validationMessage(kind, validate.errors ?? [])
+      return [name, new ServiceTarget(service, userId, faultOf)]
+    }),
+  )
 }
 
-/** Which kind a line is, by its own fields; `undefined` when they don't tell. */
+/**
+ * Which kind a line is: the one whose distinguishing field it has. Of several, the one that requires the most fields that
+ * the line has.
+ */
 export function kindOf(value: unknown): Kind | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  if ('filename' in value) return 'designs'
-  return 'name' in value && 'title' in value ? 'templates' : undefined
+  const fits = importable
+    .filter(({ naturalKey = '' }) => naturalKey in value)
+    .map(({ name, schemas }) => ({ name, has: (schemas.creation.required ?? []).filter((field) => field in value) }))
+    .sort((a, b) => b.has.length - a.has.length)
+  return fits[0]?.name
 }
 
-function target<Schema extends TSchema>(
-  app: FastifyInstance,
-  name: string,
-  schema: Schema,
-  create: (bodies: readonly Static<Schema>[]) => Promise<readonly BulkOutcome[]>,
-): Target {
-  // The compiler of the routes: what the API refuses is refused here, in the same words.
-  const validate = app.validatorCompiler?.({ schema, method: 'POST', url: '/', httpPart: 'body' })
-  if (validate === undefined) throw new Error('plugins/validation.ts sets a validator compiler')
-  const isValid = (value: unknown): value is Static<Schema> => validate(value) === true
-  let added: { readonly line: number; readonly body: Static<Schema> }[] = []
-  return {
-    add(line, value) {
-      if (!isValid(value)) return validationMessage(name, validate.errors ?? [])
-      added.push({ line, body: value })
-      return undefined
-    },
-    async write() {
-      const writing = added
-      added = []
-      if (writing.length === 0) return []
-      const outcomes = await create(writing.map(({ body }) => body))
-      return outcomes.map((outcome, index) => ({ line: writing[index]?.line ?? 0, outcome }))
-    },
+/** What a line must have to be recognised: `templates (name), designs (filename)`. */
+export const recognised = importable.map(({ name, naturalKey }) => `${name} (${naturalKey})`).join(', ')
+
+class ServiceTarget implements Target {
+  readonly #service: ResourceService
+  readonly #userId: string
+  readonly #faultOf: (value: unknown) => string | undefined
+  #added: { readonly line: number; readonly body: Record<string, unknown> }[] = []
+
+  constructor(service: ResourceService, userId: string, faultOf: (value: unknown) => string | undefined) {
+    this.#service = service
+    this.#userId = userId
+    this.#faultOf = faultOf
+  }
+
+  add(line: number, value: unknown): string | undefined {
+    const fault = this.#faultOf(value)
+    if (fault === undefined) this.#added.push({ line, body: { ...Object(value) } })
+    return fault
+  }
+
+  async write(): Promise<readonly { readonly line: number; readonly outcome: BulkOutcome }[]> {
+    const writing = this.#added
+    this.#added = []
+    if (writing.length === 0) return []
+    const outcomes = await this.#service.createMissing(
+      this.#userId,
+      writing.map(({ body }) => body),
+    )
+    return outcomes.map((outcome, index) => ({ line: writing[index]?.line ?? 0, outcome }))
   }
 }

@@ -4,17 +4,17 @@ import type { DomainCounts } from './stats.js'
 /** How long an entry lives, and under which name it is counted. All times in ms; what is left out has the cache's default. */
 export interface Policy {
   /** Name under which hits, misses and loads are counted. */
-  readonly domain?: string
+  readonly domain?: string | undefined
   /** Fresh time, before jitter. */
-  readonly ttl?: number
+  readonly ttl?: number | undefined
   /** After the fresh time: how long a stale entry may be served while one background refresh runs. */
-  readonly grace?: number
+  readonly grace?: number | undefined
   /** Lifetime of a negative entry ("no such row"); it has no grace. */
-  readonly negativeTtl?: number
+  readonly negativeTtl?: number | undefined
   /** May an isolated replica answer from memory, marked, when the database does not? `false` for credentials. */
-  readonly mayServeOnError?: boolean
+  readonly mayServeOnError?: boolean | undefined
   /** May Redis hold it? `false` for what proves who somebody is: who can write to Redis could forge it. */
-  readonly inRedis?: boolean
+  readonly inRedis?: boolean | undefined
 }
 
 /** What a read says of its entry beside the key. */
@@ -73,8 +73,8 @@ export interface Entry {
 /** Largest share of the fresh time that jitter takes off, so that entries filled together do not expire together. */
 const JITTER = 0.1
 
-/** Every time of a policy. */
-export type Lifetimes = Required<Pick<Policy, 'ttl' | 'grace' | 'negativeTtl'>>
+/** Every time of a policy, in ms. */
+export type Lifetimes = Readonly<Record<'ttl' | 'grace' | 'negativeTtl', number>>
 
 /** How long one new entry is fresh and kept, in ms from its load: jittered downwards by up to 10 %. `random` is in [0, 1). */
 export function lifetimeOf(

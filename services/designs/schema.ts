@@ -1,19 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import {
-  change,
-  identity,
-  Ids,
-  Nullable,
-  pageQuery,
-  Platform,
-  strict,
-  Tags,
-  Text,
-  timestamps,
-  Uuid,
-} from '../catalogue/schema.js'
+import { Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
 
-export const NewDesign = Type.Object(
+export const designSchemas = schemasOf(
   {
     filename: Text(255),
     file_path: Text(1024),
@@ -24,24 +12,7 @@ export const NewDesign = Type.Object(
     is_active: Type.Optional(Type.Boolean()),
     is_digital: Type.Optional(Type.Boolean()),
   },
-  strict,
+  { platform: Platform, is_active: Type.Boolean(), template_id: Uuid, tag: Text(100) },
 )
-export type NewDesign = Static<typeof NewDesign>
 
-export const DesignChange = Type.Partial(NewDesign, change)
-export type DesignChange = Static<typeof DesignChange>
-
-export const Design = Type.Object({ ...identity, ...Type.Required(NewDesign).properties, ...timestamps })
-export type Design = Static<typeof Design>
-
-export const DesignQuery = Type.Object(
-  {
-    ...pageQuery,
-    ids: Type.Optional(Ids),
-    platform: Type.Optional(Platform),
-    is_active: Type.Optional(Type.Boolean()),
-    template_id: Type.Optional(Uuid),
-    tag: Type.Optional(Text(100)),
-  },
-  strict,
-)
+export type NewDesign = Static<typeof designSchemas.creation>

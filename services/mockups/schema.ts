@@ -1,5 +1,5 @@
-import { Type, type Static } from '@sinclair/typebox'
-import { change, identity, Ids, Nullable, pageQuery, strict, Text, timestamps, Uuid } from '../catalogue/schema.js'
+import { Type } from '@sinclair/typebox'
+import { Nullable, schemasOf, strict, Text, Uuid } from '../resource/schema.js'
 
 /** One corner of a mask: [x, y] in pixels of the image. */
 const Point = Type.Array(Type.Number(), { minItems: 2, maxItems: 2 })
@@ -7,7 +7,7 @@ const Point = Type.Array(Type.Number(), { minItems: 2, maxItems: 2 })
 /** The outline of one place where the design is shown. */
 const Mask = Type.Array(Point, { maxItems: 1000 })
 
-export const MockupImage = Type.Object(
+const MockupImage = Type.Object(
   {
     filename: Text(255),
     file_path: Text(1024),
@@ -18,7 +18,7 @@ export const MockupImage = Type.Object(
   strict,
 )
 
-export const NewMockup = Type.Object(
+export const mockupSchemas = schemasOf(
   {
     name: Text(255),
     template_id: Uuid,
@@ -26,22 +26,5 @@ export const NewMockup = Type.Object(
     starting_name: Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 })),
     images: Type.Optional(Type.Array(MockupImage, { maxItems: 100 })),
   },
-  strict,
-)
-export type NewMockup = Static<typeof NewMockup>
-
-export const MockupChange = Type.Partial(NewMockup, change)
-export type MockupChange = Static<typeof MockupChange>
-
-export const Mockup = Type.Object({ ...identity, ...Type.Required(NewMockup).properties, ...timestamps })
-export type Mockup = Static<typeof Mockup>
-
-export const MockupQuery = Type.Object(
-  {
-    ...pageQuery,
-    ids: Type.Optional(Ids),
-    template_id: Type.Optional(Uuid),
-    design_id: Type.Optional(Uuid),
-  },
-  strict,
+  { template_id: Uuid, design_id: Uuid },
 )

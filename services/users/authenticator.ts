@@ -1,7 +1,7 @@
-import { profileEntry, tokenEntry } from '../cache-map.js'
 import type { Lookup, TieredCache } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
 import { ServiceUnavailableError } from '../errors.js'
+import { profileEntry, tokenEntry } from './addresses.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
 import type { KnownToken, TokenService } from './token-service.js'

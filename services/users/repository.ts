@@ -1,11 +1,5 @@
-import { isoTime } from '../catalogue/common-fields.js'
-import {
-  type AllowedVersions,
-  type InTransaction,
-  TRANSACTION,
-  type Written,
-  written,
-} from '../catalogue/owned-rows.js'
+import { isoTime } from '../resource/row.js'
+import { type AllowedVersions, type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
 import type { Queryable } from '../database/index.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
@@ -83,15 +77,21 @@ export async function lockUser(db: Queryable, id: string, versions: AllowedVersi
 }
 
 /**
- * In the lock order of catalogue/owned-rows.ts; mockups go first because they refer to the other two.
+ * Deletes a user with every token and row of theirs. Rows are locked in the order of `resources` and go in the opposite one, so
+ * that what refers to others goes first.
  * @returns the transaction
  */
-export async function deleteUser(db: Queryable, id: string): Promise<number> {
-  for (const table of ['templates', 'designs', 'mockups']) {
+export async function deleteUser(
+  db: Queryable,
+  id: string,
+  resources: readonly { readonly name: string }[],
+): Promise<number> {
+  const tables = resources.map(({ name }) => name)
+  for (const table of tables) {
     const text = `select id from ${table} where user_id = $1::uuid order by id for update`
     await db.query({ name: `${table}.lock-all`, text, values: [id] })
   }
-  for (const table of ['mockups', 'designs', 'templates', 'tokens']) {
+  for (const table of [...tables.toReversed(), 'tokens']) {
     const text = `delete from ${table} where user_id = $1::uuid`
     await db.query({ name: `${table}.delete-all`, text, values: [id] })
   }

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { change, Nullable, OneOf, pageQuery, strict, Text, Timestamp, timestamps, Uuid } from '../catalogue/schema.js'
+import { change, Nullable, OneOf, pageQuery, strict, Text, Timestamp, timestamps, Uuid } from '../resource/schema.js'
 
 /** Unique whatever the letter case. */
 const Email = Type.String({ format: 'email', maxLength: 254 })

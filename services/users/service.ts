@@ -1,34 +1,34 @@
-import { profileEntry, tags } from '../cache-map.js'
 import type { Lookup } from '../cache/index.js'
-import { pageDocument, rowDocument, type Serialize } from '../catalogue/documents.js'
-import { allowedVersions } from '../catalogue/etag.js'
-import type { Foundation, Saved } from '../catalogue/owned-row-service.js'
-import type { AllowedVersions, Written } from '../catalogue/owned-rows.js'
-import { cutPage, pageOf } from '../catalogue/selection.js'
+import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
+import { allowedVersions } from '../documents/etag.js'
+import { ownerTag } from '../resource/addresses.js'
+import type { ServiceDependencies, Saved } from '../resource/service.js'
+import type { AllowedVersions, Written } from '../resource/rows.js'
+import { cutPage, pageOf } from '../resource/list-query.js'
 import { sqlState, type Queryable } from '../database/index.js'
 import type { Document } from '../documents/document.js'
 import { EmailTakenError, NotFoundError, PreconditionFailedError } from '../errors.js'
+import { profileEntry, profileTag, tokensTag } from './addresses.js'
 import { deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
-import type { NewUser, PageQuery, User, UserChange } from './schema.js'
+import { type NewUser, type PageQuery, User, type UserChange } from './schema.js'
 
 const UNIQUE_VIOLATION = '23505'
 
 /** Users. One user is read through the cache; lists are for administrators and always read the database. */
 export class UserService {
-  readonly #foundation: Foundation
-  readonly #serialize: Serialize<User>
+  readonly #dependencies: ServiceDependencies
+  readonly #serialize: Serialize<object> = serializerOf(User)
 
-  constructor(foundation: Foundation, serialize: Serialize<User>) {
-    this.#foundation = foundation
-    this.#serialize = serialize
+  constructor(dependencies: ServiceDependencies) {
+    this.#dependencies = dependencies
   }
 
   /** The user; a lookup without a document when there is none. */
   get(id: string): Promise<Lookup<Document>> {
     const userId = id.toLowerCase()
     const entry = profileEntry(userId)
-    return this.#foundation.cache.getOrLoad<Document>(entry.key, entry, async () => {
-      const user = await findUser(this.#foundation.database, userId)
+    return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const user = await findUser(this.#dependencies.database, userId)
       return user && this.#document(user)
     })
   }
@@ -39,15 +39,15 @@ export class UserService {
    */
   async list(query: PageQuery): Promise<Document> {
     const { limit, after } = pageOf(query)
-    const users = await listUsers(this.#foundation.database, after, limit + 1)
+    const users = await listUsers(this.#dependencies.database, after, limit + 1)
     const [page, nextCursor] = cutPage(users, limit)
     return pageDocument(page.map(this.#serialize), nextCursor)
   }
 
   /** @throws EmailTakenError */
   async create(body: NewUser): Promise<Saved> {
-    const id = this.#foundation.newId()
-    return this.#write(id, () => insertUser(this.#foundation.database, id, body))
+    const id = this.#dependencies.newId()
+    return this.#write(id, () => insertUser(this.#dependencies.database, id, body))
   }
 
   /**
@@ -59,7 +59,7 @@ export class UserService {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
     return this.#write(userId, async () => {
-      const { database } = this.#foundation
+      const { database } = this.#dependencies
       const updated = await updateUser(database, userId, change, versions)
       if (updated === undefined) throw await absence(database, userId, versions)
       return updated
@@ -75,13 +75,13 @@ export class UserService {
   async delete(id: string, ifMatch?: string): Promise<string> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch)
-    const { database, cache, versionOf } = this.#foundation
+    const { database, cache, versionOf, resources } = this.#dependencies
     // Every row of the user goes, and everything of theirs carries the owner's tag.
-    const transaction = await cache.write([tags.owner(userId)], () =>
+    const transaction = await cache.write([ownerTag(userId)], () =>
       database.transaction(async (transaction) => {
         const isLocked = await lockUser(transaction, userId, versions)
         if (!isLocked) throw await absence(transaction, userId, versions)
-        return deleteUser(transaction, userId)
+        return deleteUser(transaction, userId, resources)
       }),
     )
     return versionOf(transaction)
@@ -93,18 +93,18 @@ export class UserService {
    * @throws NotFoundError
    */
   async clear(id: string): Promise<readonly string[]> {
-    const { database, cache } = this.#foundation
+    const { database, cache } = this.#dependencies
     if ((await findUser(database, id)) === undefined) throw new NotFoundError('user')
-    const cleared = [tags.owner(id)]
+    const cleared = [ownerTag(id)]
     await cache.invalidate(cleared)
     return cleared
   }
 
   /** The one unique index that a body can violate is that of the address. */
   async #write(id: string, work: () => Promise<Written<User>>): Promise<Saved> {
-    const { cache, versionOf } = this.#foundation
+    const { cache, versionOf } = this.#dependencies
     try {
-      const { row, transaction } = await cache.write([tags.profile(id), tags.tokens(id)], work)
+      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work)
       return { id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error

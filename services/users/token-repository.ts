@@ -1,5 +1,5 @@
-import { isoTime } from '../catalogue/common-fields.js'
-import { type InTransaction, TRANSACTION, type Written, written } from '../catalogue/owned-rows.js'
+import { isoTime } from '../resource/row.js'
+import { type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
 import type { Queryable } from '../database/index.js'
 import type { Token } from './schema.js'
 

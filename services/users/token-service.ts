@@ -1,21 +1,21 @@
-import { tags, tokenEntry } from '../cache-map.js'
 import type { Lookup } from '../cache/index.js'
-import { pageDocument, type Serialize } from '../catalogue/documents.js'
-import { textEtag } from '../catalogue/etag.js'
-import type { Foundation } from '../catalogue/owned-row-service.js'
-import { cutPage, pageOf } from '../catalogue/selection.js'
+import { pageDocument, type Serialize, serializerOf } from '../documents/row-document.js'
+import { textEtag } from '../documents/etag.js'
+import type { ServiceDependencies } from '../resource/service.js'
+import { cutPage, pageOf } from '../resource/list-query.js'
 import { sqlState } from '../database/index.js'
 import { Document } from '../documents/document.js'
 import { NotFoundError } from '../errors.js'
+import { tokenEntry, tokensTag } from './addresses.js'
 import { findUser } from './repository.js'
-import type { IssuedToken, NewToken, PageQuery, Token } from './schema.js'
+import { type IssuedToken, type NewToken, type PageQuery, Token } from './schema.js'
 import { deleteToken, findToken, insertToken, listTokens } from './token-repository.js'
 import { SECRET_BYTES, tokenHash, tokenText } from './token-text.js'
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-/** What the services of tokens need besides the foundation. */
-export interface TokenFoundation extends Foundation {
+/** What the services of tokens need besides what all services need. */
+export interface TokenDependencies extends ServiceDependencies {
   /** Cryptographically random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
 }
@@ -29,12 +29,11 @@ export interface KnownToken {
 
 /** Tokens of users: made, listed, revoked and looked up by their hash. Their text is never stored. */
 export class TokenService {
-  readonly #foundation: TokenFoundation
-  readonly #serialize: Serialize<Token>
+  readonly #dependencies: TokenDependencies
+  readonly #serialize: Serialize<object> = serializerOf(Token)
 
-  constructor(foundation: TokenFoundation, serialize: Serialize<Token>) {
-    this.#foundation = foundation
-    this.#serialize = serialize
+  constructor(dependencies: TokenDependencies) {
+    this.#dependencies = dependencies
   }
 
   /**
@@ -44,7 +43,7 @@ export class TokenService {
   async list(user: string, query: PageQuery): Promise<Document> {
     const userId = user.toLowerCase()
     const { limit, after } = pageOf(query)
-    const tokens = await listTokens(this.#foundation.database, userId, after, limit + 1)
+    const tokens = await listTokens(this.#dependencies.database, userId, after, limit + 1)
     if (tokens.length === 0) await this.#requireUser(userId)
     const [page, nextCursor] = cutPage(tokens, limit)
     return pageDocument(page.map(this.#serialize), nextCursor)
@@ -59,12 +58,12 @@ export class TokenService {
     { name, expires_at: expiry }: NewToken,
   ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
-    const { database, cache, newId, randomBytes, versionOf } = this.#foundation
+    const { database, cache, newId, randomBytes, versionOf } = this.#dependencies
     const token = tokenText(userId, randomBytes(SECRET_BYTES))
     const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
     const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
     try {
-      const saved = await cache.write([tags.tokens(userId)], () => insertToken(database, row))
+      const saved = await cache.write([tokensTag(userId)], () => insertToken(database, row))
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
       throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
@@ -78,8 +77,8 @@ export class TokenService {
    */
   async delete(user: string, id: string): Promise<string> {
     const userId = user.toLowerCase()
-    const { database, cache, versionOf } = this.#foundation
-    const transaction = await cache.write([tags.tokens(userId)], () => deleteToken(database, userId, id))
+    const { database, cache, versionOf } = this.#dependencies
+    const transaction = await cache.write([tokensTag(userId)], () => deleteToken(database, userId, id))
     if (transaction === undefined) throw new NotFoundError('token')
     return versionOf(transaction)
   }
@@ -87,14 +86,14 @@ export class TokenService {
   /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */
   find(userId: string, hash: string): Promise<Lookup<Document>> {
     const entry = tokenEntry(userId, hash)
-    return this.#foundation.cache.getOrLoad<Document>(entry.key, entry, async () => {
-      const token = await findToken(this.#foundation.database, userId, hash)
+    return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const token = await findToken(this.#dependencies.database, userId, hash)
       return token && tokenDocument(token)
     })
   }
 
   async #requireUser(userId: string): Promise<void> {
-    if ((await findUser(this.#foundation.database, userId)) === undefined) throw new NotFoundError('user')
+    if ((await findUser(this.#dependencies.database, userId)) === undefined) throw new NotFoundError('user')
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { packUuid, unpackUuid } from '../catalogue/uuid-text.js'
+import { packUuid, unpackUuid } from '../resource/uuid-text.js'
 
 /** `rh_<user id>_<secret>`: the user id tells under which owner the token is cached, before any lookup. */
 const TOKEN = /^rh_([\w-]{22})_[\w-]{43}$/

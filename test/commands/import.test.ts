@@ -120,7 +120,7 @@ t.test(
       'Line 4: design: platform must be one of etsy, shopify, craftflow',
       'Line 5: design: colour is not a known field',
       new RegExp(`^Line 7: template_ids names .* \\(${foreign}\\)`),
-      'Line 9: neither a design (filename) nor a template (name and title)',
+      'Line 9: not recognised, by their fields: templates (name), designs (filename)',
       'Line 11: longer than 1048576 bytes',
     ])
     t.equal(reported.length, 6)

@@ -11,7 +11,7 @@ import { copyDirectory, publishDirectory, temporaryDirectory } from './servers.j
 const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')
 /** What else puts something into the schema. */
-const JOURNAL = ['cache/postgres-journal.ts', 'cache/table-triggers.ts', 'cache-map.ts']
+const JOURNAL = ['cache/postgres-journal.ts', 'cache/table-triggers.ts']
 
 /**
  * A `dataDir` of this test's own, migrated. Making one takes seconds, so one is kept per version of PGlite, of
@@ -41,5 +41,6 @@ function fingerprint(): string {
   hash.update(readFileSync(join(dirname(main), '../package.json')))
   for (const file of readdirSync(MIGRATIONS).sort()) hash.update(readFileSync(join(MIGRATIONS, file)))
   for (const file of JOURNAL) hash.update(readFileSync(join(SERVICES, file)))
+  hash.update(JSON.stringify(cachedTables))
   return hash.digest('hex').slice(0, 16)
 }

@@ -1,8 +1,37 @@
-import type { FastifyInstance } from 'fastify'
-import { addOwnedRowRoutes } from '../owned-rows.js'
-import { schemas } from './schemas.js'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { designSchemas } from '../../../services/designs/schema.js'
+import { ById, Page } from '../../../services/resource/schema.js'
+import { answerDeleted, answerSaved } from '../answers.js'
+import { ownerOf } from '../owner.js'
+import { answerCreated, answerList, answerRow } from '../resource.js'
 
-/** Under `/api/designs`. */
-export default async function designs(fastify: FastifyInstance): Promise<void> {
-  addOwnedRowRoutes(fastify, { rows: fastify.designs, kind: 'design', schemas })
+const { item, creation, change, query } = designSchemas
+
+const routes: FastifyPluginAsyncTypebox = async (fastify) => {
+  const { designs } = fastify
+  fastify.addHook('onRequest', fastify.requireUser)
+
+  fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
+    answerList(request, reply, designs, request.query),
+  )
+
+  fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
+    answerRow(request, reply, designs, request.params.id),
+  )
+
+  fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
+    answerCreated(fastify, reply, await designs.create(ownerOf(request), request.body)),
+  )
+
+  fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
+    const { params, body, headers } = request
+    return answerSaved(reply, await designs.update(ownerOf(request), params.id, body, headers['if-match']))
+  })
+
+  fastify.delete('/:id', { schema: { params: ById } }, async (request, reply) => {
+    const { params, headers } = request
+    return answerDeleted(reply, await designs.delete(ownerOf(request), params.id, headers['if-match']))
+  })
 }
+
+export default routes

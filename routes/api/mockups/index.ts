@@ -1,8 +1,37 @@
-import type { FastifyInstance } from 'fastify'
-import { addOwnedRowRoutes } from '../owned-rows.js'
-import { schemas } from './schemas.js'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { mockupSchemas } from '../../../services/mockups/schema.js'
+import { ById, Page } from '../../../services/resource/schema.js'
+import { answerDeleted, answerSaved } from '../answers.js'
+import { ownerOf } from '../owner.js'
+import { answerCreated, answerList, answerRow } from '../resource.js'
 
-/** Under `/api/mockups`. */
-export default async function mockups(fastify: FastifyInstance): Promise<void> {
-  addOwnedRowRoutes(fastify, { rows: fastify.mockups, kind: 'mockup', schemas })
+const { item, creation, change, query } = mockupSchemas
+
+const routes: FastifyPluginAsyncTypebox = async (fastify) => {
+  const { mockups } = fastify
+  fastify.addHook('onRequest', fastify.requireUser)
+
+  fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
+    answerList(request, reply, mockups, request.query),
+  )
+
+  fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
+    answerRow(request, reply, mockups, request.params.id),
+  )
+
+  fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
+    answerCreated(fastify, reply, await mockups.create(ownerOf(request), request.body)),
+  )
+
+  fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
+    const { params, body, headers } = request
+    return answerSaved(reply, await mockups.update(ownerOf(request), params.id, body, headers['if-match']))
+  })
+
+  fastify.delete('/:id', { schema: { params: ById } }, async (request, reply) => {
+    const { params, headers } = request
+    return answerDeleted(reply, await mockups.delete(ownerOf(request), params.id, headers['if-match']))
+  })
 }
+
+export default routes

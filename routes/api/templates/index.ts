@@ -1,8 +1,37 @@
-import type { FastifyInstance } from 'fastify'
-import { addOwnedRowRoutes } from '../owned-rows.js'
-import { schemas } from './schemas.js'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { templateSchemas } from '../../../services/templates/schema.js'
+import { ById, Page } from '../../../services/resource/schema.js'
+import { answerDeleted, answerSaved } from '../answers.js'
+import { ownerOf } from '../owner.js'
+import { answerCreated, answerList, answerRow } from '../resource.js'
 
-/** Under `/api/templates`. */
-export default async function templates(fastify: FastifyInstance): Promise<void> {
-  addOwnedRowRoutes(fastify, { rows: fastify.templates, kind: 'template', schemas })
+const { item, creation, change, query } = templateSchemas
+
+const routes: FastifyPluginAsyncTypebox = async (fastify) => {
+  const { templates } = fastify
+  fastify.addHook('onRequest', fastify.requireUser)
+
+  fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
+    answerList(request, reply, templates, request.query),
+  )
+
+  fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
+    answerRow(request, reply, templates, request.params.id),
+  )
+
+  fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
+    answerCreated(fastify, reply, await templates.create(ownerOf(request), request.body)),
+  )
+
+  fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
+    const { params, body, headers } = request
+    return answerSaved(reply, await templates.update(ownerOf(request), params.id, body, headers['if-match']))
+  })
+
+  fastify.delete('/:id', { schema: { params: ById } }, async (request, reply) => {
+    const { params, headers } = request
+    return answerDeleted(reply, await templates.delete(ownerOf(request), params.id, headers['if-match']))
+  })
 }
+
+export default routes

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../reading.js'
+import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../answers.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ownerOf } from '../owner.js'
-import { answerLookup, answerSaved } from '../reading.js'
+import { answerLookup, answerSaved } from '../answers.js'
 import { changeMe, readMe } from './schemas.js'
 
 /** The user who is asking. */

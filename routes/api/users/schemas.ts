@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Page, strict, Uuid } from '../../../services/catalogue/schema.js'
+import { Page, strict, Uuid } from '../../../services/resource/schema.js'
 import {
   IssuedToken,
   NewToken,

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answerDeleted, answerDocument } from '../reading.js'
+import { answerDeleted, answerDocument } from '../answers.js'
 import { createToken, deleteToken, listTokens } from './schemas.js'
 
 /** Tokens of one user, for administrators and that user. */

@@ -1,6 +1,8 @@
 import type { Queryable, Statement } from '../database/database.js'
-import type { Selection } from './selection.js'
-import type { ColumnValues, Filter, OwnedRow, Table } from './table.js'
+import type { Filter, Selection } from './list-query.js'
+import type { ColumnValues, SqlType } from './columns.js'
+import type { ResourceDefinition } from './definition.js'
+import type { ResourceRow } from './row.js'
 
 /** Versions that If-Match allows; `undefined` allows any. */
 export type AllowedVersions = readonly number[] | undefined
@@ -22,11 +24,13 @@ export function written<Row extends object>({ transaction, ...row }: Row & InTra
   return { row: row as unknown as Row, transaction: Number(transaction) }
 }
 
+type Table = Pick<ResourceDefinition, 'name' | 'columns'>
+
 /**
- * The SQL of one owned table. Every statement names the owner, so that another user's row is the same as no row.
- * Lock order across tables: templates, designs, mockups, each by id; another order can deadlock.
+ * The SQL of one resource. Every statement names the owner, so that another user's row is the same as no row.
+ * Lock order across tables is that of services/domains.ts, in each table by id; another order can deadlock.
  */
-export class OwnedRows<Row extends OwnedRow> {
+export class ResourceRows {
   readonly #table: Table
   readonly #columns: string
 
@@ -35,36 +39,36 @@ export class OwnedRows<Row extends OwnedRow> {
     this.#columns = ['id', 'user_id', 'version', ...Object.keys(table.columns), 'created_at', 'updated_at'].join(', ')
   }
 
-  async find(db: Queryable, userId: string, id: string): Promise<Row | undefined> {
+  async find(db: Queryable, userId: string, id: string): Promise<ResourceRow | undefined> {
     const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and id = $2::uuid`
-    const [row] = await db.query<Row>(this.#statement('find', text, [userId, id]))
+    const [row] = await db.query<ResourceRow>(this.#statement('find', text, [userId, id]))
     return row
   }
 
   /** The rows of `ids` that are there and the user's, in no order. */
-  findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<Row[]> {
+  findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
     const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
-    return db.query<Row>(this.#statement('find-many', text, [userId, ids]))
+    return db.query<ResourceRow>(this.#statement('find-many', text, [userId, ids]))
   }
 
   /** Newest first; one row more than the limit when there is a next page. */
-  list(db: Queryable, userId: string, selection: Selection): Promise<Row[]> {
+  list(db: Queryable, userId: string, selection: Selection): Promise<ResourceRow[]> {
     const values: unknown[] = [userId]
     const conditions = ['user_id = $1::uuid']
     if (selection.after !== undefined) conditions.push(`id < $${values.push(selection.after)}::uuid`)
     for (const [filter, value] of selection.filters) conditions.push(condition(filter, values.push(value)))
     const text = `select ${this.#columns} from ${this.#table.name} where ${conditions.join(' and ')}
       order by id desc limit $${values.push(selection.limit + 1)}::integer`
-    return db.query<Row>(this.#statement('list', text, values))
+    return db.query<ResourceRow>(this.#statement('list', text, values))
   }
 
-  async insert(db: Queryable, userId: string, id: string, columns: ColumnValues): Promise<Written<Row>> {
+  async insert(db: Queryable, userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const names = Object.keys(columns)
     const places = names.map((name, index) => `$${index + 3}::${this.#type(name)}`)
     const text = `insert into ${this.#table.name} (${['id', 'user_id', ...names].join(', ')})
       values (${['$1::uuid', '$2::uuid', ...places].join(', ')}) returning ${this.#columns}, ${TRANSACTION}`
     const values = [id, userId, ...Object.values(columns)]
-    const [row] = await db.query<Row & InTransaction>(this.#statement('insert', text, values))
+    const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('insert', text, values))
     if (row === undefined) throw new Error(`${this.#table.name}: an insert returned no row`)
     return written(row)
   }
@@ -79,13 +83,13 @@ export class OwnedRows<Row extends OwnedRow> {
     id: string,
     columns: ColumnValues,
     versions: AllowedVersions,
-  ): Promise<Written<Row> | undefined> {
+  ): Promise<Written<ResourceRow> | undefined> {
     const changes = Object.keys(columns).map((name, index) => `${name} = $${index + 4}::${this.#type(name)}`)
     const text = `update ${this.#table.name} set ${changes.join(', ')}
       where id = $1::uuid and user_id = $2::uuid and ($3::bigint[] is null or version = any($3::bigint[]))
       returning ${this.#columns}, ${TRANSACTION}`
     const values = [id, userId, versions ?? null, ...Object.values(columns)]
-    const [row] = await db.query<Row & InTransaction>(this.#statement('update', text, values))
+    const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('update', text, values))
     return row && written(row)
   }
 
@@ -109,7 +113,7 @@ export class OwnedRows<Row extends OwnedRow> {
     return { name: `${this.#table.name}.${verb}`, text, values }
   }
 
-  #type(column: string): string {
+  #type(column: string): SqlType {
     const type = this.#table.columns[column]
     if (type === undefined) throw new Error(`${this.#table.name} declares no column ${column}`)
     return type

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Lookup } from '../../../services/cache/index.js'
-import { combinedLookup } from '../../../services/catalogue/combined-lookup.js'
+import { combinedLookup } from '../../../services/documents/combined-lookup.js'
 import { Document } from '../../../services/documents/document.js'
 
 const HIT: Lookup<Document> = {

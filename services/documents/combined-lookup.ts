@@ -1,6 +1,6 @@
 import type { Lookup, Outcome } from '../cache/index.js'
-import type { Document } from '../documents/document.js'
-import { pageDocument } from './documents.js'
+import type { Document } from './document.js'
+import { pageDocument } from './row-document.js'
 
 /** From the best to the worst that can be said of how current an answer is. */
 const OUTCOMES: readonly Outcome[] = ['hit', 'stale', 'miss', 'bypass', 'stale-if-error']

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeCursor, encodeCursor } from '../../../services/catalogue/cursor.js'
+import { decodeCursor, encodeCursor } from '../../../services/resource/cursor.js'
 
 t.test('a cursor holds the id it was made from', async (t) => {
   fc.assert(fc.property(fc.uuid(), (id) => decodeCursor(encodeCursor(id)) === id))

@@ -1,5 +1,9 @@
 import type { Queryable } from '../database/database.js'
-import type { ColumnValues, Table } from './table.js'
+import type { ColumnValues } from './columns.js'
+import type { ResourceDefinition } from './definition.js'
+
+/** What of a resource these statements are about. */
+type Table = Pick<ResourceDefinition, 'name' | 'columns'>
 
 /** A row to insert, with the id it gets. */
 export interface NewRow {

@@ -1,8 +1,15 @@
-import { Document } from '../documents/document.js'
+import type { TSchema } from '@sinclair/typebox'
+import buildSerializer from 'fast-json-stringify'
+import { Document } from './document.js'
 import { rowEtag, textEtag } from './etag.js'
 
 /** Writes an item as JSON text: a schema's compiled serializer. */
 export type Serialize<Item> = (item: Item) => string
+
+/** Compiles the serializer of a schema. */
+export function serializerOf(schema: TSchema): Serialize<object> {
+  return buildSerializer(schema)
+}
 
 /** A row as one document; its ETag is its version. `refersTo`: tags of the rows it names. */
 export function rowDocument<Item extends { readonly version: number }>(

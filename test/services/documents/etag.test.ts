@@ -1,6 +1,6 @@
 import t from 'tap'
 import { gzipEtag } from '../../../services/documents/compressed-copy.js'
-import { allowedVersions, rowEtag, textEtag } from '../../../services/catalogue/etag.js'
+import { allowedVersions, rowEtag, textEtag } from '../../../services/documents/etag.js'
 
 t.test('no header and a star allow any version', async (t) => {
   t.equal(allowedVersions(undefined), undefined)

@@ -5,7 +5,7 @@ import { takesGzip } from './accept-encoding.js'
 /** What the cache answers a read with. */
 export type Lookup = Awaited<ReturnType<FastifyInstance['designs']['get']>>
 
-type Document = NonNullable<Lookup['value']>
+export type Document = NonNullable<Lookup['value']>
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -62,8 +62,15 @@ function answerLarge(
   return answerBody(reply, { body, etag })
 }
 
+/** A row that was just written. */
+export interface Saved {
+  readonly id: string
+  readonly document: Document
+  readonly version: string
+}
+
 /** Answers a write with what it wrote, and with its version for a read that must not be older. */
-export function answerSaved(reply: FastifyReply, saved: { document: Document; version: string }): FastifyReply {
+export function answerSaved(reply: FastifyReply, saved: Saved): FastifyReply {
   return answerBody(reply.header('roundhouse-version', saved.version), saved.document)
 }
 

@@ -1,6 +1,7 @@
 import type { Queryable } from '../database/database.js'
+import type { ResourceDefinition } from './definition.js'
 
-/** Rows of another owned table that refer to a row: what happens to them when it changes or goes. */
+/** Rows of another resource that refer to a row: what happens to them when it changes or goes. */
 export interface Dependent {
   readonly table: string
   readonly column: string
@@ -8,6 +9,18 @@ export interface Dependent {
   readonly isList: boolean
   /** `refuse`: the row can't be deleted while one refers to it. `forget`: they lose the reference. */
   readonly onDelete: 'refuse' | 'forget'
+}
+
+/** What refers to rows of `definition`, in lock order: that of `resources`. */
+export function dependentsOf(
+  { name }: ResourceDefinition,
+  resources: readonly ResourceDefinition[],
+): readonly Dependent[] {
+  return resources.flatMap(({ name: table, columns, references = {} }) =>
+    Object.entries(references)
+      .filter(([, { to }]) => to === name)
+      .map(([column, { onDelete }]) => ({ table, column, isList: columns[column] === 'uuid[]', onDelete })),
+  )
 }
 
 /** Ids of at most `limit` rows that refer to `id`. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { GZIP_SUFFIX } from '../documents/compressed-copy.js'
+import { GZIP_SUFFIX } from './compressed-copy.js'
 
 /** Changes when the JSON of the same row version changes its shape, so that an old ETag never vouches for it. */
 const FORMAT = '1'

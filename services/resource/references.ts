@@ -1,13 +1,31 @@
 import { InvalidReferenceError } from '../errors.js'
 import type { Queryable } from '../database/database.js'
-import type { ColumnValues } from './table.js'
+import { rowTag } from './addresses.js'
+import type { ColumnValues } from './columns.js'
+import type { ResourceDefinition } from './definition.js'
 
-/** A column that names rows of another owned table: one id, or an array of ids. */
+/** A column that names rows of another resource: one id, or an array of ids. */
 export interface Reference {
   readonly column: string
   readonly table: string
-  /** The tag of one such row, which whatever names it carries. */
-  readonly tag: (userId: string, id: string) => string
+}
+
+/**
+ * What rows of `definition` refer to, in the order in which all writers lock it: that of `resources`.
+ * @throws Error when it refers to a resource that does not stand before it there
+ */
+export function referencesOf(
+  definition: ResourceDefinition,
+  resources: readonly ResourceDefinition[],
+): readonly Reference[] {
+  const before = resources.slice(0, resources.indexOf(definition)).map(({ name }) => name)
+  const references = Object.entries(definition.references ?? {}).map(([column, { to }]) => ({ column, table: to }))
+  const later = references.find(({ table }) => !before.includes(table))
+  if (later !== undefined) {
+    const { column, table } = later
+    throw new Error(`${definition.name}.${column} refers to ${table}: list that first in services/domains.ts`)
+  }
+  return references.sort((a, b) => before.indexOf(a.table) - before.indexOf(b.table))
 }
 
 /** How many ids an error names at most. */
@@ -24,7 +42,7 @@ export async function lockOwner(transaction: Queryable, userId: string): Promise
 
 /**
  * Holds every row that `columns` refer to until the transaction ends, so that none can be deleted meanwhile.
- * References are declared in lock order: templates before designs.
+ * References come in lock order: another order can deadlock.
  * @returns an InvalidReferenceError that names the ids which are not rows of this user; `undefined` when all are
  */
 export async function lockReferences(
@@ -54,7 +72,7 @@ export function tagsOfReferences(
   references: readonly Reference[],
   columns: ColumnValues,
 ): readonly string[] {
-  return references.flatMap(({ column, tag }) => idsIn(columns[column]).map((id) => tag(userId, id)))
+  return references.flatMap(({ column, table }) => idsIn(columns[column]).map((id) => rowTag(table, userId, id)))
 }
 
 function idsIn(value: unknown): string[] {

@@ -1,14 +1,19 @@
 import { sqlState, type Database, type Queryable } from '../database/index.js'
 import { NotFoundError } from '../errors.js'
 import { insertRows, keysThere, lockBulkInserts, type NewRow } from './bulk-rows.js'
-import type { Domain } from './domain.js'
+import type { ResourceDefinition } from './definition.js'
 import { lockOwner, lockReferences, type Reference } from './references.js'
-import type { ColumnValues, OwnedRow } from './table.js'
+import type { ColumnValues } from './columns.js'
 
 /** What became of one body of a bulk insert: an error says why it was left out. */
 export type BulkOutcome = 'created' | 'already there' | Error
 
 const FOREIGN_KEY_VIOLATION = '23503'
+
+interface MissingOf {
+  readonly definition: ResourceDefinition
+  readonly references: readonly Reference[]
+}
 
 /**
  * Inserts the rows whose natural key the user does not have yet, in one transaction. Calls for the same user wait for
@@ -16,20 +21,20 @@ const FOREIGN_KEY_VIOLATION = '23503'
  * @returns what became of each row, in their order
  * @throws NotFoundError when the user is gone
  */
-export async function insertMissing<Change extends object, Row extends OwnedRow, Item>(
+export async function insertMissing(
   database: Database,
-  domain: Domain<Change, Row, Item>,
+  { definition, references }: MissingOf,
   userId: string,
   rows: readonly NewRow[],
 ): Promise<readonly BulkOutcome[]> {
-  const { table, naturalKey, references } = domain
-  if (naturalKey === undefined) throw new Error(`${table.name} have no natural key`)
+  const { name, naturalKey } = definition
+  if (naturalKey === undefined) throw new Error(`${name} have no natural key`)
   const keyOf = ({ columns }: NewRow): string => String(columns[naturalKey])
   try {
     return await database.transaction(async (transaction) => {
       await lockOwner(transaction, userId)
-      await lockBulkInserts(transaction, table, userId)
-      const known = await keysThere(transaction, table, userId, naturalKey, rows.map(keyOf))
+      await lockBulkInserts(transaction, definition, userId)
+      const known = await keysThere(transaction, definition, userId, naturalKey, rows.map(keyOf))
       const refusals = await referenceRefusals(transaction, userId, references, rows)
       const missing: NewRow[] = []
       const outcomes = rows.map((row, index): BulkOutcome => {
@@ -40,7 +45,7 @@ export async function insertMissing<Change extends object, Row extends OwnedRow,
         missing.push(row)
         return 'created'
       })
-      await insertRows(transaction, table, userId, missing)
+      await insertRows(transaction, definition, userId, missing)
       return outcomes
     })
   } catch (error) {

@@ -1,7 +1,28 @@
 import { decodeCursor, encodeCursor } from './cursor.js'
-import type { Filter, Table } from './table.js'
+import { elementType } from './columns.js'
+import type { ResourceDefinition } from './definition.js'
 
-/** A list query as it arrives, validated by the table's query schema. */
+/** How a list is narrowed by one field of its query: does the column equal the value, or does its array hold it? */
+export interface Filter {
+  readonly column: string
+  readonly type: string
+  readonly test: 'equals' | 'contains'
+}
+
+/** By field of the query. */
+export type Filters = Readonly<Record<string, Filter>>
+
+/** @throws Error when a filter names no column */
+export function filtersOf({ name, filters, columns }: ResourceDefinition): Filters {
+  const entries = Object.entries(filters).map(([field, column]): [string, Filter] => {
+    const type = columns[column]
+    if (type === undefined) throw new Error(`${name}: the filter ${field} names ${column}, which is no column`)
+    return [field, { column, type: elementType(type), test: type.endsWith('[]') ? 'contains' : 'equals' }]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** A list query as it arrives, validated by the resource's query schema. */
 export type ListQuery = Readonly<Record<string, string | number | boolean | undefined>>
 
 /** What one page of a list holds. */
@@ -17,21 +38,21 @@ export interface Selection {
 const DEFAULT_LIMIT = 50
 
 /** @throws InvalidCursorError */
-export function selectionOf(table: Table, query: ListQuery): Selection {
+export function selectionOf(filters: Filters, query: ListQuery): Selection {
   const { after, limit } = pageOf(query)
   const parts = [`limit=${limit}`]
   if (after !== undefined) parts.push(`cursor=${encodeCursor(after)}`)
-  const filters: [Filter, string | number | boolean][] = []
-  for (const field of Object.keys(table.filters)) {
-    const [filter, given] = [table.filters[field], query[field]]
+  const chosen: [Filter, string | number | boolean][] = []
+  for (const field of Object.keys(filters)) {
+    const [filter, given] = [filters[field], query[field]]
     if (filter === undefined || given === undefined) continue
     const value = filter.type === 'uuid' ? String(given).toLowerCase() : given
-    filters.push([filter, value])
+    chosen.push([filter, value])
     parts.push(`${field}=${encodeURIComponent(value)}`)
   }
   // Nearly every list is asked for without filters: nothing to sort then.
   const canonical = parts.length === 1 ? `limit=${limit}` : parts.sort().join('&')
-  return { canonical, limit, after, filters }
+  return { canonical, limit, after, filters: chosen }
 }
 
 /**

@@ -1,29 +1,27 @@
 import t from 'tap'
-import { encodeCursor } from '../../../services/catalogue/cursor.js'
-import { cutPage, selectionOf } from '../../../services/catalogue/selection.js'
-import type { Table } from '../../../services/catalogue/table.js'
+import { encodeCursor } from '../../../services/resource/cursor.js'
+import { cutPage, filtersOf, selectionOf } from '../../../services/resource/list-query.js'
+import { schemasOf } from '../../../services/resource/schema.js'
 
 const ID = '01a2069f-4382-76fe-94e2-50d41d9cb575'
 
-const table: Table = {
+const filters = filtersOf({
   name: 'things',
-  columns: {},
-  filters: {
-    tag: { column: 'tags', type: 'text', test: 'contains' },
-    parent: { column: 'parent_id', type: 'uuid', test: 'equals' },
-    is_big: { column: 'is_big', type: 'boolean', test: 'equals' },
-  },
-}
+  kind: 'thing',
+  schemas: schemasOf({}, {}),
+  columns: { tags: 'text[]', parent_id: 'uuid', is_big: 'boolean' },
+  filters: { tag: 'tags', parent: 'parent_id', is_big: 'is_big' },
+})
 
 t.test('the canonical query has sorted keys, the default limit and one spelling per value', async (t) => {
-  t.equal(selectionOf(table, {}).canonical, 'limit=50')
+  t.equal(selectionOf(filters, {}).canonical, 'limit=50')
   const query = { tag: 'a&b=c', parent: ID.toUpperCase(), is_big: false, cursor: encodeCursor(ID) }
   const expected = `cursor=${encodeCursor(ID)}&is_big=false&limit=50&parent=${ID}&tag=a%26b%3Dc`
-  t.equal(selectionOf(table, query).canonical, expected)
+  t.equal(selectionOf(filters, query).canonical, expected)
 })
 
 t.test('only declared filters count', async (t) => {
-  t.equal(selectionOf(table, { colour: 'red' }).filters.length, 0)
+  t.equal(selectionOf(filters, { colour: 'red' }).filters.length, 0)
 })
 
 t.test('a page names the next one only when a row was left over', async (t) => {

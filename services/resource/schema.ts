@@ -1,4 +1,4 @@
-import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 
 /**
  * No NUL (PostgreSQL can't store it) and no lone surrogate (jsonb refuses it). Validators compile patterns with
@@ -26,7 +26,7 @@ export const Platform = OneOf(['etsy', 'shopify', 'craftflow'])
 
 export const Tags = Type.Array(Text(100), { maxItems: 100 })
 
-/** What every owned row carries before its own fields. */
+/** What every row of a resource carries before its own fields. */
 export const identity = { id: Uuid, user_id: Uuid, version: Type.Integer({ minimum: 1 }) }
 
 /** What every row carries after its own fields. */
@@ -49,6 +49,25 @@ const UUID = '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
 /** At most 100 ids, comma-separated. */
 export const Ids = Type.String({ pattern: `^${UUID}(,${UUID}){0,99}$`, maxLength: 100 * 37 })
 
+/** The path of one row. */
+export const ById = Type.Object({ id: Uuid }, strict)
+
 /** The answer of every list. */
 export const Page = <Item extends TSchema>(item: Item) =>
   Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) })
+
+/**
+ * What the routes of a resource take and answer, from the fields that a caller may write. `filters` are what its list is
+ * narrowed by.
+ */
+export function schemasOf<Fields extends TProperties, Filters extends TProperties>(fields: Fields, filters: Filters) {
+  const creation = Type.Object(fields, strict)
+  const item = { ...identity, ...Type.Required(creation).properties, ...timestamps }
+  const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
+  return {
+    creation,
+    change: Type.Partial(creation, change),
+    item: Type.Object(item),
+    query: Type.Object(query, strict),
+  }
+}

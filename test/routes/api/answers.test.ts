@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import t from 'tap'
-import { answerDocument, answerLookup, cacheStatus, type Lookup } from '../../../routes/api/reading.js'
+import { answerDocument, answerLookup, cacheStatus, type Lookup } from '../../../routes/api/answers.js'
 import { Document } from '../../../services/documents/document.js'
 import { until } from '../../helpers/deadline.js'
 

@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { InvalidRequestError } from '../../services/errors.js'
+import { answerLookup, answerSaved, type Lookup, type Saved } from './answers.js'
+import { ownerOf } from './owner.js'
+
+/** The reads of a resource's service, with its list's query. */
+interface Reads<Query> {
+  /** What an error calls one row: `design`. */
+  readonly kind: string
+  peek(userId: string, id: string): Lookup | undefined
+  get(userId: string, id: string): Promise<Lookup>
+  peekList(userId: string, query: Query): Lookup | undefined
+  list(userId: string, query: Query): Promise<Lookup>
+  getMany(userId: string, ids: readonly string[]): Promise<Lookup>
+}
+
+/*
+ * A fresh hit in memory is answered at once: `peek` first, a promise only when it has nothing.
+ */
+
+/** Answers with one of the caller's rows. */
+export function answerRow(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  reads: Omit<Reads<never>, 'list' | 'peekList'>,
+  id: string,
+): void | Promise<void> {
+  const userId = ownerOf(request)
+  const hit = reads.peek(userId, id)
+  if (hit !== undefined) return void answerLookup(request, reply, hit, reads.kind)
+  return reads.get(userId, id).then((found) => void answerLookup(request, reply, found, reads.kind))
+}
+
+/**
+ * Answers with a page of the caller's rows, or with those that `ids` names.
+ * @throws InvalidRequestError when `ids` come with anything else
+ */
+export function answerList<Query extends { readonly ids?: string }>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  reads: Reads<Query>,
+  query: Query,
+): void | Promise<void> {
+  const userId = ownerOf(request)
+  const answer = (lookup: Lookup): void => void answerLookup(request, reply, lookup, reads.kind)
+  if (query.ids !== undefined) {
+    if (Object.keys(query).length > 1) throw new InvalidRequestError('query: ids can not be combined with other keys')
+    return reads.getMany(userId, query.ids.split(',')).then(answer)
+  }
+  const hit = reads.peekList(userId, query)
+  if (hit === undefined) return reads.list(userId, query).then(answer)
+  return answer(hit)
+}
+
+/** Answers a create: 201, and where the row is from now on. */
+export function answerCreated(fastify: FastifyInstance, reply: FastifyReply, saved: Saved): FastifyReply {
+  return answerSaved(reply.code(201).header('location', `${fastify.prefix}/${saved.id}`), saved)
+}

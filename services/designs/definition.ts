@@ -1,0 +1,15 @@
+import { columnsOf } from '../resource/columns.js'
+import type { ResourceDefinition } from '../resource/definition.js'
+import { designSchemas } from './schema.js'
+
+/** They name templates of the same user. */
+export const designs = {
+  name: 'designs',
+  kind: 'design',
+  schemas: designSchemas,
+  columns: columnsOf(designSchemas.creation),
+  filters: { platform: 'platform', is_active: 'is_active', template_id: 'template_ids', tag: 'tags' },
+  references: { template_ids: { to: 'templates', onDelete: 'forget' } },
+  naturalKey: 'filename',
+  lifetimes: { document: 600, list: 300 },
+} as const satisfies ResourceDefinition<typeof designSchemas>

@@ -1,0 +1,17 @@
+import { columnsOf } from '../resource/columns.js'
+import type { ResourceDefinition } from '../resource/definition.js'
+import { mockupSchemas } from './schema.js'
+
+/** Each shows a template of the same user, and perhaps a design of theirs on it. */
+export const mockups = {
+  name: 'mockups',
+  kind: 'mockup',
+  schemas: mockupSchemas,
+  columns: columnsOf(mockupSchemas.creation),
+  filters: { template_id: 'template_id', design_id: 'design_id' },
+  references: {
+    template_id: { to: 'templates', onDelete: 'refuse' },
+    design_id: { to: 'designs', onDelete: 'forget' },
+  },
+  lifetimes: { document: 600, list: 300 },
+} as const satisfies ResourceDefinition<typeof mockupSchemas>

@@ -1,0 +1,129 @@
+import { type CachedTable, type EntryOptions, missingTag, type Policy } from '../cache/index.js'
+import { Document } from '../documents/document.js'
+import type { ResourceDefinition } from './definition.js'
+
+/*
+ * Every key and tag of the cache. A document depends on its own tag, a list on its resource's list tag, and everything on
+ * its owner's tag: that one clears a user, and stands for the others where a statement changed many rows.
+ */
+
+/** How long a stale entry may be served while one refresh runs, in ms. */
+export const GRACE_MS = 60_000
+/** How long "no such row" is kept, in ms. */
+export const NEGATIVE_TTL_MS = 30_000
+
+/** What everything of a user carries. */
+export function ownerTag(userId: string): string {
+  return `${userId}/all`
+}
+
+/** The tag of one row, which is also the key of its document. */
+export function rowTag(resource: string, userId: string, id: string): string {
+  return `${userId}/${resource}/${id}`
+}
+
+/** Raised by every change of a user's rows of a resource. */
+export function listTag(resource: string, userId: string): string {
+  return `${userId}/${resource}`
+}
+
+/** A lifetime in seconds as a policy; without one it is left to the cache's defaults. */
+export function policy(domain: string, ttlSeconds: number | undefined): Policy & { readonly domain: string } {
+  const ttl = ttlSeconds === undefined ? undefined : ttlSeconds * 1_000
+  return { domain, ttl, grace: GRACE_MS, negativeTtl: NEGATIVE_TTL_MS, mayServeOnError: true, inRedis: true }
+}
+
+/** An entry: its key, and what depends on its owner's tag and on tags of its own. */
+export interface EntryAddress extends EntryOptions {
+  readonly key: string
+}
+
+/** The address of a user's entry. A hit in memory needs the key alone: tags are made when asked for. */
+export class OwnedAddress implements EntryAddress {
+  readonly key: string
+  readonly #policy: Policy
+  readonly #userId: string
+  readonly #tag: string
+  readonly #table: string | undefined
+  #tags: readonly string[] | undefined
+
+  /** @param entry `table`: where the row would be, for an entry that may say "no such row" */
+  constructor(userId: string, entry: { key: string; tag: string; policy: Policy; table?: string }) {
+    this.#userId = userId
+    this.key = entry.key
+    this.#tag = entry.tag
+    this.#policy = entry.policy
+    this.#table = entry.table
+  }
+
+  get tags(): readonly string[] {
+    this.#tags ??= [this.#tag, ownerTag(this.#userId)]
+    return this.#tags
+  }
+
+  /** The rows that a document refers to. A missing row is also raised by what inserts many rows at once, of whatever owner. */
+  readonly tagsOf = (value: unknown): readonly string[] => {
+    if (value instanceof Document) return value.refersTo
+    return this.#table === undefined ? [] : [missingTag(this.#table)]
+  }
+
+  get domain(): string | undefined {
+    return this.#policy.domain
+  }
+
+  get ttl(): number | undefined {
+    return this.#policy.ttl
+  }
+
+  get grace(): number | undefined {
+    return this.#policy.grace
+  }
+
+  get negativeTtl(): number | undefined {
+    return this.#policy.negativeTtl
+  }
+
+  get mayServeOnError(): boolean | undefined {
+    return this.#policy.mayServeOnError
+  }
+
+  get inRedis(): boolean | undefined {
+    return this.#policy.inRedis
+  }
+}
+
+/** The entries of one resource. */
+export class ResourceAddresses {
+  readonly policies: { readonly document: Policy; readonly list: Policy }
+  readonly #name: string
+
+  constructor({ name, kind, lifetimes }: Pick<ResourceDefinition, 'name' | 'kind' | 'lifetimes'>) {
+    this.#name = name
+    this.policies = { document: policy(name, lifetimes?.document), list: policy(`${kind}_lists`, lifetimes?.list) }
+  }
+
+  /** One document: its key is its own tag. */
+  document(userId: string, id: string): EntryAddress {
+    const tag = rowTag(this.#name, userId, id)
+    return new OwnedAddress(userId, { key: tag, tag, policy: this.policies.document, table: this.#name })
+  }
+
+  /** A list: its key is the list tag and the canonical query (defaults filled in, keys sorted). */
+  list(userId: string, query: string): EntryAddress {
+    const tag = listTag(this.#name, userId)
+    return new OwnedAddress(userId, { key: `${tag}?${query}`, tag, policy: this.policies.list })
+  }
+}
+
+/** The table of a resource, whose triggers raise these tags whoever changes a row. */
+export function cachedTable({ name, listColumns }: ResourceDefinition): CachedTable {
+  return {
+    table: name,
+    row: rowTag(name, '{user_id}', '{id}'),
+    list: listTag(name, '{user_id}'),
+    owner: ownerTag('{user_id}'),
+    version: 'version',
+    updatedAt: 'updated_at',
+    ...(listColumns && { listColumns }),
+  }
+}

@@ -1,0 +1,49 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import type { Columns, ColumnValues } from './columns.js'
+import type { ResourceRow } from './row.js'
+
+/** What a route takes and answers: services/resource/schema.ts makes them. */
+export interface ResourceSchemas {
+  readonly item: TObject
+  readonly creation: TObject
+  readonly change: TObject
+  /** Of a list: `limit`, `cursor`, `ids` and the filters. */
+  readonly query: TObject
+}
+
+/** A column that holds the id, or the ids, of rows of another resource. */
+export interface ReferenceDefinition {
+  /** The name of that resource. It stands before this one in services/domains.ts. */
+  readonly to: string
+  /** When the other row is deleted: `refuse` that while a row refers to it, or `forget` it in every row that does. */
+  readonly onDelete: 'refuse' | 'forget'
+}
+
+/**
+ * A resource: a domain whose rows belong to users. All that makes one differ from another; keys and tags, triggers, lock order, the
+ * deletion of a user, import and inspection are derived from it.
+ */
+export interface ResourceDefinition<Schemas extends ResourceSchemas = ResourceSchemas> {
+  /** Its table, its word in cache keys, its decorator and the last part of its URL: `designs`. */
+  readonly name: string
+  /** What an error calls one row: `design`. */
+  readonly kind: string
+  readonly schemas: Schemas
+  readonly columns: Columns
+  /** By filter of the list: its column. An array is asked whether it holds the value, any other column whether it equals it. */
+  readonly filters: Readonly<Record<string, string>>
+  /** By column. Locked in the order of services/domains.ts. */
+  readonly references?: Readonly<Record<string, ReferenceDefinition>>
+  /** The text column by which callers tell their rows apart: an import makes each value once. Without one there is no import. */
+  readonly naturalKey?: string
+  /** Fresh time in seconds; CACHE_TTL_SECONDS for what is left out. */
+  readonly lifetimes?: { readonly document?: number; readonly list?: number }
+  /** Only their changes drop lists. Any change does when left out, as it must while a list shows whole rows. */
+  readonly listColumns?: readonly string[]
+  /** The refusal of a delete while the rows `ids` (some of them) refer to this one. */
+  inUse?(ids: readonly string[]): Error
+  /** A body as values of columns, where {@link columnValues} does not do: every field that it names, and no other. */
+  toColumns?(change: Static<Schemas['change']>): ColumnValues
+  /** A row as an answer, where its columns are not its fields. */
+  toItem?(row: ResourceRow): Readonly<Record<string, unknown>>
+}

@@ -1,0 +1,209 @@
+import type { Static } from '@sinclair/typebox'
+import { type Lookup, missingTag, type TieredCache } from '../cache/index.js'
+import type { Database } from '../database/index.js'
+import type { Document } from '../documents/document.js'
+import { combinedLookup } from '../documents/combined-lookup.js'
+import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
+import { allowedVersions } from '../documents/etag.js'
+import { type EntryAddress, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
+import { columnValues, type ColumnValues } from './columns.js'
+import type { ResourceDefinition, ResourceSchemas } from './definition.js'
+import { type Dependent, dependentsOf } from './dependents.js'
+import { cutPage, type Filters, filtersOf, type ListQuery, selectionOf } from './list-query.js'
+import { type BulkOutcome, insertMissing } from './missing-rows.js'
+import { type Reference, referencesOf, tagsOfReferences } from './references.js'
+import { commonFields, type ResourceRow } from './row.js'
+import { ResourceRows, type Written } from './rows.js'
+import { ResourceWriter } from './writer.js'
+
+/** What a service is built from. */
+export interface ServiceDependencies {
+  readonly database: Database
+  readonly cache: TieredCache
+  /** A fresh UUIDv7, in lower case, higher than the ones before it. */
+  readonly newId: () => string
+  /** The version token of a committed transaction: a read that requires it is never older. */
+  readonly versionOf: (transaction: number) => string
+  /** Every resource, in the order in which writers lock rows. */
+  readonly resources: readonly ResourceDefinition[]
+}
+
+/** A row that was just written. */
+export interface Saved {
+  readonly id: string
+  readonly document: Document
+  /** The write's version token. */
+  readonly version: string
+}
+
+type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
+type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>
+
+/**
+ * The read and the write path of one resource. Reads go through the cache. A write commits its rows and, by their triggers, its
+ * invalidation together; once it resolves, this replica no longer answers with anything older.
+ *
+ * Ids may come in any letter case; a row of another user is no row. Everything throws DatabaseUnavailableError when
+ * neither the cache nor the database can answer.
+ */
+export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> {
+  readonly #dependencies: ServiceDependencies
+  readonly #definition: ResourceDefinition<Schemas>
+  readonly #addresses: ResourceAddresses
+  readonly #filters: Filters
+  readonly #references: readonly Reference[]
+  readonly #dependents: readonly Dependent[]
+  readonly #serialize: Serialize<object>
+  readonly #rows: ResourceRows
+  readonly #writer: ResourceWriter
+
+  /** @throws Error when the definition contradicts itself or the others of `dependencies.resources` */
+  constructor(dependencies: ServiceDependencies, definition: ResourceDefinition<Schemas>) {
+    const { database, resources } = dependencies
+    this.#dependencies = dependencies
+    this.#definition = definition
+    this.#addresses = new ResourceAddresses(definition)
+    this.#filters = filtersOf(definition)
+    this.#references = referencesOf(definition, resources)
+    this.#dependents = dependentsOf(definition, resources)
+    this.#serialize = serializerOf(definition.schemas.item)
+    this.#rows = new ResourceRows(definition)
+    const [rows, references, dependents] = [this.#rows, this.#references, this.#dependents]
+    this.#writer = new ResourceWriter({ database, rows, definition, references, dependents })
+  }
+
+  /** What an error calls one row: `design`. */
+  get kind(): string {
+    return this.#definition.kind
+  }
+
+  /**
+   * The row when memory holds it fresh; never waits and never reads the database. `id` may be any text: what is no id in
+   * lower case has no entry.
+   */
+  peek(userId: string, id: string): Lookup<Document> | undefined {
+    return this.#dependencies.cache.peek(this.#addresses.document(userId, id).key)
+  }
+
+  /** The row; a lookup without a document when the user has no such row. */
+  get(userId: string, id: string): Promise<Lookup<Document>> {
+    const entry = this.#entry(userId, id)
+    return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const row = await this.#rows.find(this.#dependencies.database, userId, id)
+      return row && this.#document(row)
+    })
+  }
+
+  /**
+   * One page when memory holds it fresh.
+   * @throws InvalidCursorError
+   */
+  peekList(userId: string, query: ListQuery): Lookup<Document> | undefined {
+    const { canonical } = selectionOf(this.#filters, query)
+    return this.#dependencies.cache.peek(this.#addresses.list(userId, canonical).key)
+  }
+
+  /**
+   * One page, newest first.
+   * @throws InvalidCursorError
+   */
+  async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
+    const selection = selectionOf(this.#filters, query)
+    const entry = this.#addresses.list(userId, selection.canonical)
+    return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const rows = await this.#rows.list(this.#dependencies.database, userId, selection)
+      const [page, nextCursor] = cutPage(rows, selection.limit)
+      return pageDocument(
+        page.map((row) => this.#document(row).json),
+        nextCursor,
+      )
+    })
+  }
+
+  /** One page of the rows `ids`, from their single documents, in that order; each once, without those the user does not have. */
+  async getMany(userId: string, ids: readonly string[]): Promise<Lookup<Document>> {
+    const wanted = [...new Set(ids.map((id) => id.toLowerCase()))]
+    const reads = wanted.map((id) => this.#entry(userId, id)).map((options) => ({ key: options.key, options }))
+    const lookups = await this.#dependencies.cache.getMany<Document>(reads, async (missing) => {
+      const asked = missing.map((index) => wanted[index] ?? '')
+      const rows = await this.#rows.findMany(this.#dependencies.database, userId, asked)
+      const documents = new Map(rows.map((row) => [row.id, this.#document(row)]))
+      return asked.map((id) => documents.get(id))
+    })
+    return combinedLookup(lookups)
+  }
+
+  /** @throws InvalidReferenceError when the body names a row that is not the user's */
+  async create(userId: string, body: Body<Schemas>): Promise<Saved> {
+    const { cache, newId } = this.#dependencies
+    const id = newId()
+    const columns = this.#columns(body)
+    return this.#saved(await cache.write(this.#ownTags(userId, id), () => this.#writer.insert(userId, id, columns)))
+  }
+
+  /**
+   * Creates the rows whose natural key the user does not have yet, all in one transaction: safe to repeat after an
+   * interruption and beside another call. For some hundred bodies at a time.
+   * @returns what became of each body, in their order
+   * @throws NotFoundError when the user is gone
+   */
+  async createMissing(userId: string, bodies: readonly Body<Schemas>[]): Promise<readonly BulkOutcome[]> {
+    const { database, cache, newId } = this.#dependencies
+    const rows = bodies.map((body) => ({ id: newId(), columns: this.#columns(body) }))
+    const owner = userId.toLowerCase()
+    const [definition, references] = [this.#definition, this.#references]
+    const changed = [listTag(definition.name, owner), missingTag(definition.name)]
+    return cache.write(changed, () => insertMissing(database, { definition, references }, owner, rows))
+  }
+
+  /**
+   * Changes the fields that `change` names.
+   * @param ifMatch the If-Match header: compared and written in one statement
+   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
+   */
+  async update(userId: string, id: string, change: Change<Schemas>, ifMatch?: string): Promise<Saved> {
+    const rowId = id.toLowerCase()
+    const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch)]
+    const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
+    return this.#saved(await this.#dependencies.cache.write(this.#ownTags(userId, rowId), work))
+  }
+
+  /**
+   * @param ifMatch the If-Match header: compared under the row's lock
+   * @returns the write's version token
+   * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
+   */
+  async delete(userId: string, id: string, ifMatch?: string): Promise<string> {
+    const { cache, versionOf } = this.#dependencies
+    const rowId = id.toLowerCase()
+    // Rows that refer to it change too: the owner's tag stands for them.
+    const isAlone = this.#dependents.length === 0
+    const changed = isAlone ? this.#ownTags(userId, rowId) : [ownerTag(userId), ...this.#ownTags(userId, rowId)]
+    return versionOf(await cache.write(changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch))))
+  }
+
+  #ownTags(userId: string, id: string): string[] {
+    const { name } = this.#definition
+    return [rowTag(name, userId, id), listTag(name, userId)]
+  }
+
+  #saved({ row, transaction }: Written<ResourceRow>): Saved {
+    return { id: row.id, document: this.#document(row), version: this.#dependencies.versionOf(transaction) }
+  }
+
+  /** Lower case: `A…` and `a…` are one row, and must be one entry under one tag. */
+  #entry(userId: string, id: string): EntryAddress {
+    return this.#addresses.document(userId, id.toLowerCase())
+  }
+
+  #columns(body: Change<Schemas>): ColumnValues {
+    const { columns } = this.#definition
+    return columnValues(columns, this.#definition.toColumns?.(body) ?? { ...body })
+  }
+
+  #document(row: ResourceRow): Document {
+    const refersTo = tagsOfReferences(row.user_id, this.#references, row)
+    const item = { ...(this.#definition.toItem?.(row) ?? row), ...commonFields(row) }
+    return rowDocument(item, this.#serialize, refersTo)
+  }
+}

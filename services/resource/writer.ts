@@ -1,0 +1,123 @@
+import { InUseError, NotFoundError, PreconditionFailedError, UnauthorizedError } from '../errors.js'
+import { sqlState, type Database, type Queryable } from '../database/index.js'
+import type { ColumnValues } from './columns.js'
+import { type Dependent, forgetReferences, idsReferringTo } from './dependents.js'
+import type { ResourceDefinition } from './definition.js'
+import { lockOwner, lockReferences, type Reference } from './references.js'
+import type { ResourceRow } from './row.js'
+import type { AllowedVersions, ResourceRows, Written } from './rows.js'
+
+const FOREIGN_KEY_VIOLATION = '23503'
+
+/** How many of the rows that stand in a delete's way are named to the caller. */
+const MOST_NAMED = 10
+
+export interface ResourceWriterOptions {
+  readonly database: Database
+  readonly rows: ResourceRows
+  readonly definition: ResourceDefinition
+  readonly references: readonly Reference[]
+  readonly dependents: readonly Dependent[]
+}
+
+/**
+ * The writes of one resource: plain SQL, since the tables' own triggers tell the cache. What refers to no other row is one
+ * statement in one round trip; the rest is a transaction that holds what it refers to.
+ */
+export class ResourceWriter {
+  readonly #options: ResourceWriterOptions
+
+  constructor(options: ResourceWriterOptions) {
+    this.#options = options
+  }
+
+  /** @throws InvalidReferenceError, UnauthorizedError when the user is gone */
+  async insert(userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
+    const { database, rows, references } = this.#options
+    try {
+      if (!this.#refersTo(columns)) return await rows.insert(database, userId, id, columns)
+      return await database.transaction(async (transaction) => {
+        await lockOwner(transaction, userId)
+        const refusal = await lockReferences(transaction, userId, references, columns)
+        if (refusal !== undefined) throw refusal
+        return rows.insert(transaction, userId, id, columns)
+      })
+    } catch (error) {
+      // References are locked, so the one foreign key left to violate is the user, deleted since the request came in.
+      if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new UnauthorizedError()
+      throw error
+    }
+  }
+
+  /** @throws NotFoundError, PreconditionFailedError, InvalidReferenceError */
+  async update(
+    userId: string,
+    id: string,
+    columns: ColumnValues,
+    versions: AllowedVersions,
+  ): Promise<Written<ResourceRow>> {
+    const { database, rows, references } = this.#options
+    if (!this.#refersTo(columns)) {
+      const written = await rows.update(database, userId, id, columns, versions)
+      if (written === undefined) throw await this.#absence(database, userId, id, versions)
+      return written
+    }
+    return database.transaction(async (transaction) => {
+      const refusal = await lockReferences(transaction, userId, references, columns)
+      if (refusal !== undefined) throw await this.#absence(transaction, userId, id, versions, refusal)
+      const written = await rows.update(transaction, userId, id, columns, versions)
+      if (written === undefined) throw await this.#absence(transaction, userId, id, versions)
+      return written
+    })
+  }
+
+  /**
+   * @returns the transaction that deleted the row
+   * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
+   */
+  async delete(userId: string, id: string, versions: AllowedVersions): Promise<number> {
+    const { database, rows, dependents } = this.#options
+    if (dependents.length === 0) return this.#deleteRow(database, userId, id, versions)
+    return database.transaction(async (transaction) => {
+      const isLocked = await rows.lock(transaction, userId, id, versions)
+      if (!isLocked) throw await this.#absence(transaction, userId, id, versions)
+      await this.#refuseWhileInUse(transaction, userId, id)
+      await forgetReferences(transaction, userId, id, dependents)
+      return this.#deleteRow(transaction, userId, id, versions)
+    })
+  }
+
+  async #deleteRow(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<number> {
+    const transaction = await this.#options.rows.delete(db, userId, id, versions)
+    if (transaction === undefined) throw await this.#absence(db, userId, id, versions)
+    return transaction
+  }
+
+  #refersTo(columns: Readonly<Record<string, unknown>>): boolean {
+    return this.#options.references.some(({ column }) => columns[column] != null)
+  }
+
+  /** The row is locked, and so is whatever a new reference to it would have to lock first: the answer holds until commit. */
+  async #refuseWhileInUse(transaction: Queryable, userId: string, id: string): Promise<void> {
+    const { definition, dependents } = this.#options
+    for (const dependent of dependents.filter(({ onDelete }) => onDelete === 'refuse')) {
+      const ids = await idsReferringTo(transaction, userId, id, dependent, MOST_NAMED)
+      if (ids.length > 0)
+        throw definition.inUse?.(ids) ?? new InUseError(definition.kind, dependent.table, ids.join(', '))
+    }
+  }
+
+  /** Why no row could be written: 404 before 412, and both before `otherwise`. */
+  async #absence(
+    db: Queryable,
+    userId: string,
+    id: string,
+    versions: AllowedVersions,
+    otherwise: Error = new PreconditionFailedError(),
+  ): Promise<Error> {
+    const row = await this.#options.rows.find(db, userId, id)
+    if (row === undefined) return new NotFoundError(this.#options.definition.kind)
+    const isAllowed = versions === undefined || versions.includes(Number(row.version))
+    return isAllowed ? otherwise : new PreconditionFailedError()
+  }
+}

@@ -1,0 +1,28 @@
+import { Type } from '@sinclair/typebox'
+import { TemplateInUseError } from '../errors.js'
+import { columnsOf } from '../resource/columns.js'
+import type { ResourceDefinition } from '../resource/definition.js'
+import { templateSchemas } from './schema.js'
+
+/** Deleting one takes it out of the designs that name it, and is refused while mockups are made from it. */
+export const templates = {
+  name: 'templates',
+  kind: 'template',
+  schemas: templateSchemas,
+  columns: {
+    ...columnsOf(Type.Omit(templateSchemas.creation, ['price'])),
+    price_cents: 'integer',
+    currency: 'text',
+  },
+  filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type' },
+  naturalKey: 'name',
+  lifetimes: { document: 1_800, list: 600 },
+  inUse: (mockupIds) => new TemplateInUseError(mockupIds.join(', ')),
+  toColumns({ price, ...others }) {
+    if (price === undefined) return others
+    return { ...others, price_cents: price?.cents ?? null, currency: price?.currency ?? null }
+  },
+  toItem({ price_cents: cents, currency, ...row }) {
+    return { ...row, price: cents === null || currency === null ? null : { cents, currency } }
+  },
+} as const satisfies ResourceDefinition<typeof templateSchemas>
