@@ -27,7 +27,7 @@ export default fp(
     const cache = await openCache({
       isEnabled: config.isCachingEnabled,
       journal: openJournal(fastify.db, { tables: cachedTables, tailTimeoutMs: config.stalenessBoundMs }),
-      redis: fastify.redisClient && { client: fastify.redisClient, isCluster: config.redis?.cluster === true },
+      redis: config.redis && { client: fastify.redis, isCluster: config.redis.cluster },
       codec: documentCodec,
       defaults: defaultLifetimes(config.cacheTtlSeconds),
       boundMs: config.stalenessBoundMs,
@@ -39,8 +39,7 @@ export default fp(
       isTimed: config.isPerformanceMonitoring,
       events: eventsFor(log, fastify.db),
     })
-    const { redisClient } = fastify
-    const pingRedis = redisClient && (() => redisClient.ping())
+    const pingRedis = config.redis && (() => fastify.redis.ping())
     fastify.decorate('cache', cache)
     const health = new HealthProbe({ cache, database: fastify.db, pingRedis, clock: systemClock })
     fastify.decorate('health', health)

@@ -2,40 +2,29 @@ import { once } from 'node:events'
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { RedisClient } from '../services/cache/index.js'
 import type { Config } from './config.js'
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** The client of the cache, connected or not; `undefined` when no Redis is configured. */
-    redisClient: RedisClient | undefined
-  }
-}
 
 /** How long start-up waits for Redis before the service goes on without it, in ms. */
 const FIRST_CONNECT_MS = 1_000
 
 /**
- * Connects to Redis when one is configured, and lets the service start without it: the cache takes it up when it comes.
+ * `fastify.redis`, when a Redis is configured: one client, connected or not, from the start to the end. The service starts
+ * without Redis, and the cache takes it up when it comes.
  *
- * @fastify/redis would hold start-up until the client is ready, so it is registered only with a client that already is;
- * `redisClient` is the same client in either case.
+ * @fastify/redis decorates with a client that is ready. Given any other it holds the start up until that is, and ends
+ * a client whose host has no address yet; so what is not ready (or a cluster, for which it has no type) is decorated here.
  */
 export default fp(
   async (fastify) => {
     const { redis } = fastify.config
-    if (redis === undefined) {
-      fastify.decorate('redisClient', undefined)
-      return
-    }
+    if (redis === undefined) return
     const client = createClient(redis, fastify.config.redisCommandTimeoutMs)
     // Every failed command rejects and is counted by the cache; without a listener each one would end up on stderr too.
     client.on('error', (error: Error) => fastify.log.debug({ err: error }, 'Redis client'))
     fastify.addHook('onClose', () => client.disconnect())
-    const redisClient: RedisClient = client
-    fastify.decorate('redisClient', redisClient)
     const isReady = await connect(client)
     if (isReady && client instanceof Redis) await fastify.register(fastifyRedis, { client, closeClient: false })
+    else fastify.decorate<unknown, string>('redis', client)
   },
   { name: 'redis', dependencies: ['config'] },
 )

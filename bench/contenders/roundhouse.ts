@@ -72,7 +72,7 @@ async function clientsOf(
   await app.register(config, { config: loadConfig(environment) })
   await app.register(redis)
   await app.ready()
-  return { client: app.redisClient, close: () => app.close() }
+  return { client: app.redis, close: () => app.close() }
 }
 
 /** Keys in an order of their own, some owners with a hundred each. The address is made for each read, as the services do. */
