@@ -5,7 +5,7 @@ import cache from './plugins/cache.js'
 import config, { type Config } from './plugins/config.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
-import logging, { createLogger, loggingOptions } from './plugins/logging.js'
+import { createLogger, loggingOptions } from './plugins/logging.js'
 import minVersion from './plugins/min-version.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
@@ -29,15 +29,13 @@ const BODY_LIMIT_BYTES = 1_048_576
  * @throws what a plugin throws, such as DatabaseUnavailableError
  */
 export async function buildApp(settings: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const logger = createLogger(settings, { level: options.logLevel })
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     pluginTimeout: PLUGIN_TIMEOUT_MS,
     frameworkErrors: answerError,
-    ...loggingOptions(logger),
+    ...loggingOptions(createLogger(settings, { level: options.logLevel })),
   })
   await app.register(config, { config: settings })
-  await app.register(logging, { logger })
   await app.register(errors)
   await app.register(timing)
   await app.register(validation)

@@ -47,8 +47,13 @@ export default fp(
     const verifierOf = fastify.verifyBearerAuthFactory
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
 
+    // With hooks of its own bearer-auth would answer by itself: a refusal without WWW-Authenticate and our error body, and a
+    // lookup that could not be made with 500 instead of 503. Without, plugins/errors.ts answers what it refuses with.
     const common = { addHook: false, specCompliance: 'rfc6749', verifyErrorLogLevel: 'debug' } as const
-    const verifyAdmin = verifierOf({ ...common, keys: config.adminTokens })
+    const verifyAdmin = verifierOf({
+      ...common,
+      keys: config.adminTokens,
+    })
     const verifyUser = verifierOf({
       ...common,
       keys: [],
@@ -70,7 +75,7 @@ export default fp(
         const isUserToken = tokenOwner(text) !== undefined
         const verify = isUserToken ? verifyUser : verifyAdmin
         verify(request, reply, (error) => {
-          if (error !== undefined) return done(isRefusal(error) ? new UnauthorizedError() : error)
+          if (error !== undefined) return done(error)
           if (!isUserToken) request.user = ADMIN
           done(request.user === null ? new UnauthorizedError() : accept(request.user, request))
         })
@@ -90,13 +95,13 @@ export default fp(
       guard(({ isAdmin, id }, request) => (isAdmin || isOpenTo(id, request) ? undefined : new ForbiddenError())),
     )
   },
-  { name: 'auth', dependencies: ['config', 'services'] },
+  {
+    name: 'auth',
+    fastify: '5.x',
+    dependencies: ['config', 'services'],
+    decorators: { fastify: ['config', 'cache', 'users', 'tokens'] },
+  },
 )
-
-/** bearer-auth's own errors are refusals; others come from a lookup that could not be made. */
-function isRefusal(error: Error): boolean {
-  return 'statusCode' in error && error.statusCode === 401
-}
 
 function isOpenTo(userId: string | undefined, { params }: FastifyRequest): boolean {
   const isNamed = typeof params === 'object' && params !== null && 'user_id' in params

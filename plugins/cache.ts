@@ -51,7 +51,12 @@ export default fp(
     })
     log.info({ state: cache.state }, '✅ Cache service initialized successfully')
   },
-  { name: 'cache', dependencies: ['config', 'database', 'redis'] },
+  {
+    name: 'cache',
+    fastify: '5.x',
+    dependencies: ['config', 'database', 'redis'],
+    decorators: { fastify: ['config', 'db'] },
+  },
 )
 
 function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {

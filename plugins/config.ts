@@ -167,5 +167,5 @@ export default fp<{ config: Config }>(
       fastify.log.warn('⚠️ DATABASE_URL is not set: data is kept in this container and lost with the next deployment')
     }
   },
-  { name: 'config' },
+  { name: 'config', fastify: '5.x' },
 )

@@ -40,7 +40,7 @@ export default fp<DatabasePluginOptions>(
     await migrateOnceUp(database, fastify.log)
     fastify.decorate('db', database)
   },
-  { name: 'database', dependencies: ['config'] },
+  { name: 'database', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
 
 async function migrateOnceUp(database: MigratableDatabase, log: FastifyBaseLogger): Promise<void> {

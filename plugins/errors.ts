@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { DatabaseUnavailableError, sqlState } from '../services/database/errors.js'
 import * as catalogue from '../services/errors.js'
-import { logRequest } from './logging.js'
+import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
 
 declare module 'fastify' {
@@ -87,7 +87,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
   if (statusCode === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', RETRY_AFTER_SECONDS)
   void reply.code(statusCode)
-  logRequest(request, reply)
+  logAnswer(request, reply)
   void reply
     .header('cache-control', 'no-store')
     .type('application/json; charset=utf-8')
@@ -109,5 +109,5 @@ export default fp(
       answerError(new catalogue.RouteNotFoundError(request.method, path), request, reply)
     })
   },
-  { name: 'errors' },
+  { name: 'errors', fastify: '5.x' },
 )

@@ -1,18 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import { LogController, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
-import fp from 'fastify-plugin'
+import {
+  type FastifyBaseLogger,
+  LogController,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify'
 import { type DestinationStream, type LevelWithSilent, type Logger, pino, type LoggerOptions } from 'pino'
 import type { Config } from './config.js'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Monotonic ms; 0 before the first hook. */
-    startedAt: number
-  }
-}
-
-/** Never logged: the platform asks for it again and again while a deployment starts, dashboards ever after. */
-const HEALTH_ROUTE = '/api/cache/health'
 
 /** Longer ids are not Railway's, and would only blow the lines up. */
 const LONGEST_REQUEST_ID = 64
@@ -57,19 +52,33 @@ export function loggerSettings(config: Config, isTerminal: boolean): LoggerOptio
   }
 }
 
-/**
- * Makes requests log with `logger`, which becomes the app's own in the plugin below. It is not given to Fastify as its
- * `logger`: then Fastify would listen for the end of each answer, log line or not, and a hit would take a tenth longer.
- */
+/** What Fastify logs with: a child of `logger` for each request, with its id, and one line an answer at most. */
 export function loggingOptions(
   logger: Logger,
-): Pick<FastifyServerOptions, 'logController' | 'genReqId' | 'childLoggerFactory'> {
-  return {
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-    genReqId: requestIds(),
-    // No logger of its own for each request: few requests write a line, and those name the request themselves.
-    childLoggerFactory: () => logger,
+): Pick<FastifyServerOptions, 'logController' | 'genReqId'> & { readonly loggerInstance: FastifyBaseLogger } {
+  return { loggerInstance: logger, logController: new OneLinePerAnswer(), genReqId: requestIds() }
+}
+
+/** What went well at debug, refusals at info, failures as warnings and errors. */
+class OneLinePerAnswer extends LogController {
+  constructor() {
+    super({ requestIdLogLabel: 'request_id' })
   }
+
+  override incomingRequest(): void {}
+
+  /** Refusals and failures are logged as they are answered (plugins/errors.ts): their caller may be gone before the end. */
+  override requestCompleted(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    if (reply.statusCode < 400 && request.log.level === 'debug') logAnswer(request, reply)
+  }
+}
+
+/** One line. */
+export function logAnswer({ log, method, url, failure }: FastifyRequest, reply: FastifyReply): void {
+  const { statusCode: status } = reply
+  const duration = Math.round(reply.elapsedTime * 10) / 10
+  const fields = { method, url, status, duration_ms: duration, ...(status >= 500 && { err: failure }) }
+  log[levelOf(status)](fields, `${method} ${url} ${status}`)
 }
 
 function isInstalled(name: string): boolean {
@@ -103,46 +112,8 @@ function requestIds(): (request: IncomingMessage) => string {
   }
 }
 
-/** One line per request at most: what went well at debug, refusals at info, failures as warnings and errors. */
-export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { statusCode } = reply
-  if (request.routeOptions.url === HEALTH_ROUTE) return
-  const fields = {
-    request_id: request.id,
-    method: request.method,
-    url: request.url,
-    status: statusCode,
-    duration_ms: Math.round(elapsedMs(request) * 10) / 10,
-    ...(statusCode >= 500 && { err: request.failure }),
-  }
-  request.log[levelOf(statusCode)](fields, `${request.method} ${request.url} ${statusCode}`)
-}
-
 function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
   if (statusCode < 400) return 'debug'
   if (statusCode < 500) return 'info'
   return statusCode === 503 ? 'warn' : 'error'
 }
-
-/** Since the request's hooks began, in ms; 0 for what did not get as far as a route. */
-export function elapsedMs({ startedAt }: FastifyRequest): number {
-  return startedAt === 0 ? 0 : performance.now() - startedAt
-}
-
-/** `fastify.log`, and the log lines of requests that go well for DEBUG_LOGGING; plugins/errors.ts writes those of the others. */
-export default fp<{ logger: Logger }>(
-  async (fastify, { logger }) => {
-    fastify.log = logger
-    fastify.decorateRequest('startedAt', 0)
-    fastify.addHook('onRequest', (request, _reply, done) => {
-      request.startedAt = performance.now()
-      done()
-    })
-    if (!fastify.config.isDebugLogging) return
-    fastify.addHook('onResponse', (request, reply, done) => {
-      if (reply.statusCode < 400) logRequest(request, reply)
-      done()
-    })
-  },
-  { name: 'logging', dependencies: ['config'] },
-)

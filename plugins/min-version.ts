@@ -23,5 +23,10 @@ export default fp(
       }
     }
   },
-  { name: 'min-version', dependencies: ['cache', 'services'] },
+  {
+    name: 'min-version',
+    fastify: '5.x',
+    dependencies: ['cache', 'services'],
+    decorators: { fastify: ['cache', 'versionTokens'] },
+  },
 )

@@ -26,7 +26,7 @@ export default fp(
     if (isReady && client instanceof Redis) await fastify.register(fastifyRedis, { client, closeClient: false })
     else fastify.decorate<unknown, string>('redis', client)
   },
-  { name: 'redis', dependencies: ['config'] },
+  { name: 'redis', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
 
 /** A command of this client rejects within its time limit, at once while not connected, and is never sent again. */

@@ -42,7 +42,12 @@ export default fp(
     }
     fastify.decorate('resources', services)
   },
-  { name: 'services', dependencies: ['config', 'database', 'cache'] },
+  {
+    name: 'services',
+    fastify: '5.x',
+    dependencies: ['config', 'database', 'cache'],
+    decorators: { fastify: ['config', 'db', 'cache'] },
+  },
 )
 
 /** Made once, by a migration; restores and clones of the database carry it along. */

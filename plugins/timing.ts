@@ -1,5 +1,4 @@
 import fp from 'fastify-plugin'
-import { elapsedMs } from './logging.js'
 
 /** Most answers take a few hundredths of a millisecond: their header is written once. */
 const HEADERS_KEPT = 1_000
@@ -9,13 +8,13 @@ export default fp(
   async (fastify) => {
     if (!fastify.config.isPerformanceMonitoring) return
     const kept: string[] = []
-    fastify.addHook('onSend', (request, reply, payload, done) => {
-      const hundredths = Math.round(elapsedMs(request) * 100)
+    fastify.addHook('onSend', (_request, reply, payload, done) => {
+      const hundredths = Math.round(reply.elapsedTime * 100)
       const header = kept[hundredths] ?? `total;dur=${hundredths / 100}`
       if (hundredths < HEADERS_KEPT) kept[hundredths] = header
       reply.header('server-timing', header)
       done(null, payload)
     })
   },
-  { name: 'timing', dependencies: ['config', 'logging'] },
+  { name: 'timing', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )

@@ -21,7 +21,7 @@ export default fp(
       route.httpPart === 'body' ? asTheyAre(route) : fromText(route),
     )
   },
-  { name: 'validation', dependencies: ['config'] },
+  { name: 'validation', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
 
 function compiler(options: {

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import cachePlugin from '../../plugins/cache.js'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
 import databasePlugin from '../../plugins/database.js'
-import logging, { createLogger, loggingOptions } from '../../plugins/logging.js'
+import { createLogger, loggingOptions } from '../../plugins/logging.js'
 import redisPlugin from '../../plugins/redis.js'
 import { Document } from '../../services/documents/document.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
@@ -20,7 +20,6 @@ async function cacheWith(test: Test, env: Record<string, string> = {}) {
   const logger = createLogger(config, { destination: { write: (line: string) => void lines.push(line) } })
   const app = Fastify(loggingOptions(logger))
   await app.register(configPlugin, { config })
-  await app.register(logging, { logger })
   await app.register(databasePlugin)
   await app.register(redisPlugin)
   await app.register(cachePlugin)

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fp from 'fastify-plugin'
 import { NotFoundError } from '../../../services/errors.js'
 import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
 
@@ -70,4 +71,11 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 }
 
-export default routes
+export default fp(routes, {
+  name: 'cache-routes',
+  fastify: '5.x',
+  encapsulate: true,
+  decorators: {
+    fastify: ['cache', 'health', 'entryOfKey', 'users', 'templates', 'requireAdmin', 'requireAdminOrUser'],
+  },
+})

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fp from 'fastify-plugin'
 import { designSchemas } from '../../../services/designs/schema.js'
 import { ById, Page } from '../../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from '../answers.js'
@@ -34,4 +35,9 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 }
 
-export default routes
+export default fp(routes, {
+  name: 'design-routes',
+  fastify: '5.x',
+  encapsulate: true,
+  decorators: { fastify: ['designs', 'requireUser'] },
+})
