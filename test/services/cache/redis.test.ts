@@ -65,6 +65,7 @@ t.test('against a real server', async (t) => {
   await t.test('a server that refuses is still asked, and says what it refuses', async (t) => {
     await client.config('SET', 'maxmemory', '1mb')
     await redis.set('big', 'x'.repeat(2_000_000), 1_000)
+    t.notOk(redis.breaker.isOpen, 'at once: one that was opened would be closed by its first ping')
     await redis.set('b', 'x', 1_000)
     t.match(redis.refusal, /OOM/)
     t.notOk(redis.breaker.isOpen)
