@@ -75,7 +75,7 @@ const closed: Readonly<Record<string, readonly string[]>> = {
   'services/resource/rows.ts': ['../designs/definition.js', '../cache/tiered-cache.js', '../cache-map.js', 'fastify'],
   'services/domains.ts': ['./cache/tiered-cache.js', './designs/schema.js', '../plugins/cache.js'],
   'services/cache-map.ts': ['./templates/repository.js', './cache/tiered-cache.js', 'fastify'],
-  'services/version-token.ts': ['./users/token-text.js', './cache/snapshot.js', './database/postgres.js'],
+  'services/version-token.ts': ['./users/token-text.js', './cache/core/snapshot.js', './database/postgres.js'],
   'services/documents/codec.ts': ['../cache-map.js', '../cache/entry-codec.js', '../resource/row.js', 'fastify'],
   'services/database/postgres.ts': ['../designs/repository.js', '../cache/tiered-cache.js', 'fastify'],
   'services/cache/tiered-cache.ts': [

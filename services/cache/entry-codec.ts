@@ -1,4 +1,4 @@
-import { parseSnapshot, type Snapshot } from './snapshot.js'
+import { parseSnapshot, type Snapshot } from './core/snapshot.js'
 
 /** How values become text for Redis and back, and what they weigh in memory. */
 export interface Codec {

@@ -1,4 +1,4 @@
-import type { Stamp } from './knowledge.js'
+import type { Provenance } from './core/knowledge.js'
 import type { DomainCounts } from './stats.js'
 
 /** How long an entry lives, and under which name it is counted. All times in ms; what is left out has the cache's default. */
@@ -63,7 +63,7 @@ export interface Entry {
   readonly counts: DomainCounts
   /** What it counts for in the tier's bound. */
   readonly bytes: number
-  stamp: Stamp
+  provenance: Provenance
   /** {@link Knowledge.news} when the entry was last found current: while it stands there, the entry still is. */
   judgedAt: number
   /** Set by a use, taken back when room is made. */

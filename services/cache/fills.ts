@@ -1,12 +1,12 @@
 import { decodeEntry, encodeEntry } from './entry-codec.js'
 import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Lookup } from './entry.js'
-import type { Stamp } from './knowledge.js'
+import type { Provenance } from './core/knowledge.js'
 import { sizeOf } from './memory.js'
 import type { Replica } from './replica.js'
 
 /** What has to be noted before a value is read that is to be kept. */
 export interface Begun {
-  readonly stamp: Stamp | undefined
+  readonly provenance: Provenance | undefined
   readonly startedAt: number
 }
 
@@ -38,27 +38,27 @@ export class Fills {
 
   /** To be called before the value is read that {@link Fills.keep} gets. */
   begin(): Begun {
-    return { stamp: this.#replica.knowledge.stamp(), startedAt: this.#replica.clock.now() }
+    return { provenance: this.#replica.knowledge.provenance(), startedAt: this.#replica.clock.now() }
   }
 
   /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
   keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags }: Read): boolean {
     const { knowledge, clock, codec, redis, settings, stats } = this.#replica
-    const { stamp, startedAt } = begun
+    const { provenance, startedAt } = begun
     const tags = union(options.tags, moreTags)
     const slots = knowledge.heard.slotsOf(tags)
-    if (stamp === undefined || !knowledge.isCurrent(stamp, slots)) return false
+    if (provenance === undefined || !knowledge.isCurrent(provenance, slots)) return false
     const times = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: settings.random() })
     const ageMs = clock.now() - startedAt
     try {
       let text: string | undefined
       if (redis?.breaker.isOpen === false && options.inRedis !== false) {
         const loadedAt = clock.wallMs() - ageMs
-        text = encodeEntry({ value, snapshot: stamp.snapshot, loadedAt, ...times, moreTags }, codec)
+        text = encodeEntry({ value, snapshot: provenance.snapshot, loadedAt, ...times, moreTags }, codec)
         // Nobody waits for it: a reader that comes before it is there loads for itself.
         void redis.set(key, text, times.lifetimeMs - ageMs)
       }
-      this.#remember({ key, value, tags, slots, stamp, ...moments(startedAt, times) }, options, text)
+      this.#remember({ key, value, tags, slots, provenance, ...moments(startedAt, times) }, options, text)
       return true
     } catch (error) {
       // A value that the codec can't take: the answer is right all the same.
@@ -91,9 +91,9 @@ export class Fills {
     sought.moreTags = moreTags
     const tags = union(options.tags, moreTags)
     const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)
-    const stamp = { identity: identityNumber, snapshot }
-    if (!knowledge.isCurrent(stamp, slots)) {
-      const since = knowledge.isKnown(stamp) ? 0 : (knowledge.floor?.xmax ?? 0)
+    const provenance = { identity: identityNumber, snapshot }
+    if (!knowledge.isCurrent(provenance, slots)) {
+      const since = knowledge.isKnown(provenance) ? 0 : (knowledge.floor?.xmax ?? 0)
       sought.overtakenBy = Math.max(knowledge.heard.newest(slots), since)
       return undefined
     }
@@ -104,7 +104,10 @@ export class Fills {
       lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),
     })
     if (now >= times.expiresAt) return undefined
-    return { ...hitOf(this.#remember({ key, value, tags, slots, stamp, ...times }, options, text), now), tier: 'redis' }
+    return {
+      ...hitOf(this.#remember({ key, value, tags, slots, provenance, ...times }, options, text), now),
+      tier: 'redis',
+    }
   }
 
   #remember(
@@ -115,7 +118,7 @@ export class Fills {
     const { knowledge, memory, codec, stats } = this.#replica
     const { key, value, tags, slots, loadedAt, freshUntil, expiresAt } = found
     const bytes = sizeOf(key, tags, value === undefined ? 0 : codec.weigh(value, text))
-    const stamp = knowledge.renewed(found.stamp)
+    const provenance = knowledge.renewed(found.provenance)
     const entry: Entry = {
       // Named one by one, and first what a hit looks at: made by a spread, the entry makes a hit take four times as long.
       judgedAt: knowledge.news,
@@ -128,7 +131,7 @@ export class Fills {
       loadedAt,
       key,
       slots,
-      stamp,
+      provenance,
       bytes,
     }
     memory.keep(entry)

@@ -1,11 +1,11 @@
 import { decodeEntry } from './entry-codec.js'
 import type { EntryOptions } from './entry.js'
-import type { Stamp } from './knowledge.js'
+import type { Provenance } from './core/knowledge.js'
 import type { Replica } from './replica.js'
 
 /** An entry as one of the tiers holds it. Times in ms from now. */
 interface Found {
-  readonly stamp: Stamp
+  readonly provenance: Provenance
   readonly tags: readonly string[]
   readonly value: unknown
   readonly ageMs: number
@@ -37,8 +37,8 @@ async function fromRedis({ redis, codec, clock, knowledge }: Replica, key: strin
   if (stored === undefined) return 'not an entry: somebody else wrote this key'
   const ageMs = Math.max(0, clock.wallMs() - stored.loadedAt)
   const [freshMs, leftMs] = [stored.freshMs - ageMs, stored.lifetimeMs - ageMs]
-  const stamp = { identity, snapshot: stored.snapshot }
-  return { value: stored.value, stamp, tags: [...tags, ...stored.moreTags], ageMs, freshMs, leftMs }
+  const provenance = { identity, snapshot: stored.snapshot }
+  return { value: stored.value, provenance, tags: [...tags, ...stored.moreTags], ageMs, freshMs, leftMs }
 }
 
 function verdictOn({ knowledge, follower, clock }: Replica, found: Found | string) {
@@ -47,11 +47,11 @@ function verdictOn({ knowledge, follower, clock }: Replica, found: Found | strin
     return { present: false, state: 'absent', ...none, verdict: found }
   }
   const { heard, hints } = knowledge
-  const { stamp, tags, leftMs, freshMs } = found
+  const { provenance, tags, leftMs, freshMs } = found
   const state = leftMs <= 0 ? 'expired' : freshMs > 0 ? 'fresh' : 'stale'
   const verdict = !follower.isFollowed(clock.now())
     ? `bypassed: the journal is not followed (${follower.reason})`
-    : !knowledge.isCurrent(stamp, heard.slotsOf(tags))
+    : !knowledge.isCurrent(provenance, heard.slotsOf(tags))
       ? 'not served: something it shows has changed since, or what happened since is not known'
       : state === 'expired'
         ? 'not served: its lifetime is over'
@@ -63,11 +63,11 @@ function verdictOn({ knowledge, follower, clock }: Replica, found: Found | strin
     ttl_ms: Math.round(freshMs),
     negative: found.value === undefined,
     /** What the database showed at the least when the entry was loaded: Postgres' text of a snapshot. */
-    snapshot: stamp.snapshot.text,
+    snapshot: provenance.snapshot.text,
     /** Per tag, the newest change heard of (or of another tag that shares its places), and whether the entry shows it. */
     tags: tags.map((tag) => {
       const slots = heard.slotsOf([tag])
-      const shown = heard.isSatisfied(stamp.snapshot, slots)
+      const shown = heard.isSatisfied(provenance.snapshot, slots)
       return { tag, last_change: heard.newest(slots), shown, in_doubt: hints.has([tag]) }
     }),
     verdict,

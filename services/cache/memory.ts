@@ -1,5 +1,5 @@
 import type { Entry } from './entry.js'
-import type { Knowledge } from './knowledge.js'
+import type { Knowledge } from './core/knowledge.js'
 
 export interface MemoryOptions {
   readonly maxItems: number
@@ -89,11 +89,11 @@ export class Memory {
 
   #judge(entry: Entry): boolean {
     const { knowledge } = this.#options
-    if (!knowledge.isCurrent(entry.stamp, entry.slots)) {
+    if (!knowledge.isCurrent(entry.provenance, entry.slots)) {
       this.#remove(entry)
       return false
     }
-    entry.stamp = knowledge.renewed(entry.stamp)
+    entry.provenance = knowledge.renewed(entry.provenance)
     entry.judgedAt = knowledge.news
     return true
   }

@@ -130,7 +130,7 @@ export class ReadPath {
   #isJoinable({ begun, slots, options }: Flight): boolean {
     const { knowledge, clock, follower, settings } = this.#replica
     const now = clock.now()
-    if (follower.isFollowed(now)) return knowledge.isCurrent(begun.stamp, slots)
+    if (follower.isFollowed(now)) return knowledge.isCurrent(begun.provenance, slots)
     return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)
   }
 

@@ -1,10 +1,10 @@
 import { Batcher } from './batcher.js'
 import type { EntryOptions, Loader, Lookup } from './entry.js'
-import { EVERYTHING } from './heard.js'
+import { EVERYTHING } from './core/heard.js'
 import { inspect, type Inspection } from './inspect.js'
 import type { Begun } from './fills.js'
 import type { Replica, ReplicaState } from './replica.js'
-import { sees } from './snapshot.js'
+import { sees } from './core/snapshot.js'
 
 /** A write, for a read that must not be older: {@link TieredCache.waitFor}. */
 export interface WriteVersion {

@@ -1,5 +1,5 @@
 import type { Change, TailAnswer } from '../../services/cache/journal.js'
-import { parseSnapshot, type Snapshot } from '../../services/cache/snapshot.js'
+import { parseSnapshot, type Snapshot } from '../../services/cache/core/snapshot.js'
 import type { Fault } from './faults.js'
 
 /** The first transaction of every history. */

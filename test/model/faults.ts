@@ -19,7 +19,7 @@ export type Fault =
   // The read and the write path
   | 'tail told of when it ends'
   | 'late tail taken'
-  | 'stamp of the end of a load'
+  | 'provenance of the end of a load'
   | 'kept without judging'
   | 'renewed without judging'
   | 'joined without judging'

@@ -157,7 +157,7 @@ const OUTSIDE = outside({
   'postgres-journal.ts, identity and unlogged tables': ['crash unnoticed'],
   'journal-follower.ts': ['tail told of when it ends', 'late tail taken', 'any tail answers a hint'],
   'read-path.ts': [
-    'stamp of the end of a load',
+    'provenance of the end of a load',
     'kept without judging',
     'joined without judging',
     'joiners answered without judging',

@@ -1,7 +1,7 @@
-import type { HeardOptions } from '../../services/cache/heard.js'
+import type { HeardOptions } from '../../services/cache/core/heard.js'
 import type { TailAnswer } from '../../services/cache/journal.js'
-import { Knowledge, type Stamp } from '../../services/cache/knowledge.js'
-import type { Snapshot } from '../../services/cache/snapshot.js'
+import { Knowledge, type Provenance } from '../../services/cache/core/knowledge.js'
+import type { Snapshot } from '../../services/cache/core/snapshot.js'
 
 /** Named before the load, and found in its result; with the slots of both, under this replica's seed. */
 export interface DocumentTags {
@@ -21,7 +21,7 @@ export interface Stored {
 }
 
 export interface Kept {
-  readonly stamp: Stamp
+  readonly provenance: Provenance
   readonly value: number
   /** {@link Knowledge.news} when it was last found current. */
   readonly judgedAt: number
@@ -39,7 +39,7 @@ export interface Flight {
   readonly document: number
   /** Readers that come may join it. */
   readonly isListed: boolean
-  readonly stamp: Stamp | undefined
+  readonly provenance: Provenance | undefined
   /** Of a GET under way: what Redis had when it came there. */
   readonly stored: Stored | undefined
   /** Set for a load that has read the database. */
@@ -168,8 +168,8 @@ export class Replica {
   }
 
   /** As the memory tier does: not judged again while there is no news. */
-  isCurrentInMemory(document: number, { stamp, judgedAt }: Kept): boolean {
-    return judgedAt === this.knowledge.news || this.knowledge.isCurrent(stamp, this.document(document).allSlots)
+  isCurrentInMemory(document: number, { provenance, judgedAt }: Kept): boolean {
+    return judgedAt === this.knowledge.news || this.knowledge.isCurrent(provenance, this.document(document).allSlots)
   }
 
   /** Before a read: of the entry in memory all tags are known. */
@@ -187,19 +187,21 @@ export class Replica {
     const identity = knowledge.identityNumber
     let heard = ''
     for (const snapshot of snapshots) {
-      const stamp = { identity, snapshot }
-      if (!knowledge.isCurrent(stamp, [])) heard += '-'
-      else for (const slot of slots) heard += knowledge.isCurrent(stamp, [slot, slot]) ? 1 : 0
+      const provenance = { identity, snapshot }
+      if (!knowledge.isCurrent(provenance, [])) heard += '-'
+      else for (const slot of slots) heard += knowledge.isCurrent(provenance, [slot, slot]) ? 1 : 0
     }
-    const stampKey = (stamp: Stamp | undefined): string =>
-      stamp === undefined || stamp.identity !== identity ? 'x' : stamp.snapshot.text
+    const stampKey = (provenance: Provenance | undefined): string =>
+      provenance === undefined || provenance.identity !== identity ? 'x' : provenance.snapshot.text
     const hints = tags.map((tag) => `${Number(knowledge.hints.has([tag]))}${Number(this.hintedSince.has(tag))}`)
     const memory = this.memory.map((kept) =>
-      kept === undefined ? '' : `${stampKey(kept.stamp)}=${kept.value}${kept.judgedAt === knowledge.news ? '!' : ''}`,
+      kept === undefined
+        ? ''
+        : `${stampKey(kept.provenance)}=${kept.value}${kept.judgedAt === knowledge.news ? '!' : ''}`,
     )
     const flights = this.flights.map(
-      ({ document, isListed, stamp, stored, value, want, joined }) =>
-        `${document}${isListed ? 'l' : ''}${stampKey(stamp)}=${value},${want},${joined}${stored?.snapshot.text}=${stored?.value}`,
+      ({ document, isListed, provenance, stored, value, want, joined }) =>
+        `${document}${isListed ? 'l' : ''}${stampKey(provenance)}=${value},${want},${joined}${stored?.snapshot.text}=${stored?.value}`,
     )
     const tail = this.tail && `${this.tail.need}${JSON.stringify(this.tail.answer)}`
     const wait = this.waiting && `${this.waiting.document}${this.waiting.want}${this.waiting.state}`

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Snapshot } from '../../services/cache/snapshot.js'
+import type { Snapshot } from '../../services/cache/core/snapshot.js'
 import { stepsOf } from './steps.js'
 import { type Broken, go } from './walks.js'
 import { type Plan, World } from './world.js'
@@ -64,9 +64,9 @@ function keyOf(world: World): string {
   for (const { knowledge, memory, flights, tail } of replicas) {
     note(tail?.snapshot)
     note(knowledge.seen)
-    for (const kept of memory) note(kept?.stamp.snapshot)
+    for (const kept of memory) note(kept?.provenance.snapshot)
     for (const flight of flights) {
-      note(flight.stamp?.snapshot)
+      note(flight.provenance?.snapshot)
       note(flight.stored?.snapshot)
     }
   }

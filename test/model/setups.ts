@@ -1,4 +1,4 @@
-import { Heard } from '../../services/cache/heard.js'
+import { Heard } from '../../services/cache/core/heard.js'
 
 /** What can still go wrong in one run, and how often. */
 export interface Budgets {

@@ -139,7 +139,7 @@ function stepsOfReads(world: World, replica: Replica, n: number, out: number[]):
     if (isDoubted && waiting === undefined) out.push(step('wait', n, document))
     const kept = memory[document]
     if (kept !== undefined) {
-      if (kept.stamp.snapshot !== knowledge.seen || kept.judgedAt !== knowledge.news)
+      if (kept.provenance.snapshot !== knowledge.seen || kept.judgedAt !== knowledge.news)
         out.push(step('judge memory', n, document))
       if (memory.length > 1) out.push(step('evict', n, document))
     }

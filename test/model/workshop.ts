@@ -9,7 +9,7 @@ import type { Edit, Mutant } from './mutants.js'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const CACHE = 'services/cache'
 const PARTS = [
-  ...['snapshot', 'heard', 'hints', 'knowledge', 'journal'].map((file) => `${CACHE}/${file}.ts`),
+  ...['core', 'journal.ts'].map((part) => `${CACHE}/${part}`),
   'test/model',
   'test/helpers/seeded.ts',
   'package.json',
@@ -19,7 +19,7 @@ const PARTS = [
 /** Why an edit does not fit the source any more; `undefined` when it does. */
 export function outOfDate({ name, edit }: Mutant): string | undefined {
   if (edit === undefined) return undefined
-  const count = readFileSync(join(ROOT, CACHE, edit.file), 'utf8').split(edit.from).length - 1
+  const count = readFileSync(join(ROOT, CACHE, 'core', edit.file), 'utf8').split(edit.from).length - 1
   return count === 1 ? undefined : `out of date: ${name}: found ${count} times in ${edit.file}: ${edit.from}`
 }
 
@@ -40,7 +40,7 @@ function copyWith({ file, from, to }: Edit): string {
   mkdirSync(join(directory, CACHE), { recursive: true })
   for (const part of PARTS) cpSync(join(ROOT, part), join(directory, part), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
-  const path = join(directory, CACHE, file)
+  const path = join(directory, CACHE, 'core', file)
   const source = readFileSync(path, 'utf8')
   if (source.split(from).length !== 2) throw new Error(`out of date: not exactly once in ${file}: ${from}`)
   writeFileSync(

@@ -1,6 +1,6 @@
-import { EVERYTHING } from '../../services/cache/heard.js'
-import type { Stamp } from '../../services/cache/knowledge.js'
-import { sees, type Snapshot } from '../../services/cache/snapshot.js'
+import { EVERYTHING } from '../../services/cache/core/heard.js'
+import type { Provenance } from '../../services/cache/core/knowledge.js'
+import { sees, type Snapshot } from '../../services/cache/core/snapshot.js'
 import { Database } from './database.js'
 import type { Fault } from './faults.js'
 import { type DocumentTags, type Flight, type Kept, Replica, type Stored, type TailUnderWay } from './replica.js'
@@ -154,9 +154,10 @@ export class World {
     // What a mutation can take away beside safety: hints are answered, and what is read now can be kept.
     const { knowledge } = replica
     if (!hasLate && !knowledge.hints.isEmpty) this.broken ??= 'a tail left a hint that had come before it'
-    const stamp = knowledge.stamp()
+    const provenance = knowledge.provenance()
     for (const { all, allSlots } of replica.documents) {
-      if (!knowledge.isCurrent(stamp, allSlots)) this.broken ??= `what is loaded now could not be kept: ${all.join()}`
+      if (!knowledge.isCurrent(provenance, allSlots))
+        this.broken ??= `what is loaded now could not be kept: ${all.join()}`
     }
     const isSettled = waiting?.state === 'served' || this.fault === 'any tail answers a hint'
     if (waiting !== undefined && isSettled) replica.waiting = { ...waiting, state: 'settled' }
@@ -176,7 +177,10 @@ export class World {
     replica.flights = replica.flights.map((other) =>
       other.document === document ? { ...other, isListed: false } : other,
     )
-    const begun = { stamp: replica.knowledge.stamp(), value: stored === undefined ? this.#valueAtOnce() : undefined }
+    const begun = {
+      provenance: replica.knowledge.provenance(),
+      value: stored === undefined ? this.#valueAtOnce() : undefined,
+    }
     replica.flights.push({ document, want, stored, isListed: true, joined: undefined, ...begun })
   }
 
@@ -184,9 +188,9 @@ export class World {
     return this.plan.isSearch ? this.database.visible : undefined
   }
 
-  isJoinable(replica: Replica, { isListed, document, stamp }: Flight): boolean {
+  isJoinable(replica: Replica, { isListed, document, provenance }: Flight): boolean {
     const { namedSlots } = replica.document(document)
-    return isListed && (this.fault === 'joined without judging' || replica.knowledge.isCurrent(stamp, namedSlots))
+    return isListed && (this.fault === 'joined without judging' || replica.knowledge.isCurrent(provenance, namedSlots))
   }
 
   join(replica: Replica, number: number, want: number): void {
@@ -200,17 +204,17 @@ export class World {
     const { stored, document } = flight
     if (stored === undefined) return
     const identity =
-      this.fault === 'GET crosses an identity' ? replica.knowledge.identityNumber : (flight.stamp?.identity ?? 0)
-    const stamp = { identity, snapshot: stored.snapshot }
+      this.fault === 'GET crosses an identity' ? replica.knowledge.identityNumber : (flight.provenance?.identity ?? 0)
+    const provenance = { identity, snapshot: stored.snapshot }
     const { allSlots } = replica.document(document)
-    const isCurrent = this.fault === 'GET judged when it begins' || replica.knowledge.isCurrent(stamp, allSlots)
+    const isCurrent = this.fault === 'GET judged when it begins' || replica.knowledge.isCurrent(provenance, allSlots)
     // What the answer depends on is known only now: when that is in doubt, nobody gets it.
     if (!isCurrent || this.#isFoundInDoubt(replica, document)) {
-      const begun = { stamp: replica.knowledge.stamp(), value: this.#valueAtOnce() }
+      const begun = { provenance: replica.knowledge.provenance(), value: this.#valueAtOnce() }
       replica.flights[number] = { ...flight, stored: undefined, ...begun }
       return
     }
-    this.#remember(replica, document, stamp, stored.value)
+    this.#remember(replica, document, provenance, stored.value)
     replica.flights.splice(number, 1)
     this.judge('an entry of Redis', document, stored.value, flight.want | replica.need)
     if (flight.joined !== undefined) this.judge('a joined entry of Redis', document, stored.value, flight.joined)
@@ -231,17 +235,17 @@ export class World {
     const flight = replica.flight(number)
     const { document, value = 0, want, joined } = flight
     const { knowledge } = replica
-    let { stamp } = flight
-    if (this.fault === 'stamp of the end of a load') stamp = knowledge.stamp()
-    if (this.fault === 'flight crosses an identity' && stamp !== undefined) {
-      stamp = { ...stamp, identity: knowledge.identityNumber }
+    let { provenance } = flight
+    if (this.fault === 'provenance of the end of a load') provenance = knowledge.provenance()
+    if (this.fault === 'flight crosses an identity' && provenance !== undefined) {
+      provenance = { ...provenance, identity: knowledge.identityNumber }
     }
     replica.flights.splice(number, 1)
     this.judge('a load', document, value, want)
-    const isCurrent = knowledge.isCurrent(stamp, replica.document(document).allSlots)
-    if (stamp !== undefined && (isCurrent || this.fault === 'kept without judging')) {
-      this.#remember(replica, document, stamp, value)
-      this.#store({ identity: knowledge.identity ?? '', document, snapshot: stamp.snapshot, value })
+    const isCurrent = knowledge.isCurrent(provenance, replica.document(document).allSlots)
+    if (provenance !== undefined && (isCurrent || this.fault === 'kept without judging')) {
+      this.#remember(replica, document, provenance, value)
+      this.#store({ identity: knowledge.identity ?? '', document, snapshot: provenance.snapshot, value })
     }
     if (joined === undefined) return
     const isUnjudged = this.fault === 'joiners answered without judging' || this.fault === 'joined without judging'
@@ -259,13 +263,13 @@ export class World {
     const kept = replica.memory[document]
     if (kept === undefined) return
     if (this.fault === 'renewed without judging' || replica.isCurrentInMemory(document, kept)) {
-      this.#remember(replica, document, kept.stamp, kept.value)
+      this.#remember(replica, document, kept.provenance, kept.value)
     } else replica.memory[document] = undefined
   }
 
-  #remember(replica: Replica, document: number, stamp: Stamp, value: number): void {
+  #remember(replica: Replica, document: number, provenance: Provenance, value: number): void {
     const { knowledge } = replica
-    replica.memory[document] = { stamp: knowledge.renewed(stamp), value, judgedAt: knowledge.news }
+    replica.memory[document] = { provenance: knowledge.renewed(provenance), value, judgedAt: knowledge.news }
   }
 
   #store(stored: Stored): void {
@@ -338,12 +342,12 @@ export class World {
     const { identity, identityNumber } = knowledge
     for (const stored of this.redis) {
       if (stored.document !== document || stored.identity !== identity) continue
-      const stamp = { identity: identityNumber, snapshot: stored.snapshot }
-      if (!knowledge.isCurrent(stamp, replica.document(document).allSlots)) continue
+      const provenance = { identity: identityNumber, snapshot: stored.snapshot }
+      if (!knowledge.isCurrent(provenance, replica.document(document).allSlots)) continue
       this.judge('Redis', document, stored.value, want)
       // What is current may be stamped anew.
       if (this.plan.setup.isEveryEntryStored)
-        this.#storeAlso({ ...stored, snapshot: knowledge.renewed(stamp).snapshot })
+        this.#storeAlso({ ...stored, snapshot: knowledge.renewed(provenance).snapshot })
     }
   }
 }

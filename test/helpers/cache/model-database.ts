@@ -1,5 +1,5 @@
 import type { Announcements, Change, Journal, TailAnswer } from '../../../services/cache/index.js'
-import { covers, parseSnapshot, sees, type Snapshot } from '../../../services/cache/snapshot.js'
+import { covers, parseSnapshot, sees, type Snapshot } from '../../../services/cache/core/snapshot.js'
 import { type Deferred, deferred } from './deferred.js'
 
 /** A transaction under way. */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { bytesCodec, jsonCodec } from '../../../services/cache/index.js'
 import { decodeEntry, encodeEntry } from '../../../services/cache/entry-codec.js'
-import { parseSnapshot } from '../../../services/cache/snapshot.js'
+import { parseSnapshot } from '../../../services/cache/core/snapshot.js'
 
 const ENTRY = {
   value: { n: [1, { deep: true }], text: 'a\nb ü' },

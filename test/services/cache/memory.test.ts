@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Entry } from '../../../services/cache/entry.js'
-import { Knowledge } from '../../../services/cache/knowledge.js'
+import { Knowledge } from '../../../services/cache/core/knowledge.js'
 import { Memory } from '../../../services/cache/memory.js'
 import { Stats } from '../../../services/cache/stats.js'
 import { Rows, startWorld, tagOf } from '../../helpers/cache/replicas.js'
@@ -28,8 +28,8 @@ function setUp({ maxItems = 10, maxBytes = 1_000_000 } = {}) {
   const counts = new Stats({ isTimed: false }).of('x')
   const keep = (key: string, bytes = 100): void => {
     const slots = knowledge.heard.slotsOf([key])
-    const stamp = knowledge.stamp()
-    if (stamp === undefined) throw new Error('a tail has been taken')
+    const provenance = knowledge.provenance()
+    if (provenance === undefined) throw new Error('a tail has been taken')
     const times = { loadedAt: 0, freshUntil: 1_000, expiresAt: 2_000 }
     const entry: Entry = {
       key,
@@ -39,7 +39,7 @@ function setUp({ maxItems = 10, maxBytes = 1_000_000 } = {}) {
       ...times,
       counts,
       bytes,
-      stamp,
+      provenance,
       judgedAt: knowledge.news,
       isVisited: false,
     }
@@ -86,7 +86,7 @@ t.test('an entry is judged anew when there is news, and is gone once it is behin
   knowledge.take(tail('2:3:', '1:1:', ['a']))
   t.equal(memory.read('a', 0), undefined)
   t.equal(memory.items, 1)
-  t.equal(memory.read('b', 0)?.stamp.snapshot.text, '2:3:', 'what is still current shows all up to the last tail')
+  t.equal(memory.read('b', 0)?.provenance.snapshot.text, '2:3:', 'what is still current shows all up to the last tail')
 })
 
 t.test('its lifetime is over at its end', async (t) => {

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Announcements, Journal, TailAnswer } from '../../../../services/cache/index.js'
-import { covers, parseSnapshot, sees, type Snapshot } from '../../../../services/cache/snapshot.js'
+import { covers, parseSnapshot, sees, type Snapshot } from '../../../../services/cache/core/snapshot.js'
 import { until } from '../../../helpers/deadline.js'
 
 /** A write under way, with its id. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { covers, parseSnapshot, sees, type Snapshot, transactionId } from '../../../services/cache/snapshot.js'
+import { covers, parseSnapshot, sees, type Snapshot, transactionId } from '../../../../services/cache/core/snapshot.js'
 
 /** What a server shows after each of these: `true` begins a transaction, a number ends one of those that run. */
 type Happening = true | number

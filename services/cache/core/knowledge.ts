@@ -1,10 +1,10 @@
 import { Heard, type HeardOptions } from './heard.js'
 import { Hints } from './hints.js'
-import type { TailAnswer } from './journal.js'
+import type { TailAnswer } from '../journal.js'
 import { covers, parseSnapshot, type Snapshot } from './snapshot.js'
 
 /** When something was read: what the database showed then at the least, and in which history. */
-export interface Stamp {
+export interface Provenance {
   /** Number of the identity, in this process. */
   readonly identity: number
   readonly snapshot: Snapshot
@@ -12,7 +12,7 @@ export interface Stamp {
 
 /**
  * All that one replica knows of the database's changes, and the one question that is asked of it: is what was read under this
- * stamp current? It knows no I/O and no clock; `npm run model` explores this very class.
+ * provenance current? It knows no I/O and no clock; `npm run model` explores this very class.
  */
 export class Knowledge {
   readonly heard: Heard
@@ -69,26 +69,28 @@ export class Knowledge {
   }
 
   /** For a load that begins now. `undefined` before the first tail: nothing read then can be kept. */
-  stamp(): Stamp | undefined {
+  provenance(): Provenance | undefined {
     return this.seen && { identity: this.identityNumber, snapshot: this.seen }
   }
 
-  /** Does what was read under `stamp` show every change heard of the tags behind `slots` ({@link Heard.slotsOf})? */
-  isCurrent(stamp: Stamp | undefined, slots: readonly number[]): boolean {
-    return stamp !== undefined && this.isKnown(stamp) && this.heard.isSatisfied(stamp.snapshot, slots)
+  /** Does what was read under `provenance` show every change heard of the tags behind `slots` ({@link Heard.slotsOf})? */
+  isCurrent(provenance: Provenance | undefined, slots: readonly number[]): boolean {
+    return provenance !== undefined && this.isKnown(provenance) && this.heard.isSatisfied(provenance.snapshot, slots)
   }
 
-  /** Is all that has changed since the stamp known here? */
-  isKnown({ identity, snapshot }: Stamp): boolean {
+  /** Is all that has changed since the provenance known here? */
+  isKnown({ identity, snapshot }: Provenance): boolean {
     return this.floor !== undefined && identity === this.identityNumber && covers(snapshot, this.floor)
   }
 
   /**
-   * The stamp that something current may have from now on: no change of its tags lies between its own and the last tail.
+   * The provenance that something current may have from now on: no change of its tags lies between its own and the last tail.
    * So what is asked for again and again stays clear of collisions with changes of others.
    */
-  renewed(stamp: Stamp): Stamp {
-    return this.seen === undefined || covers(stamp.snapshot, this.seen) ? stamp : { ...stamp, snapshot: this.seen }
+  renewed(provenance: Provenance): Provenance {
+    return this.seen === undefined || covers(provenance.snapshot, this.seen)
+      ? provenance
+      : { ...provenance, snapshot: this.seen }
   }
 }
 

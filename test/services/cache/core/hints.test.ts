@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { EVERYTHING } from '../../../services/cache/heard.js'
-import { Hints } from '../../../services/cache/hints.js'
+import { EVERYTHING } from '../../../../services/cache/core/heard.js'
+import { Hints } from '../../../../services/cache/core/hints.js'
 
 /** The tags of `from` up to `to`. */
 function tags(from: number, to: number): string[] {

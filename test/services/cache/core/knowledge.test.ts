@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { TailAnswer } from '../../../services/cache/journal.js'
-import { Knowledge, type Stamp } from '../../../services/cache/knowledge.js'
+import type { TailAnswer } from '../../../../services/cache/journal.js'
+import { Knowledge, type Provenance } from '../../../../services/cache/core/knowledge.js'
 
 type Answer = TailAnswer & { readonly identity: string }
 
@@ -16,26 +16,26 @@ function knowing(...answers: readonly Answer[]): Knowledge {
   return knowledge
 }
 
-function stampOf(knowledge: Knowledge): Stamp {
-  const stamp = knowledge.stamp()
-  if (stamp === undefined) throw new Error('nothing is seen yet')
-  return stamp
+function stampOf(knowledge: Knowledge): Provenance {
+  const provenance = knowledge.provenance()
+  if (provenance === undefined) throw new Error('nothing is seen yet')
+  return provenance
 }
 
 t.test('before the first tail nothing is current, and nothing that was read can be kept', async (t) => {
   const knowledge = new Knowledge({ slots: 16, seed: 1 })
-  t.equal(knowledge.stamp(), undefined)
+  t.equal(knowledge.provenance(), undefined)
   t.notOk(knowledge.isCurrent(undefined, []))
   t.notOk(knowledge.isCurrent({ identity: 0, snapshot: stampOf(knowing()).snapshot }, []))
 })
 
 t.test('a tail that failed changes nothing but keeps its hints', async (t) => {
   const knowledge = knowing()
-  const [stamp, { news, floor, identityNumber }] = [stampOf(knowledge), knowledge]
+  const [provenance, { news, floor, identityNumber }] = [stampOf(knowledge), knowledge]
   knowledge.hints.add(['a'])
   knowledge.tailBegan()
   knowledge.tailFailed()
-  t.same(stampOf(knowledge), stamp)
+  t.same(stampOf(knowledge), provenance)
   t.match(knowledge, { news, floor, identityNumber })
   t.ok(knowledge.hints.has(['a']))
 })
@@ -50,12 +50,12 @@ t.test('hints outlive a change of identity', async (t) => {
 
 t.test('what was read under an identity is not current under another, nor when the first one comes back', async (t) => {
   const knowledge = knowing()
-  const stamp = stampOf(knowledge)
+  const provenance = stampOf(knowledge)
   for (const identity of ['two', 'one']) {
     knowledge.tailBegan()
     t.ok(knowledge.take({ ...FIRST, identity }), identity)
-    t.notOk(knowledge.isCurrent(stamp, []), identity)
-    t.ok(knowledge.isCurrent(knowledge.stamp(), []))
+    t.notOk(knowledge.isCurrent(provenance, []), identity)
+    t.ok(knowledge.isCurrent(knowledge.provenance(), []))
   }
 })
 
@@ -72,7 +72,7 @@ t.test('a start at a mark makes older entries of others current, except those of
   const changes = [{ transaction: 12, tags: ['a'] }]
   const knowledge = knowing({ ...FIRST, from: '10:12:10,11', snapshot: '13:13:', changes })
   const { heard } = knowledge
-  const at = (text: string): Stamp => ({
+  const at = (text: string): Provenance => ({
     ...stampOf(knowledge),
     snapshot: stampOf(knowing({ ...FIRST, snapshot: text })).snapshot,
   })
@@ -99,7 +99,7 @@ t.test('news move for a change, a gap and a tail too big to be read, and stand s
   t.ok(isNews({ snapshot: '15:15:', identity: 'two' }))
 })
 
-t.test('a stamp is renewed up to the last tail, never backwards', async (t) => {
+t.test('a provenance is renewed up to the last tail, never backwards', async (t) => {
   const knowledge = knowing(FIRST, { ...FIRST, from: '10:10:', snapshot: '10:12:10' })
   const older = stampOf(knowing())
   const ahead = { ...older, snapshot: stampOf(knowing({ ...FIRST, snapshot: '12:12:' })).snapshot }
@@ -113,5 +113,5 @@ t.test('a journal that gives no snapshot is an error, and changes nothing', asyn
   const knowledge = knowing()
   t.throws(() => knowledge.take({ ...FIRST, snapshot: 'none', identity: 'two' }), /gave no snapshot but none/)
   t.equal(knowledge.identity, 'one')
-  t.ok(knowledge.isCurrent(knowledge.stamp(), []))
+  t.ok(knowledge.isCurrent(knowledge.provenance(), []))
 })

@@ -1,130 +1,130 @@
-import { type Guard, guard } from './guard.js'
+import { type Mutant, mutant } from './mutant.js'
 
 /** What sees to it that an entry is judged right: the core that knows no I/O. */
-export const CORE_GUARDS: readonly Guard[] = [
-  guard(
+export const CORE_MUTANTS: readonly Mutant[] = [
+  mutant(
     'of several changes in one tail all must be seen, not the highest id',
-    'heard',
+    'core/heard',
     'known === undefined || known === 0 || known === transaction ? transaction : SEVERAL',
     'Math.max(known ?? 0, transaction)',
     'races/commit-order',
-    'core',
+    'core/core',
   ),
-  guard(
+  mutant(
     'a later tail replaces an earlier one, also by a lower id',
-    'heard',
+    'core/heard',
     'this.#slots[slot] = value === SEVERAL ? this.#numberOf(snapshot) : value',
     'this.#slots[slot] = value === SEVERAL ? this.#numberOf(snapshot) : Math.max(this.#slots[slot] ?? 0, value)',
     'races/commit-order',
   ),
-  guard(
+  mutant(
     'what was running does not count as seen',
-    'snapshot',
+    'core/snapshot',
     'return id < xmax && !xip.includes(id)',
     'return id < xmax',
     'races/commit-order',
-    'core',
+    'core/core',
   ),
-  guard(
+  mutant(
     'two snapshots of one xmax are told apart by what was running',
-    'snapshot',
+    'core/snapshot',
     'return later.xip.every((id) => earlier.xip.includes(id))',
     'return true',
-    'core',
+    'core/core',
     'conformance/journal',
   ),
-  guard(
+  mutant(
     'both places of a tag are written',
-    'heard',
+    'core/heard',
     'brought.set(slot, merge(brought.get(slot), transaction))',
     'if (brought.size === 0 || Math.random() < 0.5) brought.set(slot, merge(brought.get(slot), transaction))',
-    'core',
+    'core/core',
   ),
-  guard(
+  mutant(
     'a star counts for every entry',
-    'heard',
+    'core/heard',
     'if (!this.#isSeen(snapshot, this.#everything)) return false',
     '',
-    'core',
+    'core/core',
     'read-path',
   ),
-  guard(
+  mutant(
     'a hint that came during a tail is not answered by it',
-    'hints',
+    'core/hints',
     'const hinted = this.#isTailing ? this.#late : this.#asked',
     'const hinted = this.#asked',
-    'core',
+    'core/core',
     'races/lost-message',
   ),
-  guard(
+  mutant(
     'a tail that failed answers no hint',
-    'hints',
+    'core/hints',
     'if (hasFailed) this.add(late)\n    else this.#asked = late',
     'this.#asked = late',
-    'core',
+    'core/core',
     'isolated',
   ),
-  guard(
+  mutant(
     'above ten thousand tags everything is in doubt',
-    'hints',
+    'core/hints',
     '    hinted.add(EVERYTHING)\n',
     '    hinted.clear()\n',
-    'core',
+    'core/core',
   ),
-  guard(
+  mutant(
     'what was read under another identity is not current',
-    'knowledge',
+    'core/knowledge',
     'this.floor !== undefined && identity === this.identityNumber && covers(snapshot, this.floor)',
     'this.floor !== undefined && covers(snapshot, this.floor)',
-    'core',
+    'core/core',
     'races/late-promotion',
     'races/history-went-back',
   ),
-  guard(
+  mutant(
     'an entry must cover the floor',
-    'knowledge',
+    'core/knowledge',
     'identity === this.identityNumber && covers(snapshot, this.floor)',
     'identity === this.identityNumber',
-    'core',
+    'core/core',
     'races/forgetful-redis',
   ),
-  guard(
+  mutant(
     'a tail that follows another snapshot than the last one raises the floor',
-    'knowledge',
+    'core/knowledge',
     'const isAnew = isAnother || fromText !== this.seen?.text',
     'const isAnew = isAnother',
-    'core',
+    'core/core',
     'races/history-went-back',
   ),
-  guard(
+  mutant(
     'a tail too big to be read makes everything before unknown',
-    'knowledge',
+    'core/knowledge',
     'this.heard.forget()\n      this.floor = snapshot\n',
     'this.heard.forget()\n',
-    'core',
+    'core/core',
     'races/forgetful-redis',
   ),
-  guard(
+  mutant(
     'hits are judged anew when there is news',
-    'knowledge',
+    'core/knowledge',
     'if (isAnew || changes === undefined || changes.length > 0) this.news += 1',
     'if (isAnew) this.news += 1',
     'memory',
     'races/lost-message',
   ),
-  guard(
+  mutant(
     'hints outlive a change of identity',
-    'knowledge',
+    'core/knowledge',
     'this.identityNumber += 1\n',
     'this.identityNumber += 1\n      this.hints.tailEnded({ hasFailed: false })\n',
     'races/history-went-back',
   ),
-  guard(
+  mutant(
     'an entry that is still current is stamped anew',
-    'knowledge',
-    'this.seen === undefined || covers(stamp.snapshot, this.seen) ? stamp : { ...stamp, snapshot: this.seen }',
-    'stamp',
-    'core',
+    'core/knowledge',
+    'this.seen === undefined || covers(provenance.snapshot, this.seen) ? provenance : { ...provenance, snapshot: this.seen }',
+    'provenance',
+    'core/core',
     'memory',
   ),
 ]

@@ -1,12 +1,12 @@
-import { explored, type Guard, guard } from './guard.js'
+import { explored, type Mutant, mutant } from './mutant.js'
 
 /** What sees to it that Redis is believed in nothing, and that its failures fail no read. */
-export const REDIS_GUARDS: readonly Guard[] = [
+export const REDIS_MUTANTS: readonly Mutant[] = [
   explored(
-    guard(
+    mutant(
       'a reply of Redis is judged when it is there',
       'fills',
-      'if (!knowledge.isCurrent(stamp, slots)) {',
+      'if (!knowledge.isCurrent(provenance, slots)) {',
       'if (sought === undefined) {',
       'races/late-promotion',
       'races/stale-set',
@@ -14,77 +14,77 @@ export const REDIS_GUARDS: readonly Guard[] = [
     ),
     200,
   ),
-  guard(
+  mutant(
     'a reply belongs to the identity under which it was asked for',
     'fills',
-    'const stamp = { identity: identityNumber, snapshot }',
-    'const stamp = { identity: knowledge.identityNumber + 0 * identityNumber, snapshot }',
+    'const provenance = { identity: identityNumber, snapshot }',
+    'const provenance = { identity: knowledge.identityNumber + 0 * identityNumber, snapshot }',
     'races/late-promotion',
   ),
-  guard(
+  mutant(
     'Redis is asked only while the journal is followed',
     'fills',
     'redis?.breaker.isOpen === false && follower.isFollowed(clock.now())',
     'redis?.breaker.isOpen === false && follower !== undefined && clock !== undefined',
     'isolated',
   ),
-  guard(
+  mutant(
     'a reply counts only while the journal is followed',
     'fills',
     '    if (!follower.isFollowed(now)) return undefined\n    sought',
     '    sought',
     'races/late-promotion',
   ),
-  guard(
+  mutant(
     'what may not be in Redis is not put there',
     'fills',
     'isOpen === false && options.inRedis !== false) {',
     'isOpen === false) {',
     'read-path',
   ),
-  guard(
+  mutant(
     'what may not be in Redis is not taken from there',
     'fills',
     'return inRedis && redis?.breaker',
     'return (inRedis || true) && redis?.breaker',
     'read-path',
   ),
-  guard(
+  mutant(
     'an entry of Redis is not fresh for longer than its policy says',
     'fills',
     'freshMs: Math.min(stored.freshMs, longest.freshMs),',
     'freshMs: stored.freshMs,',
     'races/clock-skew',
   ),
-  guard(
+  mutant(
     'an entry of Redis does not live longer than its policy says',
     'fills',
     'lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),',
     'lifetimeMs: stored.lifetimeMs,',
     'races/clock-skew',
   ),
-  guard(
+  mutant(
     'an entry of the future is no younger than new',
     'fills',
     'moments(now - Math.max(0, clock.wallMs() - loadedAt), {',
     'moments(now - (clock.wallMs() - loadedAt), {',
     'races/clock-skew',
   ),
-  guard(
+  mutant(
     'an entry of Redis whose lifetime is over is none',
     'fills',
     'if (now >= times.expiresAt) return undefined',
     '',
     'races/clock-skew',
   ),
-  guard(
+  mutant(
     'tags that an entry of Redis names count',
     'fills',
     'const slots = moreTags.length === 0 ? sought.slots : knowledge.heard.slotsOf(tags)',
     'const { slots } = sought',
     'read-path',
   ),
-  guard(
+  mutant(
     'one replica loads while the others wait',
     'read-path',
     ' || (await this.#mayLoad(flight))) return hit',
@@ -92,29 +92,29 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'read-path',
     'lease',
   ),
-  guard('nobody waits for a lease for ever', 'read-path', 'clock.now() >= giveUpAt || ', 'giveUpAt < 0 || ', 'lease'),
-  guard(
+  mutant('nobody waits for a lease for ever', 'read-path', 'clock.now() >= giveUpAt || ', 'giveUpAt < 0 || ', 'lease'),
+  mutant(
     'a lease is named by the newest change heard of',
     'read-path',
     'const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)',
     'const newest = slots.length === 0 ? 0 : overtakenBy',
     'read-path',
   ),
-  guard(
+  mutant(
     'a lease is named by the changes of what the last entry referred to, too',
     'read-path',
     'const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)',
     'const newest = knowledge.heard.newest(slots) + 0 * overtakenBy',
     'lease',
   ),
-  guard(
+  mutant(
     'a replica that can not judge the entry does not wait for who can',
     'fills',
-    'knowledge.isKnown(stamp) ? 0 : (knowledge.floor?.xmax ?? 0)',
+    'knowledge.isKnown(provenance) ? 0 : (knowledge.floor?.xmax ?? 0)',
     '0',
     'lease',
   ),
-  guard(
+  mutant(
     'a lease is given back when nothing was kept',
     'read-path',
     'if (lease !== undefined && !flight.isCurrent) void redis?.release(key, lease)',
@@ -122,29 +122,29 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'read-path',
     'lease',
   ),
-  guard(
+  mutant(
     'a lease stays behind a load that was kept',
     'read-path',
     'if (lease !== undefined && !flight.isCurrent) void',
     'if (lease !== undefined) void',
     'lease',
   ),
-  guard(
+  mutant(
     'a lease is no longer than the entry is fresh',
     'read-path',
     'Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl)',
     'settings.leaseMs',
     'lease',
   ),
-  guard('a lease whose outcome is unknown is given back', 'redis', 'void this.release(key, mark)', '', 'lease'),
-  guard(
+  mutant('a lease whose outcome is unknown is given back', 'redis', 'void this.release(key, mark)', '', 'lease'),
+  mutant(
     'a lease that can not be had holds nobody up',
     'redis',
     'return isSet !== null',
     "return isSet === 'OK'",
     'redis',
   ),
-  guard(
+  mutant(
     'entries of one identity have names of their own',
     'redis',
     'this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${digest}`',
@@ -152,14 +152,14 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'redis',
     'races/forgetful-redis',
   ),
-  guard(
+  mutant(
     'a refusal is no outage',
     'redis',
     "=== 'ReplyError') this.refusal = error.message\n      else this.breaker",
     "=== 'ReplyError') this.refusal = error.message\n      this.breaker",
     'redis',
   ),
-  guard(
+  mutant(
     'one failure keeps requests away from Redis',
     'redis',
     'this.isOpen = true\n    void this.#probe()',
@@ -167,7 +167,7 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'redis',
     'circuit-breaker',
   ),
-  guard(
+  mutant(
     'Redis is used again after a ping',
     'redis',
     'this.isOpen = failure !== undefined',
@@ -175,8 +175,8 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'redis',
     'circuit-breaker',
   ),
-  guard('one ping at a time', 'redis', 'if (this.isOpen || this.#isStopped) return\n', '', 'circuit-breaker'),
-  guard(
+  mutant('one ping at a time', 'redis', 'if (this.isOpen || this.#isStopped) return\n', '', 'circuit-breaker'),
+  mutant(
     'a single lost command is told to nobody',
     'redis',
     'this.isOpen = true\n    void',
@@ -184,28 +184,28 @@ export const REDIS_GUARDS: readonly Guard[] = [
     'circuit-breaker',
     'states',
   ),
-  guard(
+  mutant(
     'a connection that closes is an outage',
     'redis',
     "client.on('close', this.#onClose)",
     'void this.#onClose',
     'redis',
   ),
-  guard(
+  mutant(
     'a client that is not connected yet is not asked',
     'redis',
     "if (client.status !== 'ready') this.#onClose()",
     '',
     'redis',
   ),
-  guard(
+  mutant(
     'a cluster is asked key by key',
     'redis',
     '(isCluster ? Promise.all(keys.map((key) => client.get(key))) : client.mget([...keys]))',
     'client.mget(isCluster ? [...keys] : [...keys])',
     'redis',
   ),
-  guard(
+  mutant(
     'no failure of Redis fails a read',
     'redis',
     '      return undefined\n    }\n  }\n\n  readonly #onClose',

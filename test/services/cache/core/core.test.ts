@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { Heard } from '../../../services/cache/heard.js'
-import { Hints } from '../../../services/cache/hints.js'
-import { Knowledge } from '../../../services/cache/knowledge.js'
-import { covers, parseSnapshot, sees, type Snapshot, transactionId } from '../../../services/cache/snapshot.js'
+import { Heard } from '../../../../services/cache/core/heard.js'
+import { Hints } from '../../../../services/cache/core/hints.js'
+import { Knowledge } from '../../../../services/cache/core/knowledge.js'
+import { covers, parseSnapshot, sees, type Snapshot, transactionId } from '../../../../services/cache/core/snapshot.js'
 
 /** The snapshot of a server where these transactions, of 1 to `last`, have ended. */
 function snapshotOf(ended: readonly number[]): Snapshot {
@@ -207,22 +207,22 @@ t.test(
   async (t) => {
     const answer = { snapshot: '5:5:', from: '5:5:', identity: 'one', fault: undefined, changes: [] }
     const knowledge = new Knowledge({ slots: 16, seed: 1 })
-    t.notOk(knowledge.isCurrent(knowledge.stamp(), []), 'before the first tail')
+    t.notOk(knowledge.isCurrent(knowledge.provenance(), []), 'before the first tail')
     t.equal(knowledge.take(answer), true)
-    const stamp = knowledge.stamp()!
-    t.ok(knowledge.isCurrent(stamp, []))
+    const provenance = knowledge.provenance()!
+    t.ok(knowledge.isCurrent(provenance, []))
     const { news } = knowledge
     t.equal(knowledge.take({ ...answer, snapshot: '6:6:', from: '5:5:' }), false)
     t.equal(knowledge.news, news, 'nothing has changed')
-    t.ok(knowledge.isCurrent(stamp, []))
-    t.equal(knowledge.renewed(stamp).snapshot.text, '6:6:')
+    t.ok(knowledge.isCurrent(provenance, []))
+    t.equal(knowledge.renewed(provenance).snapshot.text, '6:6:')
     knowledge.take({ ...answer, snapshot: '7:7:', from: '6:6:', changes: undefined })
     t.not(knowledge.news, news)
-    t.notOk(knowledge.isCurrent(stamp, []), 'too big')
-    const after = knowledge.stamp()!
+    t.notOk(knowledge.isCurrent(provenance, []), 'too big')
+    const after = knowledge.provenance()!
     knowledge.take({ ...answer, snapshot: '9:9:', from: '8:8:' })
     t.notOk(knowledge.isCurrent(after, []), 'a gap')
-    const last = knowledge.stamp()!
+    const last = knowledge.provenance()!
     t.equal(knowledge.take({ ...answer, snapshot: '9:9:', from: '9:9:', identity: 'two' }), true)
     t.notOk(knowledge.isCurrent(last, []), 'another identity')
   },

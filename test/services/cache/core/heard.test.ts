@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { EVERYTHING, Heard } from '../../../services/cache/heard.js'
-import { parseSnapshot, type Snapshot } from '../../../services/cache/snapshot.js'
+import { EVERYTHING, Heard } from '../../../../services/cache/core/heard.js'
+import { parseSnapshot, type Snapshot } from '../../../../services/cache/core/snapshot.js'
 
 /** Nothing runs, and all below `xmax` has ended. */
 function at(xmax: number, ...xip: readonly number[]): Snapshot {

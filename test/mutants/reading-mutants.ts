@@ -1,9 +1,9 @@
-import { explored, type Guard, guard } from './guard.js'
+import { explored, type Mutant, mutant } from './mutant.js'
 
 /** What sees to it that a reader gets nothing old, and that loads are shared: memory, flights, the journal's barrier. */
-export const READING_GUARDS: readonly Guard[] = [
+export const READING_MUTANTS: readonly Mutant[] = [
   explored(
-    guard(
+    mutant(
       'memory is judged at the moment of the answer',
       'memory',
       'if (entry.judgedAt !== this.#options.knowledge.news && !this.#judge(entry)) return undefined',
@@ -14,14 +14,14 @@ export const READING_GUARDS: readonly Guard[] = [
     ),
     200,
   ),
-  guard(
+  mutant(
     'memory answers only while the journal is followed',
     'read-path',
     'const entry = follower.isFollowed(now) ? memory.read(key, now) : undefined',
     'const entry = memory.read(key, now)',
     'isolated',
   ),
-  guard(
+  mutant(
     'a look at memory answers only while the journal is followed',
     'read-path',
     'if (!follower.isFollowed(now)) return undefined',
@@ -29,7 +29,7 @@ export const READING_GUARDS: readonly Guard[] = [
     'races/lost-message',
     'isolated',
   ),
-  guard(
+  mutant(
     'a look at memory answers nothing that is in doubt',
     'read-path',
     'now >= entry.freshUntil || knowledge.hints.has(entry.tags)',
@@ -38,14 +38,14 @@ export const READING_GUARDS: readonly Guard[] = [
     'races/lost-message',
     'races/crash',
   ),
-  guard(
+  mutant(
     'a doubt that no tail can settle is for the database',
     'read-path',
     'return follower.isFollowed(clock.now()) && follower.settled()',
     'return follower.isFollowed(clock.now()) && (await follower.settled(), true)',
     'isolated',
   ),
-  guard(
+  mutant(
     'a read that is in doubt waits for a tail',
     'read-path',
     'return knowledge.hints.has(memory.peek(key)?.tags ?? tags)',
@@ -54,14 +54,14 @@ export const READING_GUARDS: readonly Guard[] = [
     'races/crash',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'what the entry itself says it depends on may be in doubt, not only what its reader names',
     'read-path',
     'knowledge.hints.has(memory.peek(key)?.tags ?? tags)',
     'knowledge.hints.has(tags)',
     'references',
   ),
-  guard(
+  mutant(
     'a load is stamped with what was seen when it began',
     'read-path',
     'fills.keep(key, options, value, flight)',
@@ -69,74 +69,74 @@ export const READING_GUARDS: readonly Guard[] = [
     'races/stale-set',
     'races/joined-load',
   ),
-  guard(
-    'what was read under an old stamp is not kept',
+  mutant(
+    'what was read under an old provenance is not kept',
     'fills',
-    'if (stamp === undefined || !knowledge.isCurrent(stamp, slots)) return false',
-    'if (stamp === undefined) return false',
+    'if (provenance === undefined || !knowledge.isCurrent(provenance, slots)) return false',
+    'if (provenance === undefined) return false',
     'races/stale-set',
     'read-path',
   ),
   explored(
-    guard(
+    mutant(
       'tags from what was loaded count',
       'fills',
-      'const tags = union(options.tags, moreTags)\n    const slots = knowledge.heard.slotsOf(tags)\n    if (stamp',
-      'const tags = options.tags\n    const slots = knowledge.heard.slotsOf(tags)\n    if (stamp',
+      'const tags = union(options.tags, moreTags)\n    const slots = knowledge.heard.slotsOf(tags)\n    if (provenance',
+      'const tags = options.tags\n    const slots = knowledge.heard.slotsOf(tags)\n    if (provenance',
       'read-path',
     ),
     800,
   ),
-  guard(
+  mutant(
     'a flight is joined only while it is current',
     'read-path',
-    'if (follower.isFollowed(now)) return knowledge.isCurrent(begun.stamp, slots)',
+    'if (follower.isFollowed(now)) return knowledge.isCurrent(begun.provenance, slots)',
     'if (follower.isFollowed(now)) return true',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'without the journal a flight is joined for H at most',
     'read-path',
     'return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)',
     'return !knowledge.hints.has(options.tags)',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'in doubt nobody joins',
     'read-path',
     '(isSettled && this.#isJoinable(running))',
     'this.#isJoinable(running)',
     'isolated',
   ),
-  guard(
+  mutant(
     'who joined reads anew when the load was overtaken',
     'read-path',
     "if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {",
     'if (isSecond && isDoubted) {',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'who joined reads anew once',
     'read-path',
     'running !== undefined && (isSecond || ',
     'running !== undefined && (',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'a flight that has landed is joined by nobody',
     'read-path',
     'if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)',
     '',
     'read-path',
   ),
-  guard(
+  mutant(
     'a flight takes away itself only',
     'read-path',
     'if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)',
     'this.#flights.delete(flight.key)',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'concurrent misses share a load',
     'read-path',
     'this.#flights.set(key, flight)',
@@ -144,45 +144,45 @@ export const READING_GUARDS: readonly Guard[] = [
     'read-path',
     'races/joined-load',
   ),
-  guard(
+  mutant(
     'after waiting for a write nobody joins what began before',
     'tiered-cache',
     'reads.detachFlights()',
     'void reads',
     'read-path',
   ),
-  guard('one refresh at a time in one replica', 'read-path', 'if (this.#refreshing.has(key)) return', '', 'read-path'),
-  guard(
+  mutant('one refresh at a time in one replica', 'read-path', 'if (this.#refreshing.has(key)) return', '', 'read-path'),
+  mutant(
     'one refresh at a time in the cluster',
     'read-path',
     'if (await this.#mayLoad(flight)) await this.#load(flight, load)',
     'await this.#load(flight, load)',
     'read-path',
   ),
-  guard(
+  mutant(
     'a refresh takes what another replica has loaded',
     'read-path',
     "if ((await this.#replica.fills.fromRedis(flight))?.outcome === 'hit') return",
     '',
     'read-path',
   ),
-  guard('answers on error end', 'read-path', ' && isolatedMs <= settings.staleIfErrorMs', '', 'isolated'),
-  guard('answers on error are for isolated replicas', 'read-path', ' && isolatedMs >= 0', '', 'isolated'),
-  guard(
+  mutant('answers on error end', 'read-path', ' && isolatedMs <= settings.staleIfErrorMs', '', 'isolated'),
+  mutant('answers on error are for isolated replicas', 'read-path', ' && isolatedMs >= 0', '', 'isolated'),
+  mutant(
     'what proves who somebody is is not answered on error',
     'read-path',
     'options.mayServeOnError !== false && ',
     '',
     'isolated',
   ),
-  guard(
+  mutant(
     'answers on error are marked',
     'read-path',
     "return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }",
     'return entry && hitOf(entry, now)',
     'isolated',
   ),
-  guard(
+  mutant(
     'an isolated replica waits for the database for H at most',
     'read-path',
     'cancel = clock.after(settings.boundMs, () => resolve(undefined))',
@@ -190,7 +190,7 @@ export const READING_GUARDS: readonly Guard[] = [
     'isolated',
   ),
   explored(
-    guard(
+    mutant(
       'a written tag is in doubt whatever became of the write',
       'tiered-cache',
       '} finally {\n      this.#replica.knowledge.hints.add(tags)\n    }',
@@ -200,57 +200,57 @@ export const READING_GUARDS: readonly Guard[] = [
     ),
     1000,
   ),
-  guard(
+  mutant(
     'a write that failed leaves its tags in doubt too',
     'tiered-cache',
     'const result = await work()\n',
     'const result = await work().catch((error: unknown) => {\n        tags = []\n        throw error\n      })\n',
     'races/crash',
   ),
-  guard(
+  mutant(
     'a clear frees memory here at once',
     'tiered-cache',
     'if (tags.includes(EVERYTHING)) memory.clear()',
     'if (tags.includes(EVERYTHING)) void memory',
     'read-path',
   ),
-  guard(
+  mutant(
     'a clear that is heard of frees memory',
     'replica',
     'if (tags.includes(EVERYTHING)) this.memory.clear()',
     'void tags',
     'read-path',
   ),
-  guard(
+  mutant(
     'memory goes with an identity',
     'replica',
     'this.memory.clear()\n      this.reads',
     'this.reads',
     'races/history-went-back',
   ),
-  guard(
+  mutant(
     'the number of entries is bounded',
     'memory',
     'while (this.items >= maxItems || this.bytes + entry.bytes > maxBytes)',
     'while (this.bytes + entry.bytes > maxBytes)',
     'memory',
   ),
-  guard(
+  mutant(
     'the bytes are bounded',
     'memory',
     'while (this.items >= maxItems || this.bytes + entry.bytes > maxBytes)',
     'while (this.items >= maxItems)',
     'memory',
   ),
-  guard('what was used stays', 'memory', 'else if (entry.isVisited) entry.isVisited = false\n', '', 'memory'),
-  guard(
+  mutant('what was used stays', 'memory', 'else if (entry.isVisited) entry.isVisited = false\n', '', 'memory'),
+  mutant(
     'cached objects are frozen',
     'entry-codec',
     'encode: (value) => JSON.stringify(deepFreeze(value)),',
     'encode: (value) => JSON.stringify(value),',
     'entry-codec',
   ),
-  guard(
+  mutant(
     'a value that can not be kept is answered all the same',
     'fills',
     'stats.memoryErrors += 1\n',

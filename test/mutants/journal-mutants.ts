@@ -1,29 +1,29 @@
-import { type Guard, guard } from './guard.js'
+import { type Mutant, mutant } from './mutant.js'
 
 /** What sees to it that every change is heard of, and in time: tails, announcements, the SQL behind them. */
-export const JOURNAL_GUARDS: readonly Guard[] = [
-  guard(
+export const JOURNAL_MUTANTS: readonly Mutant[] = [
+  mutant(
     'the barrier is the beginning of a tail, not its end',
     'journal-follower',
     'this.#barrier = startedAt\n    this.#wallBarrier = wallStartedAt',
     'this.#barrier = clock.now()\n    this.#wallBarrier = clock.wallMs()',
     'journal-follower',
   ),
-  guard(
+  mutant(
     'the barrier ages by the monotonic clock',
     'journal-follower',
     'return Math.max(now - this.#barrier, ',
     'return Math.max(0 * now, ',
     'journal-follower',
   ),
-  guard(
+  mutant(
     'the barrier ages by the wall clock',
     'journal-follower',
     ', this.#options.clock.wallMs() - this.#wallBarrier)',
     ', 0 * this.#wallBarrier)',
     'races/lost-message',
   ),
-  guard(
+  mutant(
     'who waits is answered by a tail that began after it came',
     'journal-follower',
     '      return (this.#tail = this.#tried())',
@@ -31,14 +31,14 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'races/lost-message',
     'journal-follower',
   ),
-  guard(
+  mutant(
     'who waits is told after H that no tail could tell',
     'journal-follower',
     'this.#options.clock.after(this.#options.boundMs, () => resolve(false))',
     'this.#options.clock.after(1e9, () => resolve(false))',
     'journal-follower',
   ),
-  guard(
+  mutant(
     'a tail that failed tells nothing',
     'journal-follower',
     'return isAnswered\n  }',
@@ -46,7 +46,7 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'isolated',
     'read-path',
   ),
-  guard(
+  mutant(
     'a journal that can not be relied on moves no barrier',
     'journal-follower',
     "this.reason = fault ?? 'the journal can not be relied on'\n      return false",
@@ -54,14 +54,14 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'isolated',
     'races/forgotten-raise',
   ),
-  guard(
+  mutant(
     'a tail is read every third of H',
     'journal-follower',
     'startedAt + boundMs / 3 - clock.now()',
     'startedAt + boundMs / 1.5 - clock.now()',
     'journal-follower',
   ),
-  guard(
+  mutant(
     'after LISTEN has begun everything is in doubt',
     'announcer',
     'onHint([EVERYTHING])\n        await connection.closed',
@@ -69,57 +69,57 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'announcer',
     'races/lost-message',
   ),
-  guard(
+  mutant(
     'a broken connection is opened again',
     'announcer',
     'if (!this.#isStopped) await clock.sleep(pauseMs)',
     'return await clock.sleep(pauseMs)',
     'announcer',
   ),
-  guard(
+  mutant(
     'one’s own announcement is no hint',
     'announcer',
     'if (sender === this.#options.sender) this.#sentAt = undefined\n    else this',
     'if (sender === this.#options.sender) this.#sentAt = undefined\n    this',
     'announcer',
   ),
-  guard(
+  mutant(
     'what is no announcement of ours puts everything in doubt',
     'announcer',
     "?? ['', EVERYTHING]",
     "?? ['']",
     'announcer',
   ),
-  guard(
+  mutant(
     'a payload is no longer than Postgres takes',
     'announcer',
     'if (Buffer.byteLength(whole) <= MOST_PAYLOAD_BYTES) return [whole]',
     'if (whole.length <= MOST_PAYLOAD_BYTES) return [whole]',
     'announcer',
   ),
-  guard(
+  mutant(
     'announcements leave after the commit',
     'tiered-cache',
     'const result = await work()\n      this.#replica.announcer?.announce(tags)',
     'this.#replica.announcer?.announce(tags)\n      const result = await work()',
     'races/lost-message',
   ),
-  guard(
+  mutant(
     'a new identity may have another channel',
     'replica',
     'this.announcer?.reconnect()',
     'void this.announcer',
     'races/history-went-back',
   ),
-  guard(
+  mutant(
     'a listener that throws stops nothing',
     'replica',
     'queueMicrotask(() => {\n        throw error\n      })',
     'throw error',
     'states',
   ),
-  guard('each change of state is told once', 'replica', 'if (to === from) return\n', '', 'states', 'isolated'),
-  guard(
+  mutant('each change of state is told once', 'replica', 'if (to === from) return\n', '', 'states', 'isolated'),
+  mutant(
     'the loss of Redis is told once',
     'replica',
     'if (isRedisDown !== this.#wasRedisDown) {',
@@ -127,21 +127,21 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'states',
     'redis',
   ),
-  guard(
+  mutant(
     'isolation is told although nobody reads',
     'replica',
     "this.#every('a heartbeat', boundMs / 6, () => this.observe())",
     '',
     'states',
   ),
-  guard(
+  mutant(
     'triggers fire in every session',
     'postgres-journal',
     "execute format('alter table %s enable always trigger %I', made.tab, made.name);",
     'null;',
     'races/forgotten-raise',
   ),
-  guard(
+  mutant(
     'a tail brings what was running in the one before',
     'postgres-journal',
     '      where j.changed_in = any (array(select pg_snapshot_xip(start))) limit most + 1)`',
@@ -149,7 +149,7 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'conformance/journal',
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'a tail begins at the xmax of the one before, not above',
     'postgres-journal',
     'where j.changed_in >= pg_snapshot_xmax(start) order by',
@@ -157,7 +157,7 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'conformance/journal',
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'a tail from before the prune begins anew',
     'postgres-journal',
     "or not ${covers('since', 'state.pruned')} then",
@@ -165,21 +165,21 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'conformance/journal',
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'a tail of another identity begins anew',
     'postgres-journal',
     'or known_identity is distinct from identity or not',
     'or not',
     'conformance/journal',
   ),
-  guard(
+  mutant(
     'the start of the server is part of the identity',
     'postgres-journal',
     '(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, tables, triggers);',
     'tables, triggers);',
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'a table that was rewritten is another history',
     'postgres-journal',
     "concat_ws(',', c.oid, c.relfilenode, c.relnatts)",
@@ -187,21 +187,21 @@ export const JOURNAL_GUARDS: readonly Guard[] = [
     'postgres-journal',
     'races/forgotten-raise',
   ),
-  guard(
+  mutant(
     'triggers that were off for a while are another history',
     'postgres-journal',
     "concat_ws(',', t.oid, t.xmin, ascii(t.tgenabled))",
     "concat_ws(',', t.oid)",
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'an empty journal is made anew, with a new epoch',
     'postgres-journal',
     '(state.states is distinct from 1\n    or',
     '(state.states > 1\n    or',
     'postgres-journal',
   ),
-  guard(
+  mutant(
     'no prune goes below a mark that is young',
     'postgres-journal',
     'where u.at < clock_timestamp() - age::interval and',

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Edit, Guard } from './guard.js'
-import { GUARDS } from './guards.js'
+import type { Edit, Mutant } from './mutant.js'
+import { MUTANTS } from './mutants.js'
 
 /**
  * Takes each guard of the protocol out of a copy of the source, one at a time, and demands that the tests named fail.
- * `--only <words>` takes the guards whose name has these words.
+ * `--only <words>` takes the mutants whose name has these words.
  */
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } })
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -24,7 +24,7 @@ interface Run {
 }
 
 class Workshop {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'rh-guards-'))
+  readonly #directory = mkdtempSync(join(tmpdir(), 'rh-mutants-'))
 
   constructor() {
     for (const part of ['services', 'test', 'package.json', 'tsconfig.json']) {
@@ -73,8 +73,8 @@ class Workshop {
 }
 
 /** Fragments that are not in their file exactly once: the list is out of date. */
-function lostFragments(guards: readonly Guard[]): string[] {
-  return guards.flatMap(({ name, edits, noticedBy }) => [
+function lostFragments(mutants: readonly Mutant[]): string[] {
+  return mutants.flatMap(({ name, edits, noticedBy }) => [
     ...edits.flatMap(({ file, from }) => {
       const count = readFileSync(join(ROOT, file), 'utf8').split(from).length - 1
       return count === 1 ? [] : [`${name}: found ${count} times in ${file}: ${from}`]
@@ -93,10 +93,10 @@ function hasNoticed({ hasPassed, output }: Run): boolean {
 }
 
 /** Those that should have noticed, and did not. */
-async function silent(workshop: Workshop, guard: Guard): Promise<string[]> {
+async function silent(workshop: Workshop, mutant: Mutant): Promise<string[]> {
   const tests: string[] = []
-  for (const test of guard.noticedBy) if (!hasNoticed(await workshop.run(testFile(test)))) tests.push(test)
-  if (guard.schedules !== undefined && !(await isExplored(workshop, guard.schedules))) tests.push(EXPLORER)
+  for (const test of mutant.noticedBy) if (!hasNoticed(await workshop.run(testFile(test)))) tests.push(test)
+  if (mutant.schedules !== undefined && !(await isExplored(workshop, mutant.schedules))) tests.push(EXPLORER)
   return tests
 }
 
@@ -118,26 +118,26 @@ async function inTurn<T>(items: readonly T[], work: (workshop: Workshop, item: T
   await Promise.all(Array.from({ length: WORKERS }, worker))
 }
 
-const guards = GUARDS.filter(({ name }) => name.includes(options.only ?? ''))
-const faults = lostFragments(guards)
+const mutants = MUTANTS.filter(({ name }) => name.includes(options.only ?? ''))
+const faults = lostFragments(mutants)
 if (faults.length === 0) {
   const startedAt = performance.now()
-  await inTurn([...new Set(guards.flatMap((guard) => guard.noticedBy))], async (workshop, test) => {
+  await inTurn([...new Set(mutants.flatMap(({ noticedBy }) => noticedBy))], async (workshop, test) => {
     const { hasPassed, output } = await workshop.run(testFile(test))
-    if (!hasPassed) faults.push(`${test} fails with every guard in place:\n${output}`)
+    if (!hasPassed) faults.push(`${test} fails without a mutation:\n${output}`)
   })
   if (faults.length === 0) {
-    await inTurn(guards, async (workshop, guard) => {
+    await inTurn(mutants, async (workshop, mutant) => {
       const began = performance.now()
-      await workshop.without(guard.edits, async () => {
-        const tests = await silent(workshop, guard)
+      await workshop.without(mutant.edits, async () => {
+        const tests = await silent(workshop, mutant)
         const ms = `${Math.round(performance.now() - began)} ms`
-        console.log(`${guard.name.padEnd(90)} ${ms.padStart(9)}  ${tests.length === 0 ? 'noticed' : 'NOT NOTICED'}`)
-        if (tests.length > 0) faults.push(`not noticed by ${tests.join(', ')} when this is taken out: ${guard.name}`)
+        console.log(`${mutant.name.padEnd(90)} ${ms.padStart(9)}  ${tests.length === 0 ? 'noticed' : 'NOT NOTICED'}`)
+        if (tests.length > 0) faults.push(`not noticed by ${tests.join(', ')} when this is taken out: ${mutant.name}`)
       })
     })
   }
-  console.log(`${guards.length} guards in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
+  console.log(`${mutants.length} mutants in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
 }
 for (const fault of faults) console.error(fault)
 process.exitCode = faults.length === 0 ? 0 : 1

@@ -1,0 +1,28 @@
+/** A piece of the source, and what stands there in the mutant. */
+export interface Edit {
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
+}
+
+/** The source without one guard of the protocol, and who must notice. */
+export interface Mutant {
+  /** What the guard sees to. */
+  readonly name: string
+  readonly edits: readonly Edit[]
+  /** Test files under test/services/cache, without `.test.ts`; each of them must fail. */
+  readonly noticedBy: readonly string[]
+  /** Explored schedules must find it too, within this many. */
+  readonly schedules?: number
+}
+
+/** The same, which explored schedules must notice too. */
+export function explored(mutant: Mutant, schedules: number): Mutant {
+  return { ...mutant, schedules }
+}
+
+/** Made by one edit of a file of services/cache. */
+export function mutant(name: string, file: string, from: string, to: string, ...noticedBy: readonly string[]): Mutant {
+  return { name, edits: [{ file: `services/cache/${file}.ts`, from, to }], noticedBy }
+}

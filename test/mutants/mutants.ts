@@ -1,0 +1,7 @@
+import { CORE_MUTANTS } from './core-mutants.js'
+import type { Mutant } from './mutant.js'
+import { JOURNAL_MUTANTS } from './journal-mutants.js'
+import { READING_MUTANTS } from './reading-mutants.js'
+import { REDIS_MUTANTS } from './redis-tier-mutants.js'
+
+export const MUTANTS: readonly Mutant[] = [...CORE_MUTANTS, ...READING_MUTANTS, ...REDIS_MUTANTS, ...JOURNAL_MUTANTS]
