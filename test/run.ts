@@ -1,34 +1,70 @@
-/** `npm test`: every test, or those that run without the servers this machine does not have. Installs nothing. */
-import { spawnSync } from 'node:child_process'
+/**
+ * `npm test`: every test, or those that run without the servers this machine does not have. Installs nothing. One PostgreSQL and
+ * one Redis are there for the whole run: those of TEST_DATABASE_URL and TEST_REDIS_URL, or two that are started here.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { missingServers } from './helpers/missing-servers.js'
+import { startPostgres } from './helpers/postgres.js'
+import { startRedis } from './helpers/redis.js'
 
 const TESTS = import.meta.dirname
 const ROOT = join(TESTS, '..')
+const SHARED = join(TESTS, 'helpers/shared-servers.ts')
 
 const missing = missingServers()
+const isMissing = (helper: string): boolean => missing.some((server) => server.helper === helper)
 const given = process.argv.slice(2)
-const chosen = missing.length > 0 && given.length === 0 ? testsWithout(missing.map(({ helper }) => helper)) : given
+const started: { stop(): Promise<void> }[] = []
+const urls = await sharedServers()
+const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')
-const { status } = spawnSync(process.execPath, [bin, ...chosen], { cwd: ROOT, stdio: 'inherit' })
+const tap = spawn(process.execPath, [bin, ...chosen], { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...urls } })
+const [status]: unknown[] = await once(tap, 'close')
 if (missing.length > 0) {
   const names = missing.map((server) => server.package).join(', ')
   console.log(`# Not on this machine: ${names}. Tests that start it were left out; npm run test:setup installs it.`)
 }
-process.exit(status ?? 1)
+await Promise.all(started.map((server) => server.stop()))
+process.exit(typeof status === 'number' ? status : 1)
 
-function testsWithout(helpers: readonly string[]): string[] {
+async function sharedServers(): Promise<Record<string, string>> {
+  const urls: Record<string, string> = {}
+  for (const [name, helper, start] of [
+    ['TEST_DATABASE_URL', 'postgres.ts', startPostgres],
+    ['TEST_REDIS_URL', 'redis.ts', startRedis],
+  ] as const) {
+    const given = process.env[name]
+    if (given !== undefined) urls[name] = given
+    else if (!isMissing(helper)) {
+      const server = await start()
+      started.push(server)
+      urls[name] = server.url
+    }
+  }
+  return urls
+}
+
+function testsThatRun(): string[] {
   const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'))
-  const starters = helpers.map((helper) => join(TESTS, 'helpers', helper))
-  const left = files.filter((name) => !starters.some((starter) => imported(join(TESTS, name)).has(starter)))
-  console.log(`# ${left.length} of ${files.length} test files run without: ${helpers.join(', ')}`)
+  const starters = missing.map(({ helper }) => join(TESTS, 'helpers', helper))
+  // What only uses a shared server starts none.
+  const isShared = urls['TEST_DATABASE_URL'] !== undefined && urls['TEST_REDIS_URL'] !== undefined
+  const left = files.filter((name) => {
+    const modules = imported(join(TESTS, name), isShared ? new Set([SHARED]) : new Set())
+    return !starters.some((starter) => modules.has(starter))
+  })
+  console.log(
+    `# ${left.length} of ${files.length} test files run without: ${missing.map((server) => server.package).join(', ')}`,
+  )
   return left.map((name) => relative(ROOT, join(TESTS, name)))
 }
 
-/** The modules of this repository that a module needs, itself among them. */
-function imported(path: string, found = new Set<string>()): Set<string> {
+/** The modules of this repository that a module needs, itself among them; those of `found` are not looked into. */
+function imported(path: string, found: Set<string>): Set<string> {
   if (found.has(path) || !existsSync(path)) return found
   found.add(path)
   for (const [, name = ''] of readFileSync(path, 'utf8').matchAll(/(?:from|import)\(? ?'(\.[^']+)\.js'/g)) {

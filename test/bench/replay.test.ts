@@ -7,8 +7,7 @@ import type { Result } from '../../bench/replay/result.js'
 import { runReplays } from '../../bench/replay/run.js'
 import { MEMORY_ITEMS } from '../../bench/replay/settings.js'
 import { sieveMisses, readTrace } from '../../bench/replay/trace.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 import { temporaryDirectory } from '../helpers/servers.js'
 
 const TRACE = fileURLToPath(new URL('../../bench/traces/web07.trace.gz', import.meta.url))
@@ -18,9 +17,9 @@ const REQUESTS = 5_000
 const ITEMS_FOR_DESIGNS = MEMORY_ITEMS - 2
 
 const trace = readTrace(TRACE, REQUESTS)
-const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
-const servers = { databaseUrl: postgres.url, dataDir: temporaryDirectory(), redisUrl: redis.url }
+const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
+const databaseUrl = await postgres.createDatabase()
+const servers = { databaseUrl, dataDir: temporaryDirectory(), redisUrl: redis.url }
 
 t.test('one request at a time, memory misses what a simulated memory misses, and Redis has the rest', async (t) => {
   const results = await runReplays({ trace, servers, concurrency: 1, settings: ['memory', 'memory and Redis'] })
@@ -48,7 +47,7 @@ t.test('without a cache each request costs a query', async (t) => {
 })
 
 t.test('the user and the rows of a replay are gone afterwards', async (t) => {
-  const client = new pg.Client(postgres.url)
+  const client = new pg.Client(databaseUrl)
   await client.connect()
   t.teardown(() => client.end())
   for (const table of ['users', 'tokens', 'designs']) {

@@ -10,15 +10,13 @@ import { parseImportArguments } from '../../commands/import/arguments.js'
 import { startService, type TestService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 import { temporaryDirectory } from '../helpers/servers.js'
 
 const PROGRAM = fileURLToPath(new URL('../../commands/import.ts', import.meta.url))
 const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057'
 
-const postgres = await startPostgres()
-t.teardown(() => postgres.stop())
+const postgres = await sharedPostgres(t)
 
 interface Outcome {
   readonly code: number | null
@@ -180,8 +178,7 @@ t.test('two imports of one file at once leave each row exactly once', async (t) 
 })
 
 t.test('a running replica drops its cached lists when an import has written', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
+  const redis = await sharedRedis(t)
   const service = await onPostgres(t, { REDIS_URL: redis.url })
   const owner = await service.newUser()
   await until(() => service.app.cache.state === 'coherent', { describe: 'Redis is in use' })

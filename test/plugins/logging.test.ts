@@ -27,6 +27,14 @@ async function appWith(test: Test, env: Record<string, string>) {
     request.log.info({ headers: request.headers, req: { headers: request.headers } }, 'headers')
     return 'fine'
   })
+  app.get('/own', { logLevel: 'warn' }, async (request, reply) => {
+    request.log.info('too low for this route')
+    request.log.warn({ level_is: request.log.level }, 'of the request')
+    reply.log.child({ part: 'deep' }).error(new Error('broken'), 'of a part')
+    request.log.level = 'info'
+    request.log.info('lowered')
+    return 'fine'
+  })
   test.teardown(() => app.close())
   return {
     app,
@@ -95,6 +103,17 @@ t.test("Railway's request id is used, unless it is too long to be one", async (t
   await ask('x'.repeat(65))
   await ask('')
   t.match(records(), [{ request_id: 'railway-1' }, { request_id: /^\w{1,8}$/ }, { request_id: /^\w{1,8}$/ }])
+})
+
+t.test('request.log and reply.log are children with the id of the request and the level of the route', async (t) => {
+  const { app, records } = await appWith(t, {})
+  await app.inject({ url: '/own', headers: { 'x-railway-request-id': 'one' } })
+  t.match(records(), [
+    { level: 'warn', level_is: 'warn', request_id: 'one', message: 'of the request' },
+    { level: 'error', part: 'deep', request_id: 'one', err: { message: 'broken' }, message: 'of a part' },
+    { level: 'info', request_id: 'one', message: 'lowered' },
+  ])
+  t.equal(records().length, 3)
 })
 
 t.test('credentials are not logged with headers', async (t) => {

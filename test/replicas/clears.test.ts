@@ -1,8 +1,7 @@
 import t from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 
 const BOUND_MS = 1_000
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
@@ -11,8 +10,7 @@ const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'm
 t.setTimeout(120_000)
 
 t.test('what one replica clears', async (t) => {
-  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-  t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
+  const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
   const url = await postgres.createDatabase()
   const env = { DATABASE_URL: url, REDIS_URL: redis.url, CACHE_STALENESS_BOUND_MS: `${BOUND_MS}` }
   const here = await startService(t, { env })

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { startService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
 import { startRedisCluster } from '../helpers/redis-cluster.js'
+import { sharedPostgres } from '../helpers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 
 t.test('two replicas on a Redis Cluster', async (t) => {
-  const [postgres, cluster] = await Promise.all([startPostgres(), startRedisCluster()])
-  t.teardown(() => Promise.all([postgres.stop(), cluster.stop()]))
+  const [postgres, cluster] = await Promise.all([sharedPostgres(t), startRedisCluster()])
+  t.teardown(() => cluster.stop())
   const env = {
     DATABASE_URL: await postgres.createDatabase(),
     REDIS_URL: cluster.url,

@@ -5,8 +5,7 @@ import { type DesignBody, newDesign } from '../drills/catalogue.js'
 import { type HttpAnswer, HttpConnection } from '../drills/http.js'
 import { ReplicaProcess } from '../drills/replica-process.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 
 const REPLICAS = 4
 const READERS = 250
@@ -20,8 +19,7 @@ const FIND = 'designs.find'
 t.setTimeout(120_000)
 
 t.test('one cold design, 4 replicas with 250 concurrent reads each', async (t) => {
-  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-  t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
+  const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
   const databaseUrl = await postgres.createDatabase()
   const env = {
     ADMIN_TOKENS: ADMIN_TOKEN,

@@ -3,8 +3,7 @@ import pg from 'pg'
 import t from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 
 /** Short, so that what comes in time comes by reading the journal: whoever uses psql announces nothing. */
 const BOUND_MS = 400
@@ -15,8 +14,7 @@ const id = (n: number): string => `01a2069f-0000-7000-8000-${String(n).padStart(
 t.setTimeout(120_000)
 
 t.test('SQL of others beside the service, on two replicas that have everything cached', async (t) => {
-  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-  t.teardown(() => Promise.all([postgres.stop(), redis.stop()]))
+  const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
   const url = await postgres.createDatabase()
   const env = { DATABASE_URL: url, REDIS_URL: redis.url, CACHE_STALENESS_BOUND_MS: `${BOUND_MS}` }
   const replicas = [await startService(t, { env }), await startService(t, { env })]

@@ -5,6 +5,7 @@ import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { startPostgres } from '../helpers/postgres.js'
 import { startRedis } from '../helpers/redis.js'
+import { sharedPostgres } from '../helpers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 
@@ -121,8 +122,7 @@ t.test('Roundhouse-Version and Roundhouse-Min-Version', async (t) => {
 })
 
 t.test('what a refused write has seen is not contradicted by a later read on that replica', async (t) => {
-  const postgres = await startPostgres()
-  t.teardown(() => postgres.stop())
+  const postgres = await sharedPostgres(t)
   const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
   const user = await newUser()
   const { body, headers } = await user.post('/api/designs', DESIGN)

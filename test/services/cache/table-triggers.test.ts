@@ -1,10 +1,9 @@
 import pg from 'pg'
 import t from 'tap'
 import { type CachedTable, installJournal, missingTag } from '../../../services/cache/index.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
 
-const server = await startPostgres()
-t.teardown(() => server.stop())
+const server = await sharedPostgres(t)
 const client = new pg.Client(await server.createDatabase())
 await client.connect()
 t.teardown(() => client.end())

@@ -3,13 +3,12 @@ import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase } from '../../../services/database/index.js'
 import { startService } from '../../helpers/app.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 
 t.test('a replica that starts waits for no write that is open, and holds up none', async (t) => {
-  const postgres = await startPostgres()
-  t.teardown(() => postgres.stop())
+  const postgres = await sharedPostgres(t)
   const url = await postgres.createDatabase()
   const { newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const user = await newUser()

@@ -4,7 +4,7 @@ import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { type MigratableDatabase, migrate, openDatabase } from '../../../services/database/index.js'
 import { startService } from '../../helpers/app.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../services/database/migrations')
@@ -39,8 +39,7 @@ async function makeOld(database: MigratableDatabase): Promise<void> {
 }
 
 t.test('a database of the release before is brought up to this one, and keeps its rows', async (t) => {
-  const postgres = await startPostgres()
-  t.teardown(() => postgres.stop())
+  const postgres = await sharedPostgres(t)
   const dataDir = join(temporaryDirectory(), 'data')
   for (const options of [{ url: await postgres.createDatabase(), dataDir: '' }, { dataDir }]) {
     await makeOld(await openDatabase(options))

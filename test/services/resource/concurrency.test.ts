@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { startService, type TestService } from '../../helpers/app.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
@@ -10,8 +10,7 @@ t.test('on the embedded database', async (t) => {
 })
 
 t.test('on PostgreSQL', async (t) => {
-  const postgres = await startPostgres()
-  t.teardown(() => postgres.stop())
+  const postgres = await sharedPostgres(t)
   await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
 })
 

@@ -9,22 +9,19 @@ import {
   type SqlRunner,
 } from '../../../../services/cache/index.js'
 import { ModelDatabase, ModelJournal } from '../../../helpers/cache/model-database.js'
-import { startPostgres } from '../../../helpers/postgres.js'
+import { sharedPostgres } from '../../../helpers/shared-servers.js'
 import { conforms, type OpenWrite, type Subject } from './journal.js'
 
 const TABLES: readonly CachedTable[] = [{ table: 'rows', row: 'rows/{id}', list: 'rows', owner: 'all' }]
 const ROWS = 'create table rows (id text primary key)'
 
 t.test('the journal in PostgreSQL', async (t) => {
-  const server = await startPostgres()
+  const server = await sharedPostgres(t)
   const pool = new pg.Pool({ connectionString: await server.createDatabase() })
   // The server may say goodbye to a connection that is being closed.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
-  t.teardown(async () => {
-    await pool.end()
-    await server.stop()
-  })
+  t.teardown(() => pool.end())
   await pool.query(ROWS)
   await inTransaction(pool, (client) => installJournal(client, TABLES))
   const listen: NonNullable<Journal['listen']> = async (onPayload) => {
