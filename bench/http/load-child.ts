@@ -1,8 +1,6 @@
-/** The load of the HTTP benchmark, in a process of its own: raw sockets, so that the server is what is measured. */
-import { connect, type Socket } from 'node:net'
-import type { LoadOrder, LoadResult } from './load.js'
-
-const END_OF_HEAD = '\r\n\r\n'
+/** The load of the HTTP benchmark, in a process of its own, so that the server is what is measured. */
+import { Client } from 'undici'
+import type { LoadOrder, LoadRequest, LoadResult } from './load.js'
 
 process.on('message', (order: LoadOrder) => {
   run(order).then(
@@ -12,61 +10,39 @@ process.on('message', (order: LoadOrder) => {
 })
 process.on('disconnect', () => process.exit(1))
 
-/** Answers are read by their content-length; a 304 has none and no body. */
+/** One kept-alive connection with one request at a time. */
 class Connection {
-  readonly #socket: Socket
+  readonly #client: Client
   readonly #onAnswer: (connection: Connection, status: number) => void
-  #held: Buffer | undefined
-  /** Bytes of the body under way that are still to come. */
-  #missing = 0
-  #status = 0
   startedAt = 0
 
-  constructor(socket: Socket, onAnswer: (connection: Connection, status: number) => void) {
-    this.#socket = socket
+  constructor(port: number, onAnswer: (connection: Connection, status: number) => void) {
+    this.#client = new Client(`http://127.0.0.1:${port}`, { pipelining: 1 })
     this.#onAnswer = onAnswer
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
-  send(request: Buffer, startedAt: number): void {
+  send({ path, headers }: LoadRequest, startedAt: number): void {
     this.startedAt = startedAt
-    this.#socket.write(request)
+    let status = 0
+    this.#client.dispatch(
+      { method: 'GET', path, headers },
+      {
+        onResponseStart: (_, code) => void (status = code),
+        onResponseEnd: () => this.#onAnswer(this, status),
+        onResponseError: () => this.#onAnswer(this, 0),
+      },
+    )
   }
 
   end(): void {
-    this.#socket.destroy()
+    this.#client.destroy().catch(() => {})
   }
-
-  #receive(chunk: Buffer): void {
-    if (this.#missing > 0) {
-      this.#missing -= chunk.length
-      if (this.#missing <= 0) this.#onAnswer(this, this.#status)
-      return
-    }
-    const data = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
-    const headEnd = data.indexOf(END_OF_HEAD)
-    if (headEnd < 0) {
-      this.#held = data
-      return
-    }
-    this.#held = undefined
-    const head = data.toString('latin1', 0, headEnd)
-    this.#status = Number(head.slice(9, 12))
-    this.#missing = lengthIn(head) - (data.length - headEnd - END_OF_HEAD.length)
-    if (this.#missing <= 0) this.#onAnswer(this, this.#status)
-  }
-}
-
-function lengthIn(head: string): number {
-  const at = head.indexOf('content-length: ')
-  return at < 0 ? 0 : Number.parseInt(head.slice(at + 16, at + 26), 10)
 }
 
 async function run({ port, requests, connections, ms, ratePerSecond, expected }: LoadOrder): Promise<LoadResult> {
-  const encoded = requests.map((text) => Buffer.from(text))
   const latencies: number[] = []
   let [next, unexpected] = [0, 0]
-  const request = (): Buffer => encoded[next++ % encoded.length]!
+  const request = (): LoadRequest => requests[next++ % requests.length]!
   const idle: Connection[] = []
   const due: number[] = []
   let isOver = false
@@ -82,7 +58,7 @@ async function run({ port, requests, connections, ms, ratePerSecond, expected }:
     if (dueAt === undefined) idle.push(connection)
     else connection.send(request(), dueAt)
   }
-  const all = await Promise.all(Array.from({ length: connections }, () => open(port, onAnswer)))
+  const all = Array.from({ length: connections }, () => new Connection(port, onAnswer))
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   if (ratePerSecond === undefined) for (const connection of all) connection.send(request(), startedAt)
@@ -126,12 +102,5 @@ async function sendAtRate(ratePerSecond: number, ms: number, send: (dueAt: numbe
       else setImmediate(step)
     }
     step()
-  })
-}
-
-function open(port: number, onAnswer: (connection: Connection, status: number) => void): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true }, () => resolve(new Connection(socket, onAnswer)))
-    socket.once('error', reject)
   })
 }

@@ -3,10 +3,16 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { sibling } from '../harness/contender-process.js'
 
+/** A GET. */
+export interface LoadRequest {
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
 export interface LoadOrder {
   readonly port: number
-  /** Whole requests as text, sent in turn. */
-  readonly requests: readonly string[]
+  /** Sent in turn. */
+  readonly requests: readonly LoadRequest[]
   readonly connections: number
   readonly ms: number
   /** `undefined`: each connection sends its next request when it has its answer. */
@@ -50,8 +56,7 @@ export class Load {
   }
 }
 
-/** One GET as it goes over the wire, with what a client of the API sends. */
-export function getRequest(path: string, headers: Readonly<Record<string, string>> = {}): string {
-  const lines = Object.entries({ host: '127.0.0.1', accept: 'application/json', ...headers })
-  return `GET ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+/** With what a client of the API sends. */
+export function getRequest(path: string, headers: Readonly<Record<string, string>> = {}): LoadRequest {
+  return { path, headers: { accept: 'application/json', ...headers } }
 }

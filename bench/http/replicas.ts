@@ -4,7 +4,7 @@ import type { PostgresServer } from '../../test/helpers/postgres.js'
 import { startRedis, type RedisServer } from '../../test/helpers/redis.js'
 import { makeShops, type Shop } from './big-catalogue.js'
 import { ADMIN_TOKEN } from './catalogue.js'
-import { getRequest } from './load.js'
+import { getRequest, type LoadRequest } from './load.js'
 import { Server, type ServerStats } from './server-process.js'
 
 const REPLICAS = 2
@@ -51,7 +51,7 @@ export async function withReplicas<T>(
 }
 
 /** A GET for each design of these shops. */
-export function readsOf(shops: readonly Shop[]): string[] {
+export function readsOf(shops: readonly Shop[]): LoadRequest[] {
   return shops.flatMap(({ token, designIds }) =>
     designIds.map((id) => getRequest(`/api/designs/${id}`, { authorization: `Bearer ${token}` })),
   )

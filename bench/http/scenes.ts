@@ -1,12 +1,12 @@
 import { ADMIN_TOKEN, Client, type Account } from './catalogue.js'
-import { getRequest } from './load.js'
+import { getRequest, type LoadRequest } from './load.js'
 import { Server } from './server-process.js'
 
 /** One thing that is asked over HTTP: a server, and the requests to it. */
 export interface Scene {
   readonly name: string
   readonly server: Server
-  readonly requests: readonly string[]
+  readonly requests: readonly LoadRequest[]
   readonly expected: number
   /** Before a turn. */
   readonly prepare?: () => Promise<void>
@@ -75,7 +75,7 @@ export async function openScenes(options: {
     authorization: `Bearer ${token}`,
     ...more,
   })
-  const each = (more: Record<string, string> = {}): string[] =>
+  const each = (more: Record<string, string> = {}): LoadRequest[] =>
     accounts.flatMap((account) =>
       account.designIds.map((id) => getRequest(`/api/designs/${id}`, bearer(account, more))),
     )

@@ -1,7 +1,7 @@
 import { zipfOrder } from '../contenders/items.js'
 import { Seeded } from '../../test/helpers/seeded.js'
 import type { Shop } from './big-catalogue.js'
-import { Connection } from '../replay/connection.js'
+import { HttpConnection } from '../../test/helpers/http-connection.js'
 
 export interface TrafficOptions {
   readonly ports: readonly number[]
@@ -45,17 +45,24 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
   const counts = { reads: 0, writes: 0, memoryHits: 0, redisHits: 0, misses: 0 }
   let at = 0
 
-  const write = async (connection: Connection, { token, id }: { token: string; id: string }): Promise<void> => {
-    const { status, body } = await connection.send('PATCH', `/api/designs/${id}`, { token, body: { is_active: true } })
+  const write = async (connection: HttpConnection, { token, id }: { token: string; id: string }): Promise<void> => {
+    const { status, body } = await connection.send({
+      method: 'PATCH',
+      path: `/api/designs/${id}`,
+      token,
+      body: { is_active: true },
+    })
     if (status !== 200) throw new Error(`A write was answered with ${status}: ${body.toString()}`)
     const known = acknowledged.get(id) ?? []
     acknowledged.set(id, known)
     known.push({ version: versionIn(body), at: performance.now() })
     counts.writes += 1
   }
-  const read = async (connection: Connection, { token, id }: { token: string; id: string }): Promise<void> => {
+  const read = async (connection: HttpConnection, { token, id }: { token: string; id: string }): Promise<void> => {
     const startedAt = performance.now()
-    const { status, cacheStatus, body } = await connection.send('GET', `/api/designs/${id}`, { token })
+    const answer = await connection.send({ method: 'GET', path: `/api/designs/${id}`, token })
+    const { status, body } = answer
+    const cacheStatus = answer.header('cache-status')
     if (status !== 200) throw new Error(`A read was answered with ${status}: ${body.toString()}`)
     counts.reads += 1
     if (cacheStatus.endsWith('detail=memory')) counts.memoryHits += 1
@@ -66,7 +73,7 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
     staleMs.push(missed === undefined ? 0 : Math.max(0, startedAt - missed.at))
   }
   const work = async (n: number): Promise<void> => {
-    const connection = await Connection.open(ports[n % ports.length] ?? 0, '')
+    const connection = new HttpConnection(ports[n % ports.length] ?? 0)
     while (at < order.length) {
       const design = designs[order[at++] ?? 0]
       if (design === undefined) throw new Error('The order names designs')

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { LoadRequest } from './load.js'
 import { temporaryDirectory } from '../../test/helpers/servers.js'
 
 const run = promisify(execFile)
@@ -18,7 +19,7 @@ export interface WrkResult {
  */
 export class Wrk {
   readonly #directory = temporaryDirectory()
-  readonly #scripts = new Map<readonly string[], string>()
+  readonly #scripts = new Map<readonly LoadRequest[], string>()
   readonly #lastCore = availableParallelism() - 1
   readonly #isPinned = this.#lastCore > 0 && isThere('taskset', '--version')
 
@@ -32,8 +33,13 @@ export class Wrk {
     if (this.#isPinned) await run('taskset', ['-acp', others, String(pid)])
   }
 
-  /** @param requests whole requests as text, sent in turn */
-  async run(order: { port: number; requests: readonly string[]; connections: number; ms: number }): Promise<WrkResult> {
+  /** @param requests sent in turn */
+  async run(order: {
+    port: number
+    requests: readonly LoadRequest[]
+    connections: number
+    ms: number
+  }): Promise<WrkResult> {
     const seconds = Math.max(1, Math.round(order.ms / 1_000))
     const wrk = ['wrk', '-t1', `-c${order.connections}`, `-d${seconds}s`, '-s', this.#scriptOf(order.requests)]
     const [program = '', ...words] = this.#isPinned ? ['taskset', '-c', String(this.#lastCore), ...wrk] : wrk
@@ -43,7 +49,7 @@ export class Wrk {
     return { answers: requests, seconds: microseconds / 1e6 }
   }
 
-  #scriptOf(requests: readonly string[]): string {
+  #scriptOf(requests: readonly LoadRequest[]): string {
     const known = this.#scripts.get(requests)
     if (known !== undefined) return known
     const file = join(this.#directory, `requests${this.#scripts.size}.lua`)
@@ -60,9 +66,9 @@ interface Summary {
 }
 
 /** JSON's escapes are Lua's too, for what stands in a request. */
-function scriptOf(requests: readonly string[]): string {
+function scriptOf(requests: readonly LoadRequest[]): string {
   return `local requests = {
-${requests.map((text) => JSON.stringify(text)).join(',\n')}
+${requests.map((request) => JSON.stringify(textOf(request))).join(',\n')}
 }
 local next = 0
 function request()
@@ -75,6 +81,12 @@ function done(summary)
   io.write(string.format('{"requests":%d,"microseconds":%d,"failed":%d}', summary.requests, summary.duration, failed))
 end
 `
+}
+
+/** As it goes over the wire. */
+function textOf({ path, headers }: LoadRequest): string {
+  const lines = Object.entries({ host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
 }
 
 function isThere(program: string, flag: string): boolean {

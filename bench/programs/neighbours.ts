@@ -6,7 +6,7 @@ import type { Shop } from '../http/big-catalogue.js'
 import type { Benchmark, Row, Settings, Table } from '../harness/benchmark.js'
 import { figure } from '../harness/print.js'
 import { ratioOf, spreadOf } from '../harness/statistics.js'
-import { Connection } from '../replay/connection.js'
+import { HttpConnection } from '../../test/helpers/http-connection.js'
 import { Seeded } from '../../test/helpers/seeded.js'
 
 const ROWS = 100_000
@@ -72,7 +72,7 @@ async function ofWriter(
 ): Promise<Table> {
   const ms = settings.roundMs * TURN_FACTOR
   const port = replicas.servers[0]!.port
-  const connections = await Promise.all(Array.from({ length: WRITERS }, () => Connection.open(port, token)))
+  const connections = Array.from({ length: WRITERS }, () => new HttpConnection(port, { token }))
   const [quiet, busy]: [number[], number[]] = [[], []]
   const perReplica: { counts: Counts; seconds: number; writes: number }[] = []
   for (let round = 0; round <= settings.rounds; round++) {
@@ -85,7 +85,7 @@ async function ofWriter(
         // All of them wait: the server is slower than the rate.
         if (connection === undefined) return
         const path = `/api/designs/${designIds[n % designIds.length]}`
-        const { status } = await connection.send('PATCH', path, { body: { description: `text ${round} ${n}` } })
+        const { status } = await connection.send({ method: 'PATCH', path, body: { description: `text ${round} ${n}` } })
         if (status !== 200) throw new Error(`A write was answered with ${status}`)
         written += 1
         free.push(connection)

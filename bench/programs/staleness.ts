@@ -4,7 +4,7 @@ import { withReplicas } from '../http/replicas.js'
 import type { Benchmark } from '../harness/benchmark.js'
 import { figure } from '../harness/print.js'
 import { quantile, spreadOf } from '../harness/statistics.js'
-import { Connection } from '../replay/connection.js'
+import { HttpConnection } from '../../test/helpers/http-connection.js'
 import { Seeded } from '../../test/helpers/seeded.js'
 
 const WRITES = 100
@@ -19,7 +19,7 @@ export const benchmark: Benchmark = {
   run: ({ rounds, isSmoke, seed }) =>
     withReplicas({ shops: 1, designsEach: DESIGNS }, async ({ servers, shops, note }) => {
       const { token, designIds } = shops[0]!
-      const [writer, reader] = await Promise.all(servers.map(({ port }) => Connection.open(port, token)))
+      const [writer, reader] = servers.map(({ port }) => new HttpConnection(port, { token }))
       if (writer === undefined || reader === undefined) throw new Error('There are two replicas')
       const seeded = new Seeded(seed)
       const found: number[][] = []
@@ -62,14 +62,14 @@ export const benchmark: Benchmark = {
 
 /** Reads before, during and after the write; resolves when a read has the new version. */
 async function staleAfterWrite(
-  writer: Connection,
-  reader: Connection,
+  writer: HttpConnection,
+  reader: HttpConnection,
   path: string,
   description: string,
 ): Promise<number> {
   let acknowledged: { readonly version: number; readonly at: number } | undefined
   const write = async (): Promise<void> => {
-    const { status, body } = await writer.send('PATCH', path, { body: { description } })
+    const { status, body } = await writer.send({ method: 'PATCH', path, body: { description } })
     if (status !== 200) throw new Error(`A write was answered with ${status}: ${body.toString()}`)
     acknowledged = { version: versionIn(body), at: performance.now() }
   }

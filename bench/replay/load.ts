@@ -1,4 +1,4 @@
-import { Connection, type Response } from './connection.js'
+import { type HttpAnswer, HttpConnection } from '../../test/helpers/http-connection.js'
 import type { Catalogue } from './protocol.js'
 import type { Trace } from './trace.js'
 
@@ -32,15 +32,14 @@ const PROGRESS_EVERY = 200
 export async function replay(options: LoadOptions): Promise<Measured> {
   const { port, trace, catalogue, concurrency, onWarm, onProgress } = options
   const { requests } = trace
-  const connections = await Promise.all(
-    Array.from({ length: concurrency }, () => Connection.open(port, catalogue.token)),
-  )
+  const { token } = catalogue
+  const connections = Array.from({ length: concurrency }, () => new HttpConnection(port, { token }))
   const found: Source[] = Array.from({ length: requests.length })
   const latenciesMs = new Float64Array(requests.length)
   let next = 0
   let done = 0
 
-  const work = async (connection: Connection): Promise<void> => {
+  const work = async (connection: HttpConnection): Promise<void> => {
     for (let index = next++; index < requests.length; index = next++) {
       const id = catalogue.designIds[requests[index] ?? 0] ?? ''
       const startedAt = performance.now()
@@ -63,7 +62,7 @@ export async function replay(options: LoadOptions): Promise<Measured> {
   }
 }
 
-async function warmUp(connection: Connection, requests: number): Promise<void> {
+async function warmUp(connection: HttpConnection, requests: number): Promise<void> {
   for (let count = 0; count < requests; count++) {
     const { status } = await connection.get('/api/users/me')
     if (status !== 200) throw new Error(`The service answers the user of the replay with ${status}`)
@@ -71,8 +70,10 @@ async function warmUp(connection: Connection, requests: number): Promise<void> {
 }
 
 /** A failure is any answer but the design that was asked for. */
-function sourceOf({ status, cacheStatus, body }: Response, id: string): Source {
+function sourceOf(answer: HttpAnswer, id: string): Source {
+  const { status, body } = answer
   if (status !== 200 || idIn(body) !== id) return 'failure'
+  const cacheStatus = answer.header('cache-status')
   if (cacheStatus.includes('; hit')) return cacheStatus.endsWith('detail=redis') ? 'redis' : 'memory'
   return cacheStatus.endsWith('; collapsed') ? 'joined' : 'database'
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DesignBody, newDesign, nextCounter, Shop } from './catalogue.js'
 import { finalCheck, type FinalReport } from './final-check.js'
-import { type HttpAnswer, HttpConnection, type HttpRequest } from './http.js'
+import { type HttpAnswer, HttpConnection, type HttpRequest } from '../helpers/http-connection.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Seeded } from '../helpers/seeded.js'
 import { Tenant } from './tenant.js'

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { type DesignBody, type Shop } from './catalogue.js'
-import { HttpConnection } from './http.js'
+import { HttpConnection } from '../helpers/http-connection.js'
 
 /** What is compared once everything is over. */
 export interface FinalReport {

@@ -1,40 +1,29 @@
-const LARGEST = 60_000
+import { createHistogram } from 'node:perf_hooks'
 
 /** Counts of whole milliseconds; a part of one counts as one, so that only "not at all" is 0. */
 export class Histogram {
-  readonly #counts = new Map<number, number>()
-  count = 0
+  /** Of what is above 0, which is the least that a histogram of Node's takes. */
+  readonly #positive = createHistogram()
+  #zeros = 0
   max = 0
 
   add(ms: number): void {
-    const bucket = Math.min(LARGEST, Math.ceil(ms))
-    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
-    this.count += 1
+    if (ms > 0) this.#positive.record(Math.ceil(ms))
+    else this.#zeros += 1
     this.max = Math.max(this.max, ms)
   }
 
-  /** How many were more than 0. */
-  get positive(): number {
-    return this.count - (this.#counts.get(0) ?? 0)
-  }
-
-  /** The value that `part` of all are at most; with `isPositive`, of those above 0. */
-  quantile(part: number, isPositive = false): number {
-    const wanted = Math.ceil(part * (isPositive ? this.positive : this.count))
-    let seen = 0
-    for (const [ms, count] of [...this.#counts].sort(([a], [b]) => a - b)) {
-      if (isPositive && ms === 0) continue
-      seen += count
-      if (seen >= wanted) return ms
-    }
-    return 0
-  }
-
   summary(): Summary {
-    const at = (part: number): number => this.quantile(part)
-    const { count, positive, max } = this
-    const behind = { p50: this.quantile(0.5, true), p99: this.quantile(0.99, true), p999: this.quantile(0.999, true) }
-    return { count, positive, p50: at(0.5), p99: at(0.99), p999: at(0.999), max, behind }
+    const positive = this.#positive.count
+    const count = positive + this.#zeros
+    const ofPositive = (part: number): number => (positive === 0 ? 0 : this.#positive.percentile(100 * part))
+    /** The value that `part` of all are at most: a part of the positive ones, once the zeros are counted. */
+    const ofAll = (part: number): number => {
+      const rank = part * count - this.#zeros
+      return rank <= 0 ? 0 : ofPositive(rank / positive)
+    }
+    const behind = { p50: ofPositive(0.5), p99: ofPositive(0.99), p999: ofPositive(0.999) }
+    return { count, positive, p50: ofAll(0.5), p99: ofAll(0.99), p999: ofAll(0.999), max: this.max, behind }
   }
 }
 

@@ -1,5 +1,5 @@
 import { Histogram, type Summary } from './histogram.js'
-import type { HttpAnswer } from './http.js'
+import type { HttpAnswer } from '../helpers/http-connection.js'
 
 /** An answer that breaks the promise, with all that is needed to look for its cause. */
 export interface Violation {
@@ -64,8 +64,9 @@ export class Ledger {
   answered(kind: string, answer: HttpAnswer, begunIn: readonly string[]): void {
     this.operations += 1
     increment(this.#byKind, kind)
-    if (answer.cacheStatus !== '') increment(this.#answeredBy, sourceOf(answer.cacheStatus))
-    increment(this.#states, answer.replicaState.split(' ')[0] ?? '')
+    const cacheStatus = answer.header('cache-status')
+    if (cacheStatus !== '') increment(this.#answeredBy, sourceOf(cacheStatus))
+    increment(this.#states, stateOf(answer).split(' ')[0] ?? '')
     const latency = answer.endedAt - answer.begunAt
     for (const phase of this.#phasesOf(begunIn)) {
       phase.operations += 1
@@ -138,6 +139,11 @@ export function increment(counts: Record<string, number>, name: string): void {
 }
 
 /** `memory`, `redis`, `database` or what else Cache-Status names. */
+/** The replica's state and process id when the request arrived there. */
+export function stateOf(answer: HttpAnswer): string {
+  return answer.header('x-drill-state')
+}
+
 function sourceOf(cacheStatus: string): string {
   const detail = /detail=([\w-]+)/.exec(cacheStatus)?.[1]
   if (detail !== undefined) return detail

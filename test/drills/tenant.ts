@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { newDesign, nextCounter } from './catalogue.js'
-import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from './http.js'
-import { increment, type Ledger } from './ledger.js'
+import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from '../helpers/http-connection.js'
+import { increment, type Ledger, stateOf } from './ledger.js'
 import type { Seeded } from '../helpers/seeded.js'
 
 export interface TenantOptions {
@@ -125,7 +125,8 @@ export class Tenant {
     { kind, path, ageMs, isAccepted }: { kind: string; path: string; ageMs: number; isAccepted: boolean },
     answer: HttpAnswer,
   ): void {
-    const { replicaState, cacheStatus, status } = answer
+    const { status } = answer
+    const [replicaState, cacheStatus] = [stateOf(answer), answer.header('cache-status')]
     const what = isAccepted ? 'a valid token refused' : 'a token accepted beyond the bound'
     const detail = `${kind}, acknowledged ${ageMs.toFixed(1)} ms before the request began, answered ${status}`
     const violation = { kind: what, replica, request: path, replicaState, cacheStatus, staleMs: ageMs, detail }

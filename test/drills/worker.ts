@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DesignBody, newDesign, nextCounter, seenIn, type Shop } from './catalogue.js'
 import type { DocumentHistory, Seen } from './history.js'
-import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from './http.js'
-import type { Ledger } from './ledger.js'
+import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from '../helpers/http-connection.js'
+import { type Ledger, stateOf } from './ledger.js'
 import type { Seeded } from '../helpers/seeded.js'
 
 /** Parts of all operations, in percent; reads of one document are the rest. */
@@ -139,7 +139,7 @@ export class Worker {
     const flaw = seen && history.flaw(seen)
     if (flaw !== undefined) this.#violated(flaw, `${kind} ${history.id} ${JSON.stringify(seen)}`, answer)
     const staleMs = history.stalenessMs(seen, answer.begunAt)
-    const isAdmitted = answer.cacheStatus.includes('detail=stale-if-error')
+    const isAdmitted = answer.header('cache-status').includes('detail=stale-if-error')
     ledger.judged(staleMs, isAdmitted, this.#begunIn)
     if (staleMs <= boundMs || isAdmitted) return
     const missed = history.firstMissed(seen)
@@ -175,7 +175,7 @@ export class Worker {
     { staleMs = 0, detail = answer.text.slice(0, 300) } = {},
   ): void {
     const { replica, ledger } = this.#options
-    const { replicaState, cacheStatus } = answer
+    const [replicaState, cacheStatus] = [stateOf(answer), answer.header('cache-status')]
     ledger.violated({ kind, replica, request, replicaState, cacheStatus, staleMs, detail }, answer)
   }
 }
