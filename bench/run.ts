@@ -9,28 +9,21 @@ import { isMet, type Benchmark, type Settings, type Table } from './harness/benc
 import { machine } from './harness/machine.js'
 import { markdownOf } from './harness/print.js'
 
-const NAMES = [
-  'memory-hit',
-  'redis-hit',
-  'miss-fill',
-  'cold-key',
-  'zipf',
-  'redis-hang',
-  'http',
-  'write',
-  'staleness',
-  'tail',
-  'long-transaction',
-  'neighbours',
-  'idle',
-  'scale',
-  'memory',
-  'profile',
-]
+/** Programs, each with its benchmarks: bench/programs/<program>/<benchmark>.ts. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  engine: ['memory-hit', 'redis-hit', 'miss-fill', 'cold-key', 'zipf', 'redis-hang', 'memory'],
+  http: ['http', 'profile'],
+  write: ['write', 'staleness', 'tail', 'long-transaction'],
+  scale: ['scale', 'neighbours', 'idle'],
+}
+const NAMES = Object.values(PROGRAMS).flat()
 
 const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke]
 
-Names: ${NAMES.join(' ')}; all of them by default.
+Names: a program with all it has, or one benchmark of it (write/write where the two have one name); all of them by default (npm run replay is the fifth program).
+${Object.entries(PROGRAMS)
+  .map(([program, names]) => `  ${program.padEnd(8)}${names.join(' ')}`)
+  .join('\n')}
 Prints medians of interleaved rounds, with minimum and maximum, and ratios within one round. Servers are started for
 the run on free ports (redis-server and PostgreSQL must be installed). --check: exit code 1 when a target is missed.
 --smoke: shows that everything starts, without peers, in some minutes.`
@@ -62,7 +55,7 @@ if (values.help) console.log(usage)
 else process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const names = positionals.length === 0 ? NAMES : positionals
+  const names = positionals.length === 0 ? NAMES : [...new Set(positionals.flatMap(benchmarksOf))]
   const unknown = names.filter((name) => !NAMES.includes(name))
   if (unknown.length > 0) {
     console.error(`There is no benchmark ${unknown.join(', ')}\n\n${usage}`)
@@ -92,6 +85,15 @@ async function main(): Promise<number> {
   return isFailed ? 1 : 0
 }
 
+/** Those of a program, or one: `tail`, or with its program where that has the same name, `write/write`. */
+function benchmarksOf(name: string): readonly string[] {
+  return PROGRAMS[name] ?? [name.replace(/^\w+\//, '')]
+}
+
+function programOf(benchmark: string): string | undefined {
+  return Object.keys(PROGRAMS).find((program) => PROGRAMS[program]?.includes(benchmark))
+}
+
 function settingsOf(): Settings {
   const isSmoke = values.smoke
   return {
@@ -105,7 +107,7 @@ function settingsOf(): Settings {
 
 async function runHere(name: string, settings: Settings): Promise<Result> {
   copyStatements()
-  const { benchmark } = (await import(`./programs/${name}${extname(import.meta.filename)}`)) as {
+  const { benchmark } = (await import(`./programs/${programOf(name)}/${name}${extname(import.meta.filename)}`)) as {
     readonly benchmark: Benchmark
   }
   const { title, parameters } = benchmark
@@ -124,11 +126,12 @@ async function runHere(name: string, settings: Settings): Promise<Result> {
 /** One after the other, each in a fresh process; one that fails is left out of the results. */
 function runEach(names: readonly string[]): Result[] {
   const directory = mkdtempSync(join(tmpdir(), 'rh-bench-'))
-  const flags = process.argv.slice(2).filter((word) => !names.includes(word))
+  const flags = process.argv.slice(2).filter((word) => !positionals.includes(word))
   try {
     return names.flatMap((name): Result[] => {
       const json = join(directory, name)
-      const args = [...process.execArgv, fileURLToPath(import.meta.url), name, ...flags, '--json', json]
+      const one = `${programOf(name)}/${name}`
+      const args = [...process.execArgv, fileURLToPath(import.meta.url), one, ...flags, '--json', json]
       spawnSync(process.execPath, args, { stdio: 'inherit' })
       return existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Result[]) : []
     })

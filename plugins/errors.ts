@@ -59,8 +59,6 @@ function forStatus(error: unknown): CatalogueError | undefined {
       return new catalogue.BodyTooLargeError()
     case 415:
       return new catalogue.UnsupportedMediaTypeError()
-    case 429:
-      return new catalogue.TooManyRequestsError()
     case 503:
       return new catalogue.ServiceUnavailableError()
     default:

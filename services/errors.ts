@@ -100,12 +100,6 @@ export const InvalidReferenceError = createError<[field: string, ids: string]>(
   422,
 )
 
-export const TooManyRequestsError = createError<[]>(
-  'TOO_MANY_REQUESTS',
-  'Too many requests: wait as long as Retry-After says, then try again',
-  429,
-)
-
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */
 export const InternalError = createError<[requestId: string]>(
   'INTERNAL_ERROR',

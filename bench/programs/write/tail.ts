@@ -1,9 +1,9 @@
 import pg from 'pg'
-import type { Benchmark, Row } from '../harness/benchmark.js'
-import { startDurablePostgres } from '../harness/machine.js'
-import { quantile, single, spreadOf } from '../harness/statistics.js'
-import { cachedTables } from '../../services/cache-map.js'
-import { migrate, openDatabase, openJournal } from '../../services/database/index.js'
+import type { Benchmark, Row } from '../../harness/benchmark.js'
+import { startDurablePostgres } from '../../harness/machine.js'
+import { quantile, single, spreadOf } from '../../harness/statistics.js'
+import { cachedTables } from '../../../services/cache-map.js'
+import { migrate, openDatabase, openJournal } from '../../../services/database/index.js'
 
 const ROWS = 1_800_000
 const SMOKE_ROWS = 5_000

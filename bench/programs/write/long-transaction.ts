@@ -1,10 +1,10 @@
 import pg from 'pg'
-import { Load } from '../http/load.js'
-import { type Counts, during, evenly, readsOf, type Replicas, withReplicas } from '../http/replicas.js'
-import type { Benchmark, Row, Settings } from '../harness/benchmark.js'
-import { figure } from '../harness/print.js'
-import { ratioOf, single } from '../harness/statistics.js'
-import { Seeded } from '../../test/helpers/seeded.js'
+import { Load } from '../../http/load.js'
+import { type Counts, during, evenly, readsOf, type Replicas, withReplicas } from '../../http/replicas.js'
+import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
+import { figure } from '../../harness/print.js'
+import { ratioOf, single } from '../../harness/statistics.js'
+import { Seeded } from '../../../test/helpers/seeded.js'
 
 const WRITES_PER_SECOND = 500
 const READS_PER_SECOND = 400

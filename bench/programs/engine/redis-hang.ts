@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OURS, PEERS } from '../contenders/caches.js'
-import type { Benchmark, Row, Settings } from '../harness/benchmark.js'
-import { sibling } from '../harness/contender-process.js'
-import { withContenders } from '../harness/rounds.js'
-import { spreadOf } from '../harness/statistics.js'
-import { startRedis, type RedisServer } from '../../test/helpers/redis.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
+import { sibling } from '../../harness/contender-process.js'
+import { withContenders } from '../../harness/rounds.js'
+import { spreadOf } from '../../harness/statistics.js'
+import { startRedis, type RedisServer } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/hanging')
+const MODULE = sibling(import.meta.url, '../../contenders/hanging')
 const LIMIT_MS = 250
 const MOST_ROUNDS = 3
 /** Reads in between, so that what counts failures has counted enough of them. */

@@ -1,13 +1,13 @@
-import type { Benchmark, Settings, Table } from '../harness/benchmark.js'
-import { type ContenderProcess, sibling } from '../harness/contender-process.js'
-import { startDurablePostgres } from '../harness/machine.js'
-import { figure } from '../harness/print.js'
-import { interleave, withContenders } from '../harness/rounds.js'
-import { rateRows } from '../harness/rows.js'
-import { ratioOf, spreadOf } from '../harness/statistics.js'
-import { startRedis } from '../../test/helpers/redis.js'
+import type { Benchmark, Settings, Table } from '../../harness/benchmark.js'
+import { type ContenderProcess, sibling } from '../../harness/contender-process.js'
+import { startDurablePostgres } from '../../harness/machine.js'
+import { figure } from '../../harness/print.js'
+import { interleave, withContenders } from '../../harness/rounds.js'
+import { rateRows } from '../../harness/rows.js'
+import { ratioOf, spreadOf } from '../../harness/statistics.js'
+import { startRedis } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/writes')
+const MODULE = sibling(import.meta.url, '../../contenders/writes')
 const OURS = 'coherent write'
 const ONE_USER = 'coherent write, all of one user'
 const TRANSACTION = 'begin; update; commit'

@@ -1,16 +1,16 @@
 import { join } from 'node:path'
-import { OURS } from '../contenders/caches.js'
-import { Load } from '../http/load.js'
-import { openScenes, type Scene } from '../http/scenes.js'
-import { selfTimes, timesByOwner } from '../http/self-time.js'
-import type { Benchmark, Row, Settings, Table } from '../harness/benchmark.js'
-import type { Parameters } from '../harness/contender.js'
-import { sibling } from '../harness/contender-process.js'
-import { withContenders } from '../harness/rounds.js'
-import { single } from '../harness/statistics.js'
-import { startPostgres } from '../../test/helpers/postgres.js'
-import { startRedis } from '../../test/helpers/redis.js'
-import { temporaryDirectory } from '../../test/helpers/servers.js'
+import { OURS } from '../../contenders/caches.js'
+import { Load } from '../../http/load.js'
+import { openScenes, type Scene } from '../../http/scenes.js'
+import { selfTimes, timesByOwner } from '../../http/self-time.js'
+import type { Benchmark, Row, Settings, Table } from '../../harness/benchmark.js'
+import type { Parameters } from '../../harness/contender.js'
+import { sibling } from '../../harness/contender-process.js'
+import { withContenders } from '../../harness/rounds.js'
+import { single } from '../../harness/statistics.js'
+import { startPostgres } from '../../../test/helpers/postgres.js'
+import { startRedis } from '../../../test/helpers/redis.js'
+import { temporaryDirectory } from '../../../test/helpers/servers.js'
 
 const CONNECTIONS = 64
 const TURN_FACTOR = 15
@@ -80,7 +80,7 @@ interface Servers {
 }
 
 async function tablesOf(one: Case, servers: Servers, { roundMs, seed, isSmoke }: Settings): Promise<Table[]> {
-  const module = sibling(import.meta.url, `../contenders/${one.module}`)
+  const module = sibling(import.meta.url, `../../contenders/${one.module}`)
   const isInMemory = one.title === 'a hit in memory'
   const parameters = { ...one.parameters, ...(isInMemory ? {} : servers), seed, isSmoke }
   return withContenders({ module, names: one.names, parameters }, async (contenders) => {

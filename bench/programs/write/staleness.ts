@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { versionIn } from '../http/traffic.js'
-import { withReplicas } from '../http/replicas.js'
-import type { Benchmark } from '../harness/benchmark.js'
-import { figure } from '../harness/print.js'
-import { quantile, spreadOf } from '../harness/statistics.js'
-import { HttpConnection } from '../../test/helpers/http-connection.js'
-import { Seeded } from '../../test/helpers/seeded.js'
+import { versionIn } from '../../http/traffic.js'
+import { withReplicas } from '../../http/replicas.js'
+import type { Benchmark } from '../../harness/benchmark.js'
+import { figure } from '../../harness/print.js'
+import { quantile, spreadOf } from '../../harness/statistics.js'
+import { HttpConnection } from '../../../test/helpers/http-connection.js'
+import { Seeded } from '../../../test/helpers/seeded.js'
 
 const WRITES = 100
 const DESIGNS = 20

@@ -1,10 +1,10 @@
-import { OURS, PEERS } from '../contenders/caches.js'
-import type { Benchmark } from '../harness/benchmark.js'
-import { sibling } from '../harness/contender-process.js'
-import { interleave, withContenders } from '../harness/rounds.js'
-import { rateRows } from '../harness/rows.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import type { Benchmark } from '../../harness/benchmark.js'
+import { sibling } from '../../harness/contender-process.js'
+import { interleave, withContenders } from '../../harness/rounds.js'
+import { rateRows } from '../../harness/rows.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/hits')
+const MODULE = sibling(import.meta.url, '../../contenders/hits')
 const KEYS = 500
 const MADE = 'lru-cache, key made per call'
 const PROMISED = [OURS, 'lru-cache', MADE, ...PEERS]

@@ -1,11 +1,11 @@
-import { OURS, PEERS } from '../contenders/caches.js'
-import type { Benchmark, Settings, Table } from '../harness/benchmark.js'
-import { sibling } from '../harness/contender-process.js'
-import { interleave, withContenders } from '../harness/rounds.js'
-import { fastest, rateRows } from '../harness/rows.js'
-import { startRedis } from '../../test/helpers/redis.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import type { Benchmark, Settings, Table } from '../../harness/benchmark.js'
+import { sibling } from '../../harness/contender-process.js'
+import { interleave, withContenders } from '../../harness/rounds.js'
+import { fastest, rateRows } from '../../harness/rows.js'
+import { startRedis } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/hits')
+const MODULE = sibling(import.meta.url, '../../contenders/hits')
 const KEYS = 20_000
 const SMALL_MEMORY_ITEMS = 1_000
 const FLOORS = ['ioredis', 'ioredis, auto-pipelined']

@@ -1,14 +1,14 @@
-import { OURS, PEERS } from '../contenders/caches.js'
-import { distinct, zipfOrder } from '../contenders/items.js'
-import type { Benchmark, Settings } from '../harness/benchmark.js'
-import { sibling } from '../harness/contender-process.js'
-import { figure } from '../harness/print.js'
-import { interleave, withContenders } from '../harness/rounds.js'
-import { fastest, rateRows, series } from '../harness/rows.js'
-import { ratioOf, single, spreadOf } from '../harness/statistics.js'
-import { startRedis } from '../../test/helpers/redis.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import { distinct, zipfOrder } from '../../contenders/items.js'
+import type { Benchmark, Settings } from '../../harness/benchmark.js'
+import { sibling } from '../../harness/contender-process.js'
+import { figure } from '../../harness/print.js'
+import { interleave, withContenders } from '../../harness/rounds.js'
+import { fastest, rateRows, series } from '../../harness/rows.js'
+import { ratioOf, single, spreadOf } from '../../harness/statistics.js'
+import { startRedis } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/traffic')
+const MODULE = sibling(import.meta.url, '../../contenders/traffic')
 const FLOORS = ['ioredis', 'ioredis, auto-pipelined']
 const KEYS = 100_000
 /** With this exponent 80.4 % of them ask for a key that was asked for before. */

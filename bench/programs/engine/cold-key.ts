@@ -1,11 +1,11 @@
-import { OURS, PEERS } from '../contenders/caches.js'
-import { LOAD_MS } from '../contenders/cold.js'
-import type { Benchmark, Row, Settings } from '../harness/benchmark.js'
-import { ContenderProcess, sibling } from '../harness/contender-process.js'
-import { spreadOf } from '../harness/statistics.js'
-import { startRedis } from '../../test/helpers/redis.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import { LOAD_MS } from '../../contenders/cold.js'
+import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
+import { ContenderProcess, sibling } from '../../harness/contender-process.js'
+import { spreadOf } from '../../harness/statistics.js'
+import { startRedis } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/cold')
+const MODULE = sibling(import.meta.url, '../../contenders/cold')
 const READERS = 1_000
 const PROCESSES = 4
 /** Nothing is timed against anything here: a few rounds show whether the number is always the same. */

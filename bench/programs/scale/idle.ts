@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { during, withReplicas } from '../http/replicas.js'
-import type { Benchmark } from '../harness/benchmark.js'
-import { spreadOf } from '../harness/statistics.js'
+import { during, withReplicas } from '../../http/replicas.js'
+import type { Benchmark } from '../../harness/benchmark.js'
+import { spreadOf } from '../../harness/statistics.js'
 
 const TURN_FACTOR = 10
 

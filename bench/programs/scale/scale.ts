@@ -1,12 +1,12 @@
-import { ADMIN_TOKEN } from '../http/catalogue.js'
-import { makeShops, type Shop } from '../http/big-catalogue.js'
-import { Server } from '../http/server-process.js'
-import { runTraffic, type TrafficResult } from '../http/traffic.js'
-import type { Benchmark, Row, Table } from '../harness/benchmark.js'
-import { figure } from '../harness/print.js'
-import { quantile, ratioOf, single } from '../harness/statistics.js'
-import { startPostgres } from '../../test/helpers/postgres.js'
-import { startRedis, type RedisServer } from '../../test/helpers/redis.js'
+import { ADMIN_TOKEN } from '../../http/catalogue.js'
+import { makeShops, type Shop } from '../../http/big-catalogue.js'
+import { Server } from '../../http/server-process.js'
+import { runTraffic, type TrafficResult } from '../../http/traffic.js'
+import type { Benchmark, Row, Table } from '../../harness/benchmark.js'
+import { figure } from '../../harness/print.js'
+import { quantile, ratioOf, single } from '../../harness/statistics.js'
+import { startPostgres } from '../../../test/helpers/postgres.js'
+import { startRedis, type RedisServer } from '../../../test/helpers/redis.js'
 
 const SHOPS = 100
 const DESIGNS_EACH = 1_000

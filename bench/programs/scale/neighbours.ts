@@ -1,13 +1,13 @@
-import { buildApp } from '../../app.js'
-import { loadConfig } from '../../plugins/config.js'
-import { Load } from '../http/load.js'
-import { type Counts, during, evenly, readsOf, type Replicas, withReplicas } from '../http/replicas.js'
-import type { Shop } from '../http/big-catalogue.js'
-import type { Benchmark, Row, Settings, Table } from '../harness/benchmark.js'
-import { figure } from '../harness/print.js'
-import { ratioOf, spreadOf } from '../harness/statistics.js'
-import { HttpConnection } from '../../test/helpers/http-connection.js'
-import { Seeded } from '../../test/helpers/seeded.js'
+import { buildApp } from '../../../app.js'
+import { loadConfig } from '../../../plugins/config.js'
+import { Load } from '../../http/load.js'
+import { type Counts, during, evenly, readsOf, type Replicas, withReplicas } from '../../http/replicas.js'
+import type { Shop } from '../../http/big-catalogue.js'
+import type { Benchmark, Row, Settings, Table } from '../../harness/benchmark.js'
+import { figure } from '../../harness/print.js'
+import { ratioOf, spreadOf } from '../../harness/statistics.js'
+import { HttpConnection } from '../../../test/helpers/http-connection.js'
+import { Seeded } from '../../../test/helpers/seeded.js'
 
 const ROWS = 100_000
 const BATCH = 500

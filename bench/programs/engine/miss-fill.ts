@@ -1,11 +1,11 @@
-import { OURS, PEERS } from '../contenders/caches.js'
-import type { Benchmark } from '../harness/benchmark.js'
-import { sibling } from '../harness/contender-process.js'
-import { interleave, withContenders } from '../harness/rounds.js'
-import { fastest, rateRows } from '../harness/rows.js'
-import { startRedis } from '../../test/helpers/redis.js'
+import { OURS, PEERS } from '../../contenders/caches.js'
+import type { Benchmark } from '../../harness/benchmark.js'
+import { sibling } from '../../harness/contender-process.js'
+import { interleave, withContenders } from '../../harness/rounds.js'
+import { fastest, rateRows } from '../../harness/rows.js'
+import { startRedis } from '../../../test/helpers/redis.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/fills')
+const MODULE = sibling(import.meta.url, '../../contenders/fills')
 const FLOORS = ['ioredis', 'ioredis, auto-pipelined']
 /** More than a turn gets through. */
 const KEYS = 200_000

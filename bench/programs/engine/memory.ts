@@ -2,19 +2,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ADMIN_TOKEN } from '../http/catalogue.js'
-import type { Benchmark, Row, Settings } from '../harness/benchmark.js'
-import type { Sample } from '../harness/contender.js'
-import { ContenderProcess, sibling } from '../harness/contender-process.js'
-import { figure } from '../harness/print.js'
-import { withContenders } from '../harness/rounds.js'
-import { spreadOf } from '../harness/statistics.js'
-import { startPostgres } from '../../test/helpers/postgres.js'
-import { startRedis } from '../../test/helpers/redis.js'
-import { freePort } from '../../test/helpers/servers.js'
+import { ADMIN_TOKEN } from '../../http/catalogue.js'
+import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
+import type { Sample } from '../../harness/contender.js'
+import { ContenderProcess, sibling } from '../../harness/contender-process.js'
+import { figure } from '../../harness/print.js'
+import { withContenders } from '../../harness/rounds.js'
+import { spreadOf } from '../../harness/statistics.js'
+import { startPostgres } from '../../../test/helpers/postgres.js'
+import { startRedis } from '../../../test/helpers/redis.js'
+import { freePort } from '../../../test/helpers/servers.js'
 
-const MODULE = sibling(import.meta.url, '../contenders/sizes')
-const SERVER = fileURLToPath(sibling(import.meta.url, '../../server'))
+const MODULE = sibling(import.meta.url, '../../contenders/sizes')
+const SERVER = fileURLToPath(sibling(import.meta.url, '../../../server'))
 const ENTRIES = 100_000
 const HITS = 10_000_000
 const REDIS_ENTRIES = 10_000
