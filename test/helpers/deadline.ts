@@ -28,3 +28,18 @@ export async function until<T>(predicate: () => T | Promise<T>, options: UntilOp
     await sleep(intervalMs)
   }
 }
+
+/**
+ * For how long after `since` somebody who asked was still told no: until the last question began that was answered so. (When an
+ * answer arrives says how busy the machine is, and nothing of how old the answer was.) 0 when the first one is a yes.
+ */
+export async function staleFor(since: number, shows: () => Promise<boolean>, options: UntilOptions): Promise<number> {
+  let staleMs = 0
+  await until(async () => {
+    const askedAt = performance.now()
+    const isShown = await shows()
+    if (!isShown) staleMs = askedAt - since
+    return isShown
+  }, options)
+  return staleMs
+}

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { sharedPostgres, sharedRedis } from '../../helpers/shared-servers.js'
+import { startRedis } from '../../helpers/redis.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -75,9 +76,12 @@ await pool.end()
 `
 
 t.test('the folder of the engine is all that another team has to take', async (t) => {
-  const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
+  const [postgres, redis] = await Promise.all([sharedPostgres(t), startRedis()])
   const directory = mkdtempSync(join(tmpdir(), 'rh-alone-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(async () => {
+    await redis.stop()
+    rmSync(directory, { recursive: true })
+  })
   cpSync(join(ROOT, 'services/cache'), join(directory, 'cache'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
