@@ -1,6 +1,7 @@
 /**
  * `npm test`: every test, or those that run without the servers this machine does not have. Installs nothing. One PostgreSQL and
- * one Redis are there for the whole run: those of TEST_DATABASE_URL and TEST_REDIS_URL, or two that are started here.
+ * one Redis are there for the whole run: those of TEST_DATABASE_URL and TEST_REDIS_URL, or two that are started here. `--long`: some
+ * tests take more rounds.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,12 +18,17 @@ const SHARED = join(TESTS, 'helpers/shared-servers.ts')
 
 const missing = missingServers()
 const isMissing = (helper: string): boolean => missing.some((server) => server.helper === helper)
-const given = process.argv.slice(2)
+const isLong = process.argv.includes('--long')
+const given = process.argv.slice(2).filter((word) => word !== '--long')
 const started: { stop(): Promise<void> }[] = []
 const urls = await sharedServers()
 const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')
-const tap = spawn(process.execPath, [bin, ...chosen], { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...urls } })
+const tap = spawn(process.execPath, [bin, ...chosen], {
+  cwd: ROOT,
+  stdio: 'inherit',
+  env: { ...process.env, ...urls, ...(isLong && { LONG_TESTS: '1' }) },
+})
 const [status]: unknown[] = await once(tap, 'close')
 if (missing.length > 0) {
   const names = missing.map((server) => server.package).join(', ')
