@@ -3,10 +3,11 @@
  * one Redis are there for the whole run: those of TEST_DATABASE_URL and TEST_REDIS_URL, or two that are started here. `--long`: some
  * tests take more rounds.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { missingServers } from './helpers/missing-servers.js'
 import { startPostgres } from './helpers/postgres.js'
@@ -14,6 +15,8 @@ import { startRedis } from './helpers/redis.js'
 
 const TESTS = import.meta.dirname
 const ROOT = join(TESTS, '..')
+/** The floor of coverage, in percent; TEST_COVERAGE=1 measures it. Drop neither to let a change in. */
+const [LEAST_LINES, LEAST_BRANCHES] = [90, 85]
 const SHARED = join(TESTS, 'helpers/shared-servers.ts')
 
 const missing = missingServers()
@@ -24,18 +27,35 @@ const started: { stop(): Promise<void> }[] = []
 const urls = await sharedServers()
 const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')
-const tap = spawn(process.execPath, [bin, ...chosen], {
-  cwd: ROOT,
-  stdio: 'inherit',
-  env: { ...process.env, ...urls, ...(isLong && { LONG_TESTS: '1' }) },
-})
+const coverage = process.env['TEST_COVERAGE'] === undefined ? undefined : mkdtempSync(join(tmpdir(), 'rh-coverage-'))
+const env = {
+  ...process.env,
+  ...urls,
+  ...(isLong && { LONG_TESTS: '1' }),
+  ...(coverage !== undefined && { NODE_V8_COVERAGE: coverage }),
+}
+const tap = spawn(process.execPath, [bin, ...chosen], { cwd: ROOT, stdio: 'inherit', env })
 const [status]: unknown[] = await once(tap, 'close')
 if (missing.length > 0) {
   const names = missing.map((server) => server.package).join(', ')
   console.log(`# Not on this machine: ${names}. Tests that start it were left out; npm run test:setup installs it.`)
 }
 await Promise.all(started.map((server) => server.stop()))
-process.exit(typeof status === 'number' ? status : 1)
+const isCovered = coverage === undefined || isAboveFloor(coverage)
+process.exit(typeof status === 'number' && isCovered ? status : 1)
+
+/** Prints what part of the lines the tests have run, and says whether it is enough. */
+function isAboveFloor(directory: string): boolean {
+  const c8 = join(createRequire(import.meta.url).resolve('c8/package.json'), '../bin/c8.js')
+  const sources = ['services', 'plugins', 'routes', 'commands'].flatMap((folder) => ['--include', `${folder}/**`])
+  const floor = ['--check-coverage', '--lines', `${LEAST_LINES}`, '--branches', `${LEAST_BRANCHES}`]
+  // Some of the tests cover less.
+  const checks = chosen.length === 0 ? floor : []
+  const args = [c8, 'report', '--temp-directory', directory, '--reporter', 'text-summary', ...sources, ...checks]
+  const report = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
+  rmSync(directory, { recursive: true })
+  return report.status === 0
+}
 
 async function sharedServers(): Promise<Record<string, string>> {
   const urls: Record<string, string> = {}
