@@ -4,7 +4,12 @@ import { posix, relative, sep } from 'node:path'
  * Who may import whom. The first room that a file lies in decides: it may import its own room, what `may` names, and of
  * packages all but Fastify's, or exactly `packages`. A `*` stands for one part of a path, `**` for any number.
  */
-const DOORS = ['services/cache/index', 'services/database/{index,database}', 'services/documents/**', 'services/errors']
+const DOORS = [
+  'services/cache/index',
+  'services/database/{index,database,errors}',
+  'services/documents/**',
+  'services/errors',
+]
 const ROOMS = [
   [
     'server.ts',

@@ -1,6 +1,6 @@
 import { cacheReport, domainReports } from './cache-report.js'
 import type { Clock, TieredCache } from './cache/index.js'
-import type { Database } from './database/index.js'
+import type { Database } from './database/database.js'
 
 export type ServiceStatus = 'healthy' | 'degraded' | 'unhealthy'
 

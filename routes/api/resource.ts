@@ -1,7 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { InvalidRequestError } from '../../services/errors.js'
+import { InvalidRequestError, UnauthorizedError } from '../../services/errors.js'
 import { answerLookup, answerSaved, type Lookup, type Saved } from './answers.js'
-import { ownerOf } from './owner.js'
+
+/**
+ * The id of the user who is asking: whose rows the request is about.
+ * @throws UnauthorizedError outside the scope of `requireUser`
+ */
+export function ownerOf(request: FastifyRequest): string {
+  const id = request.user?.id
+  if (id === undefined) throw new UnauthorizedError()
+  return id
+}
 
 /** The reads of a resource's service, with its list's query. */
 interface Reads<Query> {

@@ -65,7 +65,7 @@ export class Announcer {
     await this.#connection?.close()
   }
 
-  /** The journal is another one, and so may its channel be. */
+  /** The journal was made anew, so its channel may have another name: connect again. */
   reconnect(): void {
     this.#connection?.close().catch(this.#options.onError)
   }

@@ -64,7 +64,7 @@ export interface Entry {
   /** What it counts for in the tier's bound. */
   readonly bytes: number
   provenance: Provenance
-  /** {@link Knowledge.news} when the entry was last found current: while it stands there, the entry still is. */
+  /** {@link Knowledge.news} at the moment the entry was last found current. As long as that has not moved, the entry is still current. */
   judgedAt: number
   /** Set by a use, taken back when room is made. */
   isVisited: boolean

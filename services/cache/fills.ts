@@ -4,7 +4,7 @@ import type { Provenance } from './core/knowledge.js'
 import { sizeOf } from './memory.js'
 import type { Replica } from './replica.js'
 
-/** What has to be noted before a value is read that is to be kept. */
+/** What is noted before a value is read, so that it can be kept afterwards. */
 export interface Begun {
   readonly provenance: Provenance | undefined
   readonly startedAt: number
@@ -13,7 +13,7 @@ export interface Begun {
 /** A value that was read. */
 interface Read {
   readonly begun: Begun
-  /** Tags that only what was found tells. */
+  /** Tags known only from the value itself. */
   readonly moreTags: readonly string[]
 }
 
@@ -21,10 +21,10 @@ interface Read {
 export interface Sought {
   readonly key: string
   readonly options: EntryOptions
-  /** Of the tags that are known before the load. */
+  /** Slots of the tags that are known before the load. */
   readonly slots: readonly number[]
   moreTags: readonly string[]
-  /** What makes the entry that Redis has of no use here: its newest change, or where this replica's knowledge begins. */
+  /** An entry of Redis is of no use here unless it shows this: the newest change of its tags, or where this replica's knowledge begins. */
   overtakenBy: number
 }
 
@@ -84,7 +84,7 @@ export class Fills {
     const stored = decodeEntry(text, codec)
     if (stored === undefined) return undefined
     const { value, snapshot, loadedAt, moreTags } = stored
-    // Of tags that only the entry tells, nobody could ask before whether they are in doubt.
+    // Tags that only the entry names could not be checked for doubt before it was read.
     if (knowledge.hints.has(moreTags) && !(await follower.settled())) return undefined
     const now = clock.now()
     if (!follower.isFollowed(now)) return undefined

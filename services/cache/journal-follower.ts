@@ -54,7 +54,7 @@ export class JournalFollower {
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
   async start(): Promise<void> {
-    // One that only made the journal anew moves no barrier: the next one does.
+    // A tail that had to renew the journal moves no barrier; the next tail does.
     if (!(await this.#read())) await this.#read()
     this.#follow(this.#options.boundMs / 3)
   }

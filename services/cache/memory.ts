@@ -40,7 +40,7 @@ export class Memory {
     return this.#entries.size
   }
 
-  /** The entry unless it is behind or its lifetime is over; fresh or stale by time is the caller's to tell. Counts as a use. */
+  /** The entry, unless it is not current or its lifetime is over. The caller tells fresh from stale by time. Counts as a use. */
   read(key: string, now: number): Entry | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
@@ -54,12 +54,12 @@ export class Memory {
     return entry
   }
 
-  /** The entry as it lies there: no use is recorded and nothing is dropped. */
+  /** The entry without any check: no use is recorded and nothing is dropped. */
   peek(key: string): Entry | undefined {
     return this.#entries.get(key)
   }
 
-  /** Makes room first; an entry that is larger than all of memory is not kept, nor any where no item may be. The caller has judged it. */
+  /** Makes room first. An entry larger than the whole bound is not kept. The caller has found it current. */
   keep(entry: Entry): void {
     const { maxItems, maxBytes } = this.#options
     const older = this.#entries.get(entry.key)
@@ -77,7 +77,7 @@ export class Memory {
     this.bytes = 0
   }
 
-  /** Frees what is behind, in slices: it can't be read any more, this only gives its memory back. */
+  /** Frees entries that a change has made useless, in slices. They can't be read any more; this only gives their memory back. */
   sweep(left = this.#entries.values()): void {
     for (let looked = 0; looked < SWEEP_SLICE; looked++) {
       const { value: entry } = left.next()

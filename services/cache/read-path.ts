@@ -4,11 +4,11 @@ import type { Replica } from './replica.js'
 
 /** One run of the read path below memory, which several readers may share. */
 interface Flight extends Sought {
-  /** Of its load, or of its beginning while it has not come to that. */
+  /** Noted before its load begins; before that, when the flight began. */
   begun: Begun
-  /** Whether what it found was current when it ended: only then may readers that joined have it. */
+  /** Was the result current when the flight ended? Only then may readers that joined use it. */
   isCurrent: boolean
-  /** The name of the lease that it has. */
+  /** The mark in the name of the lease that this flight holds. */
   lease: number | undefined
   lookup: Promise<Lookup>
 }
@@ -16,7 +16,7 @@ interface Flight extends Sought {
 /** First and longest pause of a reader that waits for another replica's load, in ms. */
 const FIRST_PAUSE_MS = 4
 const LONGEST_PAUSE_MS = 100
-/** Until the run of a flight has been started, in the same breath. */
+/** A placeholder: the run is started right after the flight is made. */
 const NO_LOOKUP = new Promise<Lookup>(() => {})
 
 /**
@@ -32,7 +32,7 @@ export class ReadPath {
     this.#replica = replica
   }
 
-  /** Nobody joins what is under way: the identity is another one, or a reader must not get what began before it. */
+  /** From now on nobody joins a flight that is under way. Called when the identity has changed, and when a reader needs a load that began after its own request. */
   detachFlights(): void {
     this.#flights.clear()
   }
@@ -126,7 +126,7 @@ export class ReadPath {
     }
   }
 
-  /** Without the journal nothing tells whether a flight is behind, but one younger than H can't be older than the bound. */
+  /** Without the journal, nothing says whether a flight has missed a change. One younger than H can't break the bound. */
   #isJoinable({ begun, slots, options }: Flight): boolean {
     const { knowledge, clock, follower, settings } = this.#replica
     const now = clock.now()
@@ -139,14 +139,14 @@ export class ReadPath {
   }
 
   /**
-   * Whoever joined gets what was current when it ended. Otherwise it reads once more; a flight that it finds then began
-   * after it came, so that one's answer is recent enough whatever has happened since.
+   * A reader that joined gets the flight's result if that was current when the flight ended. If not, it reads once more. A flight that
+   * it finds then began after the reader came, so its answer is recent enough whatever has changed since.
    */
   async #join(running: Flight, load: Loader, isSecond: boolean): Promise<Lookup> {
     const { knowledge } = this.#replica
     const { key, options } = running
     const lookup = await this.#orStale(running)
-    // A tag that only the load told may have been in doubt all the time.
+    // The load may have named a tag that was in doubt from the start.
     const isDoubted = running.isCurrent && knowledge.hints.has(running.moreTags)
     if (!isSecond && (isDoubted || !running.isCurrent) && lookup.outcome !== 'stale-if-error') {
       const isSettled = !isDoubted || (await this.#replica.follower.settled())
@@ -159,12 +159,12 @@ export class ReadPath {
     try {
       return (isSettled ? await this.#fromTier(flight, load) : undefined) ?? (await this.#load(flight, load))
     } finally {
-      // Before the readers get their answer: whoever reads from then on begins anew.
+      // Remove the flight before its readers get their answer: later readers must start a new one.
       if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
     }
   }
 
-  /** What Redis has, or gets meanwhile from a load elsewhere; `undefined` with the lease, or without one where none is to be had. */
+  /** What Redis has. Waits while another replica loads the entry. `undefined`: this flight has to load, with the lease where Redis gave one. */
   async #fromTier(flight: Flight, load: Loader): Promise<Lookup | undefined> {
     const { clock, settings, fills } = this.#replica
     const giveUpAt = clock.now() + settings.leaseMs
@@ -178,8 +178,8 @@ export class ReadPath {
   }
 
   /**
-   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is never longer than the entry is fresh, and stays
-   * after the load, so that who was late finds the entry instead.
+   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is never longer than the entry is fresh. It is
+   * not given back after the load: a reader that looked too early for the entry then finds it, and does not load again.
    */
   async #mayLoad(flight: Flight): Promise<boolean> {
     const { knowledge, redis, settings, fills } = this.#replica

@@ -1,4 +1,5 @@
-import { sqlState, type Database, type Queryable } from '../database/index.js'
+import type { Database, Queryable } from '../database/database.js'
+import { sqlState } from '../database/errors.js'
 import { NotFoundError } from '../errors.js'
 import { insertRows, keysThere, lockBulkInserts, type NewRow } from './bulk-rows.js'
 import type { ResourceDefinition } from './definition.js'

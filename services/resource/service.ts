@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { type Lookup, missingTag, type TieredCache } from '../cache/index.js'
-import type { Database } from '../database/index.js'
+import type { Database } from '../database/database.js'
 import type { Document } from '../documents/document.js'
 import { combinedLookup } from '../documents/combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'

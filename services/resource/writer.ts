@@ -1,5 +1,6 @@
 import { InUseError, NotFoundError, PreconditionFailedError, UnauthorizedError } from '../errors.js'
-import { sqlState, type Database, type Queryable } from '../database/index.js'
+import type { Database, Queryable } from '../database/database.js'
+import { sqlState } from '../database/errors.js'
 import type { ColumnValues } from './columns.js'
 import { type Dependent, forgetReferences, idsReferringTo } from './dependents.js'
 import type { ResourceDefinition } from './definition.js'

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database/index.js'
+import type { Queryable } from '../database/database.js'
 
 /** Whose template it is; `undefined` when there is none. */
 export async function ownerOfTemplate(database: Queryable, id: string): Promise<string | undefined> {

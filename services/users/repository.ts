@@ -1,6 +1,6 @@
 import { isoTime } from '../resource/row.js'
 import { type AllowedVersions, type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
-import type { Queryable } from '../database/index.js'
+import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
 type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {

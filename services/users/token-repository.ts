@@ -1,6 +1,6 @@
 import { isoTime } from '../resource/row.js'
 import { type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
-import type { Queryable } from '../database/index.js'
+import type { Queryable } from '../database/database.js'
 import type { Token } from './schema.js'
 
 type TokenRow = Omit<Token, 'expires_at' | 'created_at'> & {

@@ -3,7 +3,7 @@ import { pageDocument, type Serialize, serializerOf } from '../documents/row-doc
 import { textEtag } from '../documents/etag.js'
 import type { ServiceDependencies } from '../resource/service.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
-import { sqlState } from '../database/index.js'
+import { sqlState } from '../database/errors.js'
 import { Document } from '../documents/document.js'
 import { NotFoundError } from '../errors.js'
 import { tokenEntry, tokensTag } from './addresses.js'

@@ -3,8 +3,7 @@ import fp from 'fastify-plugin'
 import { templateSchemas } from '../../../services/templates/schema.js'
 import { ById, Page } from '../../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from '../answers.js'
-import { ownerOf } from '../owner.js'
-import { answerCreated, answerList, answerRow } from '../resource.js'
+import { answerCreated, answerList, answerRow, ownerOf } from '../resource.js'
 
 const { item, creation, change, query } = templateSchemas
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ownerOf } from '../owner.js'
+import { ownerOf } from '../resource.js'
 import { answerLookup, answerSaved } from '../answers.js'
 import { changeMe, readMe } from './schemas.js'
 
