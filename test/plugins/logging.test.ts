@@ -65,6 +65,21 @@ t.test('a line has its level as a word, a message, a time, and what Railway says
   ])
 })
 
+t.test('what an operator must know at the start is logged like everything else', async (t) => {
+  const lines: string[] = []
+  const config = { ...loadConfig({ ADMIN_TOKENS: TOKEN }), isAdminTokenMade: true, deploymentId: 'd1' }
+  const app = Fastify(loggingOptions(createLogger(config, { destination: { write: (line) => void lines.push(line) } })))
+  t.teardown(() => app.close())
+  await app.register(configPlugin, { config })
+  t.match(
+    lines.map((line) => JSON.parse(line)),
+    [
+      { level: 'warn', message: `ADMIN_TOKENS is not set. Admin token made for this machine: ${TOKEN}` },
+      { level: 'warn', message: /DATABASE_URL is not set: data is kept in this container/ },
+    ],
+  )
+})
+
 t.test('a request that went well leaves one line at debug, and none otherwise', async (t) => {
   const quiet = await appWith(t, {})
   await quiet.app.inject('/fine')
