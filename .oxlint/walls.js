@@ -8,7 +8,7 @@ const DOORS = [
   'services/cache/index',
   'services/database/{index,database,errors}',
   'services/documents/**',
-  'services/errors',
+  'services/{errors,uuid-text}',
 ]
 const ROOMS = [
   [
@@ -37,7 +37,11 @@ const ROOMS = [
     { may: ['services/cache/index', 'services/errors'] },
     'The seam knows the door of the cache, and no domain.',
   ],
-  ['services/documents/**', { may: ['services/cache/index'] }, 'Documents know the door of the cache, and no domain.'],
+  [
+    'services/documents/**',
+    { may: ['services/cache/index', 'services/uuid-text'] },
+    'Documents know the door of the cache, and no domain.',
+  ],
   ['services/config/**', {}, 'The checks of settings know nothing else.'],
   ['services/resource/**', { may: DOORS }, 'What all resources share knows none of them.'],
   [

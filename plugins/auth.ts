@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
 import { ForbiddenError, UnauthorizedError } from '../services/errors.js'
 import { Authenticator, type Principal } from '../services/users/authenticator.js'
-import { tokenOwner } from '../services/users/token-text.js'
 
 type Guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
 
@@ -42,7 +41,7 @@ function tokenIn(header: string | undefined): string {
 export default fp(
   async (fastify) => {
     const { users, tokens, cache, config } = fastify
-    const authenticator = new Authenticator({ users, tokens, cache, wallMs: systemClock.wallMs })
+    const authenticator = new Authenticator({ users, tokens, cache, wallMs: systemClock.wallMs, now: systemClock.now })
     await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
     const verifierOf = fastify.verifyBearerAuthFactory
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
@@ -72,7 +71,7 @@ export default fp(
         request.user = authenticator.peek(text) ?? null
         if (request.user !== null) return done(accept(request.user, request))
 
-        const isUserToken = tokenOwner(text) !== undefined
+        const isUserToken = tokens.read(text) !== undefined
         const verify = isUserToken ? verifyUser : verifyAdmin
         verify(request, reply, (error) => {
           if (error !== undefined) return done(error)

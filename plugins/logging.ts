@@ -20,6 +20,10 @@ import type { Config } from './config.js'
 /** Longer ids are not Railway's, and would only blow the lines up. */
 const LONGEST_REQUEST_ID = 64
 
+const LONGEST_PATH = 200
+const MOST_KEYS = 10
+const LONGEST_KEY = 20
+
 /** Wherever somebody logs a request or an error that carries one. */
 const SECRET_PATHS = ['headers', 'req.headers', 'request.headers', 'err.headers'].flatMap((path) => [
   `${path}.authorization`,
@@ -50,7 +54,8 @@ export function loggerSettings(config: Config, isTerminal: boolean): LoggerOptio
     formatters: { level: (label) => ({ level: label }) },
     serializers: {
       err: pino.stdSerializers.err,
-      req: ({ method, url }: FastifyRequest) => ({ method, url }),
+      // Somebody may log an object of another shape under this name.
+      req: ({ method, url }: Partial<FastifyRequest>) => ({ method, url: url === undefined ? url : loggedUrl(url) }),
       res: ({ statusCode }: FastifyReply) => ({ statusCode }),
     },
     redact: { paths: SECRET_PATHS, censor: '[redacted]' },
@@ -152,11 +157,24 @@ class OneLinePerAnswer extends LogController {
 }
 
 /** One line. */
-export function logAnswer({ log, method, url, failure }: FastifyRequest, reply: FastifyReply): void {
+export function logAnswer({ log, method, url: wholeUrl, failure }: FastifyRequest, reply: FastifyReply): void {
   const { statusCode: status } = reply
+  const url = loggedUrl(wholeUrl)
   const duration = Math.round(reply.elapsedTime * 10) / 10
   const fields = { method, url, status, duration_ms: duration, ...(status >= 500 && { err: failure }) }
   log[levelOf(status)](fields, `${method} ${url} ${status}`)
+}
+
+/**
+ * The path, and of a query the keys alone: somebody may have put a token or a customer's name into a value. At most about 400
+ * characters, however long the URL is.
+ */
+export function loggedUrl(url: string): string {
+  const [path = '', ...query] = url.split('?')
+  const shown = path.slice(0, LONGEST_PATH)
+  if (query.length === 0) return shown
+  const keys = query.join('?').split('&', MOST_KEYS)
+  return `${shown}?${keys.map((pair) => pair.split('=', 1).join().slice(0, LONGEST_KEY)).join('&')}`
 }
 
 function isInstalled(name: string): boolean {
@@ -191,7 +209,8 @@ function requestIds(): (request: IncomingMessage) => string {
 }
 
 function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
-  if (statusCode < 400) return 'debug'
+  // Whoever has no token could fill the log.
+  if (statusCode < 400 || statusCode === 401) return 'debug'
   if (statusCode < 500) return 'info'
   return statusCode === 503 ? 'warn' : 'error'
 }

@@ -5,6 +5,7 @@ import type { Database } from '../services/database/index.js'
 import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
 import { TokenService } from '../services/users/token-service.js'
+import { TokenTexts } from '../services/users/token-text.js'
 import { UserService } from '../services/users/service.js'
 import { VersionTokens } from '../services/version-token.js'
 
@@ -27,12 +28,17 @@ declare module 'fastify' {
 export default fp(
   async (fastify) => {
     const { db: database, cache, config } = fastify
-    const versionTokens = new VersionTokens(config.tokenSecret ?? (await storedSecret(database)))
+    // A token that was made before TOKEN_SECRET was set stays good.
+    const secrets = [config.tokenSecret, await storedSecret(database)].filter((secret) => secret !== undefined)
+    const [secret] = secrets
+    if (secret === undefined)
+      throw new Error(`service_secrets has no row 'tokens': set TOKEN_SECRET, or put the row back`)
+    const versionTokens = new VersionTokens(secret)
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
     const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
     fastify.decorate('users', new UserService(dependencies))
-    fastify.decorate('tokens', new TokenService({ ...dependencies, randomBytes }))
+    fastify.decorate('tokens', new TokenService({ ...dependencies, randomBytes, tokenTexts: new TokenTexts(secrets) }))
     const services = new Map<string, ResourceService>()
     for (const Service of domains) {
       const service = new Service(dependencies)
@@ -51,9 +57,8 @@ export default fp(
 )
 
 /** Made once, by a migration; restores and clones of the database carry it along. */
-async function storedSecret(database: Database): Promise<string> {
+async function storedSecret(database: Database): Promise<string | undefined> {
   const text = `select secret from service_secrets where name = 'tokens'`
   const [row] = await database.query<{ secret: string }>({ name: 'service_secrets.find', text })
-  if (row === undefined) throw new Error(`service_secrets has no row 'tokens': set TOKEN_SECRET, or put the row back`)
-  return row.secret
+  return row?.secret
 }

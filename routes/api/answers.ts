@@ -35,6 +35,7 @@ export function answerDocument(request: FastifyRequest, reply: FastifyReply, doc
 
 function answerSmall(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
   const known = request.headers['if-none-match']
+  reply.header('vary', 'Authorization')
   if (known === undefined || !isKnown(known, document.etag)) return answerBody(reply, document)
   return answerKnown(reply, document.etag)
 }
@@ -50,7 +51,7 @@ function answerLarge(
   /** Whether memory has it: what is gone after this answer is not worth compressing. */
   { isKept }: { readonly isKept: boolean },
 ): FastifyReply {
-  reply.header('vary', 'Accept-Encoding')
+  reply.header('vary', 'Authorization, Accept-Encoding')
   const isGzipTaken = takesGzip(request.headers['accept-encoding'])
   const copy = isGzipTaken ? document.gzip : undefined
   const etag = copy === undefined ? document.etag : document.gzipEtag

@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
+import { packUuid } from '../uuid-text.js'
 import { GZIP_SUFFIX } from './compressed-copy.js'
 
 /** Changes when the JSON of the same row version changes its shape, so that an old ETag never vouches for it. */
-const FORMAT = '1'
+const FORMAT = '2'
 
-/** The strong ETag of one version of a row. */
-export function rowEtag(version: number): string {
-  return `"${FORMAT}-${version}"`
+/**
+ * The strong ETag of one version of a row. It names the row: `/api/users/me` is another one for each token, and a browser that
+ * kept the profile of the last user must not be told that it is the next one's too.
+ */
+export function rowEtag(id: string, version: number): string {
+  return `"${FORMAT}-${packUuid(id)}-${version}"`
 }
 
 /** The strong ETag of a text that has no version of its own: a list. */
@@ -15,18 +19,19 @@ export function textEtag(text: string): string {
 }
 
 const ENTITY_TAG = /(W\/)?"([^"]*)"/g
-const OWN_TAG = new RegExp(`^${FORMAT}-([0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
+const OWN_TAG = new RegExp(`^${FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
 
 /**
- * The row versions that an If-Match header allows, by strong comparison (RFC 9110, 13.1.1): weak tags and tags of
- * another format match nothing, the tag of a compressed answer stands for its version. `undefined` allows any version: no header, or `*`.
+ * The versions of the row `id` that an If-Match header allows, by strong comparison (RFC 9110, 13.1.1): weak tags, those of another
+ * format and of another row match nothing, the tag of a compressed answer stands for its version. `undefined` allows any version: no
+ * header, or `*`.
  */
-export function allowedVersions(ifMatch: string | undefined): number[] | undefined {
+export function allowedVersions(ifMatch: string | undefined, id: string): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
   const versions: number[] = []
   for (const [, weak, tag = ''] of ifMatch.matchAll(ENTITY_TAG)) {
-    const version = OWN_TAG.exec(tag)?.[1]
-    if (weak === undefined && version !== undefined) versions.push(Number(version))
+    const { row, version } = OWN_TAG.exec(tag)?.groups ?? {}
+    if (weak === undefined && row === packUuid(id)) versions.push(Number(version))
   }
   return versions
 }

@@ -11,13 +11,13 @@ export function serializerOf(schema: TSchema): Serialize<object> {
   return buildSerializer(schema)
 }
 
-/** A row as one document; its ETag is its version. `refersTo`: tags of the rows it names. */
-export function rowDocument<Item extends { readonly version: number }>(
+/** A row as one document; its ETag is its id and version. `refersTo`: tags of the rows it names. */
+export function rowDocument<Item extends { readonly id: string; readonly version: number }>(
   item: Item,
   serialize: Serialize<Item>,
   refersTo: readonly string[] = [],
 ): Document {
-  return new Document(serialize(item), rowEtag(item.version), refersTo)
+  return new Document(serialize(item), rowEtag(item.id, item.version), refersTo)
 }
 
 /** A page as one document, from the JSON texts of its items. */

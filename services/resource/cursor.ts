@@ -1,5 +1,5 @@
 import { InvalidCursorError } from '../errors.js'
-import { packUuid, unpackUuid } from './uuid-text.js'
+import { packUuid, unpackUuid } from '../uuid-text.js'
 
 /** The opaque cursor that continues a list after the row `id`. */
 export function encodeCursor(id: string): string {

@@ -163,7 +163,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    */
   async update(userId: string, id: string, change: Change<Schemas>, ifMatch?: string): Promise<Saved> {
     const rowId = id.toLowerCase()
-    const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch)]
+    const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch, rowId)]
     const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
     return this.#saved(await this.#dependencies.cache.write(this.#ownTags(userId, rowId), work))
   }
@@ -179,7 +179,9 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     // Rows that refer to it change too: the owner's tag stands for them.
     const isAlone = this.#dependents.length === 0
     const changed = isAlone ? this.#ownTags(userId, rowId) : [ownerTag(userId), ...this.#ownTags(userId, rowId)]
-    return versionOf(await cache.write(changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch))))
+    return versionOf(
+      await cache.write(changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch, rowId))),
+    )
   }
 
   #ownTags(userId: string, id: string): string[] {

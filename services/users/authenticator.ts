@@ -5,7 +5,8 @@ import { profileEntry, tokenEntry } from './addresses.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
 import type { KnownToken, TokenService } from './token-service.js'
-import { tokenHash, tokenOwner } from './token-text.js'
+import { RateBound } from './rate-bound.js'
+import { tokenHash } from './token-text.js'
 
 /** Who is asking: an administrator by ADMIN_TOKENS, who has no rows, or a user by one of their tokens. */
 export interface Principal {
@@ -18,10 +19,12 @@ export interface Principal {
 
 export interface AuthenticatorOptions {
   readonly users: Pick<UserService, 'get'>
-  readonly tokens: Pick<TokenService, 'find'>
+  readonly tokens: Pick<TokenService, 'find' | 'read'>
   readonly cache: Pick<TieredCache, 'peek'>
   /** Wall-clock milliseconds since 1970: expiry is a date. */
   readonly wallMs: () => number
+  /** Monotonic ms. */
+  readonly now: () => number
 }
 
 /** Where the lookups of one token text are, so that it is hashed once and its keys are made once. */
@@ -43,14 +46,19 @@ interface Judgement {
 
 const MOST_RECOGNISED = 1000
 
+/** Lookups a second of texts without a MAC: anybody can invent those. */
+const UNPROVEN_PER_SECOND = 50
+
 /** Turns the text of a user's token into the user, by two cached lookups; expiry is checked each time. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   /** Only tokens that were accepted once: made-up ones can't push those out. The oldest goes first. */
   readonly #recognised = new Map<string, Recognised>()
+  readonly #unproven: RateBound
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
+    this.#unproven = new RateBound(UNPROVEN_PER_SECOND, options.now)
   }
 
   /** The user, when memory holds both lookups fresh; never waits. `undefined` says nothing about the token. */
@@ -75,9 +83,12 @@ export class Authenticator {
    * @throws ServiceUnavailableError, DatabaseUnavailableError when nothing that is sure to be current can answer
    */
   async authenticate(text: string): Promise<Principal | undefined> {
-    const userId = tokenOwner(text)
-    if (userId === undefined) return undefined
-    const hash = this.#recognised.get(text)?.hash ?? tokenHash(text)
+    const claim = this.#options.tokens.read(text)
+    if (claim === undefined) return undefined
+    const { userId, isProven } = claim
+    const recognised = this.#recognised.get(text)
+    if (!isProven && recognised === undefined && !this.#unproven.take()) throw new ServiceUnavailableError()
+    const hash = recognised?.hash ?? tokenHash(text)
     const token = await this.#options.tokens.find(userId, hash)
     if (token.value === undefined) return this.#judge(token, token)
     const principal = this.#judge(token, await this.#options.users.get(userId))

@@ -58,7 +58,7 @@ export class UserService {
    */
   async update(id: string, change: UserChange, ifMatch?: string): Promise<Saved> {
     const userId = id.toLowerCase()
-    const versions = allowedVersions(ifMatch)
+    const versions = allowedVersions(ifMatch, userId)
     return this.#write(userId, async () => {
       const { database } = this.#dependencies
       const updated = await updateUser(database, userId, change, versions)
@@ -75,7 +75,7 @@ export class UserService {
    */
   async delete(id: string, ifMatch?: string): Promise<string> {
     const userId = id.toLowerCase()
-    const versions = allowedVersions(ifMatch)
+    const versions = allowedVersions(ifMatch, userId)
     const { database, cache, versionOf, resources } = this.#dependencies
     // Every row of the user goes, and everything of theirs carries the owner's tag.
     const transaction = await cache.write([ownerTag(userId)], () =>

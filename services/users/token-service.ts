@@ -10,7 +10,7 @@ import { tokenEntry, tokensTag } from './addresses.js'
 import { findUser } from './repository.js'
 import { type IssuedToken, type NewToken, type PageQuery, Token } from './schema.js'
 import { deleteToken, findToken, insertToken, listTokens } from './token-repository.js'
-import { SECRET_BYTES, tokenHash, tokenText } from './token-text.js'
+import { SECRET_BYTES, type TokenClaim, tokenHash, type TokenTexts } from './token-text.js'
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
@@ -18,6 +18,7 @@ const FOREIGN_KEY_VIOLATION = '23503'
 export interface TokenDependencies extends ServiceDependencies {
   /** Cryptographically random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
+  readonly tokenTexts: TokenTexts
 }
 
 /** What a cached token lookup holds. */
@@ -58,8 +59,8 @@ export class TokenService {
     { name, expires_at: expiry }: NewToken,
   ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
-    const { database, cache, newId, randomBytes, versionOf } = this.#dependencies
-    const token = tokenText(userId, randomBytes(SECRET_BYTES))
+    const { database, cache, newId, randomBytes, tokenTexts, versionOf } = this.#dependencies
+    const token = tokenTexts.make(userId, randomBytes(SECRET_BYTES))
     const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
     const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
     try {
@@ -81,6 +82,11 @@ export class TokenService {
     const transaction = await cache.write([tokensTag(userId)], () => deleteToken(database, userId, id))
     if (transaction === undefined) throw new NotFoundError('token')
     return versionOf(transaction)
+  }
+
+  /** Whose token a text claims to be, by the text alone; `undefined` for what this service did not make. */
+  read(text: string): TokenClaim | undefined {
+    return this.#dependencies.tokenTexts.read(text)
   }
 
   /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */

@@ -48,11 +48,14 @@ t.test('bearer tokens', async (t) => {
     t.match(bare, { status: 401, body: { statusCode: 401, code: 'UNAUTHORIZED', error: 'Unauthorized' } })
     t.match(bare.headers['www-authenticate'], /^Bearer/)
     t.notMatch(bare.headers['www-authenticate'], 'error=')
-    const made = `${user.token.slice(0, -43)}${'A'.repeat(43)}`
+    const [, owner = '', secret = ''] = user.token.split('_')
+    const made = `rh_${owner}_${'A'.repeat(43)}`
     for (const token of [
       'x',
       made,
       made.replace('rh_', 'rh-'),
+      `rh_${owner}_${secret}`,
+      user.token.replace(secret, 'A'.repeat(43)),
       `${user.token}x`,
       user.token.slice(1),
       '\u00e9'.repeat(40),
@@ -74,9 +77,11 @@ t.test('bearer tokens', async (t) => {
   })
 
   t.test('a token of one user does not open another one', async (t) => {
-    const secret = user.token.slice(-43)
+    const [, , secret, mac] = user.token.split('_')
     const [, owner] = other.token.split('_')
-    t.equal((await new Caller(app, `rh_${owner}_${secret}`).get('/api/users/me')).status, 401)
+    for (const mixed of [`rh_${owner}_${secret}`, `rh2_${owner}_${secret}_${mac}`]) {
+      t.equal((await new Caller(app, mixed).get('/api/users/me')).status, 401)
+    }
   })
 
   t.test('a revoked token is refused at once', async (t) => {

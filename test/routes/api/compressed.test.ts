@@ -1,6 +1,13 @@
 import t from 'tap'
+import { gzipEtag } from '../../../services/documents/compressed-copy.js'
+import { rowEtag } from '../../../services/documents/etag.js'
 import { type Answer, startService, type UserCaller } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
+
+/** The last part of a URL. */
+function idIn(url: string): string {
+  return url.split('/').at(-1) ?? ''
+}
 
 const GZIP = { 'accept-encoding': 'gzip, deflate, br' }
 const DESIGN = { filename: 'füchse.png', file_path: '/designs/fox.png', platform: 'etsy' }
@@ -42,7 +49,7 @@ t.test('compressed answers', async (t) => {
   t.test('a list of 50 goes out plain at first, then compressed to who takes gzip, and plain to others', async (t) => {
     const list = newList()
     const plain = await user.get(list, GZIP)
-    t.match(plain, { status: 200, headers: { vary: 'Accept-Encoding', etag: /^"[\w-]{43}"$/ } })
+    t.match(plain, { status: 200, headers: { vary: 'Authorization, Accept-Encoding', etag: /^"[\w-]{43}"$/ } })
     t.equal(plain.body.items.length, 50)
     for (const reads of [2, 3]) {
       const again = await user.get(list, GZIP)
@@ -57,7 +64,7 @@ t.test('compressed answers', async (t) => {
       'cache-control': 'private, no-cache',
       'cache-status': HIT,
       'content-type': 'application/json; charset=utf-8',
-      vary: 'Accept-Encoding',
+      vary: 'Authorization, Accept-Encoding',
     })
     t.ok(Number(headers['content-length']) < Buffer.byteLength(plain.text) / 2)
     for (const other of [
@@ -68,7 +75,7 @@ t.test('compressed answers', async (t) => {
     ]) {
       const read = await user.get(list, other)
       t.equal(read.headers['content-encoding'], undefined, JSON.stringify(other))
-      t.match(read, { status: 200, headers: { vary: 'Accept-Encoding', 'cache-status': HIT } })
+      t.match(read, { status: 200, headers: { vary: 'Authorization, Accept-Encoding', 'cache-status': HIT } })
       t.same({ text: read.text, etag: read.headers['etag'] }, { text: plain.text, etag: plain.headers['etag'] })
     }
     const head = await user.send({ method: 'HEAD', url: list, headers: GZIP })
@@ -80,7 +87,11 @@ t.test('compressed answers', async (t) => {
     const list = newList()
     const plainTag = String((await user.get(list)).headers['etag'])
     const early = await user.get(list, { ...GZIP, 'if-none-match': `${plainTag.slice(0, -1)}-gzip"` })
-    t.match(early, { status: 304, headers: { etag: plainTag, vary: 'Accept-Encoding' } }, 'not compressed yet')
+    t.match(
+      early,
+      { status: 304, headers: { etag: plainTag, vary: 'Authorization, Accept-Encoding' } },
+      'not compressed yet',
+    )
     const gzipTag = String((await compressed(user, list)).headers['etag'])
     for (const known of [plainTag, gzipTag, `W/${gzipTag}`, `"x", ${gzipTag}`, '*']) {
       for (const [accepted, etag] of [
@@ -88,7 +99,11 @@ t.test('compressed answers', async (t) => {
         [{}, plainTag],
       ] as const) {
         const read = await user.get(list, { ...accepted, 'if-none-match': known })
-        t.match(read, { status: 304, text: '', headers: { etag, vary: 'Accept-Encoding', 'cache-status': HIT } }, known)
+        t.match(
+          read,
+          { status: 304, text: '', headers: { etag, vary: 'Authorization, Accept-Encoding', 'cache-status': HIT } },
+          known,
+        )
         t.equal(read.headers['content-encoding'], undefined)
       }
     }
@@ -115,34 +130,36 @@ t.test('compressed answers', async (t) => {
 
   t.test('If-Match takes either ETag of a large design, and what writes answer is plain', async (t) => {
     const url = await newLarge()
-    t.equal((await compressed(user, url)).headers['etag'], '"1-1-gzip"')
-    for (const wrong of ['"1-2-gzip"', 'W/"1-1-gzip"', '"1-1-br"', '"1-1gzip"']) {
+    const tag = (version: number, suffix = '-gzip'): string => `${rowEtag(idIn(url), version).slice(0, -1)}${suffix}"`
+    t.equal((await compressed(user, url)).headers['etag'], tag(1))
+    for (const wrong of [tag(2), `W/${tag(1)}`, tag(1, '-br'), tag(1, 'gzip')]) {
       t.equal((await user.patch(url, { filename: 'x' }, { ...GZIP, 'if-match': wrong })).status, 412, wrong)
     }
-    const changed = await user.patch(url, { filename: 'x' }, { ...GZIP, 'if-match': '"1-1-gzip"' })
-    t.match(changed, { status: 200, headers: { etag: '"1-2"', 'roundhouse-version': String } })
+    const changed = await user.patch(url, { filename: 'x' }, { ...GZIP, 'if-match': tag(1) })
+    t.match(changed, { status: 200, headers: { etag: tag(2, ''), 'roundhouse-version': String } })
     t.same([changed.headers['content-encoding'], changed.headers['vary']], [undefined, undefined])
-    const again = await user.patch(url, { filename: 'y' }, { 'if-match': '"1-1-gzip"' })
+    const again = await user.patch(url, { filename: 'y' }, { 'if-match': tag(1) })
     t.match(again, { status: 412, body: { code: 'PRECONDITION_FAILED' } })
     t.equal((await compressed(user, url)).text, changed.text)
-    t.equal((await user.delete(url, { 'if-match': '"1-1-gzip"' })).status, 412)
-    t.equal((await user.delete(url, { 'if-match': '"1-2-gzip"' })).status, 204)
+    t.equal((await user.delete(url, { 'if-match': tag(1) })).status, 412)
+    t.equal((await user.delete(url, { 'if-match': tag(2) })).status, 204)
   })
 
-  t.test('a small design has no Vary and is never compressed', async (t) => {
+  t.test('a small design does not vary by coding and is never compressed', async (t) => {
     const small = `/api/designs/${ids[0]}`
+    const tag = rowEtag(idIn(small), 1)
     const read = await afterAnother(user, small, await newLarge())
-    t.match(read, { status: 200, headers: { etag: '"1-1"', 'cache-status': HIT } })
-    t.same([read.headers['content-encoding'], read.headers['vary']], [undefined, undefined])
-    const known = await user.get(small, { ...GZIP, 'if-none-match': '"1-1"' })
+    t.match(read, { status: 200, headers: { etag: tag, 'cache-status': HIT } })
+    t.same([read.headers['content-encoding'], read.headers['vary']], [undefined, 'Authorization'])
+    const known = await user.get(small, { ...GZIP, 'if-none-match': tag })
     t.equal(known.status, 304)
-    t.equal(known.headers['vary'], undefined)
-    t.equal((await user.get(small, { ...GZIP, 'if-none-match': '"1-1-gzip"' })).status, 200, 'no such ETag was given')
+    t.equal(known.headers['vary'], 'Authorization')
+    t.equal((await user.get(small, { ...GZIP, 'if-none-match': gzipEtag(tag) })).status, 200, 'no such ETag was given')
   })
 
   t.test('a list put together from single documents is another document each time', async (t) => {
     const read = await afterAnother(user, `/api/designs?ids=${ids.join(',')}`, await newLarge())
-    t.match(read, { status: 200, headers: { vary: 'Accept-Encoding', etag: /^"[\w-]{43}"$/ } })
+    t.match(read, { status: 200, headers: { vary: 'Authorization, Accept-Encoding', etag: /^"[\w-]{43}"$/ } })
     t.equal(read.headers['content-encoding'], undefined)
   })
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { rowEtag } from '../../../services/documents/etag.js'
 import { startService } from '../../helpers/app.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
@@ -79,7 +80,7 @@ t.test('what is cached of a user', async (t) => {
 
   t.test('a refused write takes nothing', async (t) => {
     await warm()
-    await user.patch(urls.design, { filename: 'd.png' }, { 'if-match': '"1-1"' })
+    await user.patch(urls.design, { filename: 'd.png' }, { 'if-match': rowEtag(design.id, 2) })
     await user.patch(urls.design, { template_ids: [design.id] })
     await user.delete(urls.template)
     t.same(await missing(), [])

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { rowEtag } from '../../../services/documents/etag.js'
 import { startService } from '../../helpers/app.js'
 
 const TEMPLATE = { name: 'Mug', title: '{design_name} mug', platform: 'etsy', product_type: 'mug' }
@@ -88,9 +89,12 @@ t.test('templates', async (t) => {
     t.equal((await user.delete(`/api/templates/${mug.id}`)).status, 204)
 
     const read = await user.get(`/api/designs/${both.id}`)
-    t.match(read, { body: { template_ids: [cup.id], version: 2 }, headers: { etag: '"1-2"' } })
+    t.match(read, { body: { template_ids: [cup.id], version: 2 }, headers: { etag: rowEtag(both.id, 2) } })
     t.match((await user.get('/api/designs')).body.items, [{ version: 1 }, { template_ids: [cup.id], version: 2 }])
     t.match((await user.get(`/api/designs/${one.id}`)).headers['cache-status'], 'hit', 'the others are not touched')
-    t.equal((await user.patch(`/api/designs/${both.id}`, { filename: 'x' }, { 'if-match': '"1-1"' })).status, 412)
+    t.equal(
+      (await user.patch(`/api/designs/${both.id}`, { filename: 'x' }, { 'if-match': rowEtag(both.id, 1) })).status,
+      412,
+    )
   })
 })

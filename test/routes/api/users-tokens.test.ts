@@ -14,7 +14,12 @@ t.test('tokens', async (t) => {
     t.equal(issued.status, 201)
     t.equal(issued.headers['location'], `${url}/${issued.body.id}`)
     t.equal(issued.headers['cache-control'], 'no-store')
-    t.match(issued.body, { name: 'laptop', user_id: user.id, expires_at: null, token: /^rh_[\w-]{22}_[\w-]{43}$/ })
+    t.match(issued.body, {
+      name: 'laptop',
+      user_id: user.id,
+      expires_at: null,
+      token: /^rh2_[\w-]{22}_[\w-]{43}_[\w-]{22}$/,
+    })
     const { text, body } = await user.get(url)
     t.notMatch(text, issued.body.token)
     t.notMatch(text, 'hash')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { rowEtag } from '../../../services/documents/etag.js'
 import { startService } from '../../helpers/app.js'
 
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
@@ -7,10 +8,11 @@ t.test('users', async (t) => {
   const { admin, newUser } = await startService(t)
   const created = await admin.post('/api/users', { email: 'Ann@Example.com', shop_name: 'Ann’s' })
   const url = `/api/users/${created.body.id}`
+  const tag = (version: number, id: string = created.body.id): string => rowEtag(id, version)
 
   t.test('are created by an administrator with 201', async (t) => {
     t.equal(created.status, 201)
-    t.match(created.headers, { location: url, etag: '"1-1"' })
+    t.match(created.headers, { location: url, etag: tag(1) })
     t.match(created.body, {
       email: 'Ann@Example.com',
       shop_name: 'Ann’s',
@@ -27,8 +29,8 @@ t.test('users', async (t) => {
     const { text } = await admin.get(url)
     const again = await admin.get(url.toUpperCase().replace('/API/USERS', '/api/users'))
     t.equal(again.text, text)
-    t.match(again.headers, { 'cache-status': /; hit;/, etag: '"1-1"', 'cache-control': 'private, no-cache' })
-    t.equal((await admin.get(url, { 'if-none-match': '"1-1"' })).status, 304)
+    t.match(again.headers, { 'cache-status': /; hit;/, etag: tag(1), 'cache-control': 'private, no-cache' })
+    t.equal((await admin.get(url, { 'if-none-match': tag(1) })).status, 304)
     t.equal((await admin.get(`/api/users/${UNKNOWN_ID}`)).status, 404)
     t.equal((await admin.get('/api/users/7')).status, 400)
   })
@@ -62,16 +64,16 @@ t.test('users', async (t) => {
   })
 
   t.test('change in part, and under If-Match', async (t) => {
-    const changed = await admin.patch(url, { subscription_plan: 'enterprise' }, { 'if-match': '"1-1"' })
+    const changed = await admin.patch(url, { subscription_plan: 'enterprise' }, { 'if-match': tag(1) })
     t.match(changed, {
       status: 200,
-      headers: { etag: '"1-2"' },
+      headers: { etag: tag(2) },
       body: { subscription_plan: 'enterprise', role: 'member' },
     })
     t.equal((await admin.get(url)).text, changed.text)
-    t.equal((await admin.patch(url, { role: 'owner' }, { 'if-match': '"1-1"' })).status, 412)
-    t.equal((await admin.delete(url, { 'if-match': '"1-1"' })).status, 412)
-    t.equal((await admin.patch(`/api/users/${UNKNOWN_ID}`, { role: 'owner' }, { 'if-match': '"1-1"' })).status, 404)
+    t.equal((await admin.patch(url, { role: 'owner' }, { 'if-match': tag(1) })).status, 412)
+    t.equal((await admin.delete(url, { 'if-match': tag(1) })).status, 412)
+    t.equal((await admin.patch(`/api/users/${UNKNOWN_ID}`, { role: 'owner' }, { 'if-match': tag(1) })).status, 404)
   })
 
   t.test('are listed newest first, page by page', async (t) => {
@@ -90,6 +92,17 @@ t.test('users', async (t) => {
     t.match(await admin.get('/api/users?cursor=x'), { status: 400, body: { code: 'INVALID_CURSOR' } })
   })
 
+  t.test('share no ETag: what a browser kept of one is not vouched for as the next one’s', async (t) => {
+    const [ann, bob] = [await newUser(), await newUser()]
+    const kept = await ann.get('/api/users/me')
+    t.equal(kept.headers['vary'], 'Authorization')
+    const asked = await bob.get('/api/users/me', { 'if-none-match': kept.headers['etag'] ?? '' })
+    t.match(asked, { status: 200, body: { id: bob.id } })
+    t.equal((await ann.get('/api/users/me', { 'if-none-match': kept.headers['etag'] ?? '' })).status, 304)
+    const change = { shop_name: 'x' }
+    t.equal((await bob.patch('/api/users/me', change, { 'if-match': kept.headers['etag'] ?? '' })).status, 412)
+  })
+
   t.test('read and change themselves, but not what they may do or pay for', async (t) => {
     const user = await newUser()
     t.match(await user.get('/api/users/me'), {
@@ -100,11 +113,15 @@ t.test('users', async (t) => {
     const changed = await user.patch(
       '/api/users/me',
       { shop_name: 'New', email: 'new@example.com' },
-      { 'if-match': '"1-1"' },
+      { 'if-match': tag(1, user.id) },
     )
-    t.match(changed, { status: 200, body: { shop_name: 'New', email: 'new@example.com' }, headers: { etag: '"1-2"' } })
+    t.match(changed, {
+      status: 200,
+      body: { shop_name: 'New', email: 'new@example.com' },
+      headers: { etag: tag(2, user.id) },
+    })
     t.equal((await user.get('/api/users/me')).text, changed.text, 'and see it at once')
-    t.equal((await user.patch('/api/users/me', { shop_name: 'x' }, { 'if-match': '"1-1"' })).status, 412)
+    t.equal((await user.patch('/api/users/me', { shop_name: 'x' }, { 'if-match': tag(1, user.id) })).status, 412)
     t.equal((await user.patch('/api/users/me', { email: 'ann@example.com' })).status, 409)
     for (const field of [{ role: 'owner' }, { subscription_plan: 'pro' }, { is_active: true }, {}]) {
       t.equal((await user.patch('/api/users/me', field)).status, 400)

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { rowEtag } from '../../../services/documents/etag.js'
 import { startService, type TestService } from '../../helpers/app.js'
 import { sharedPostgres } from '../../helpers/shared-servers.js'
 
@@ -26,7 +27,7 @@ async function suite(t: Test, { newUser, admin }: TestService): Promise<void> {
     const { body } = await user.post('/api/designs', DESIGN)
     const url = `/api/designs/${body.id}`
     const writes = Array.from({ length: 20 }, (_, n) =>
-      user.patch(url, { filename: `${n}.png` }, { 'if-match': '"1-1"' }),
+      user.patch(url, { filename: `${n}.png` }, { 'if-match': rowEtag(body.id, 1) }),
     )
     const answers = await Promise.all(writes)
     t.equal(countOf(answers, 200), 1)

@@ -2,10 +2,12 @@ import t from 'tap'
 import type { Lookup, Outcome } from '../../../services/cache/index.js'
 import { Document } from '../../../services/documents/document.js'
 import { Authenticator } from '../../../services/users/authenticator.js'
-import { tokenHash, tokenText } from '../../../services/users/token-text.js'
+import { tokenHash, TokenTexts } from '../../../services/users/token-text.js'
+import { packUuid } from '../../../services/uuid-text.js'
 
 const USER_ID = '01a2069f-4382-76fe-94e2-50d41d9cb575'
-const TEXT = tokenText(USER_ID, new Uint8Array(32))
+const TEXTS = new TokenTexts(['a secret'])
+const TEXT = TEXTS.make(USER_ID, new Uint8Array(32))
 const KNOWN = { id: 't', expires_at_ms: 1_000 }
 const ACTIVE = { id: USER_ID, role: 'owner', is_active: true }
 
@@ -18,9 +20,10 @@ function lookup(content: object | undefined, outcome: Outcome = 'hit'): Lookup<D
 function setUp() {
   const found = { token: lookup(KNOWN), profile: lookup(ACTIVE), isInMemory: false }
   const asked: string[] = []
-  const clock = { ms: 0 }
+  const clock = { ms: 0, now: 0 }
   const authenticator = new Authenticator({
     tokens: {
+      read: (text) => TEXTS.read(text),
       find: async (userId, hash) => {
         asked.push(`${userId} ${hash}`)
         return found.token
@@ -34,6 +37,7 @@ function setUp() {
       },
     },
     wallMs: () => clock.ms,
+    now: () => clock.now,
   })
   return { authenticator, found, asked, clock }
 }
@@ -46,7 +50,14 @@ t.test('looks a token up under the user it names, by its hash', async (t) => {
 
 t.test('a text that is no token is refused without a lookup', async (t) => {
   const { authenticator, asked } = setUp()
-  for (const text of ['', 'rh_', `${TEXT}x`, ` ${TEXT}`, TEXT.replace('rh', 'RH')]) {
+  for (const text of [
+    '',
+    'rh_',
+    `${TEXT}x`,
+    ` ${TEXT}`,
+    TEXT.replace('rh', 'RH'),
+    new TokenTexts(['another']).make(USER_ID, new Uint8Array(32)),
+  ]) {
     t.equal(await authenticator.authenticate(text), undefined)
   }
   t.same(asked, [])
@@ -99,11 +110,26 @@ t.test('an answer that may have missed a revocation lets nobody in and turns nob
 t.test('a thousand accepted tokens are remembered, the oldest goes first', async (t) => {
   const { authenticator, found } = setUp()
   const texts = Array.from({ length: 1001 }, (_, n) =>
-    tokenText(USER_ID, new Uint8Array(32).fill(n % 256).fill(n >> 8, 1)),
+    TEXTS.make(USER_ID, new Uint8Array(32).fill(n % 256).fill(n >> 8, 1)),
   )
   for (const text of texts) await authenticator.authenticate(text)
   found.isInMemory = true
   t.notOk(authenticator.peek(texts[0] ?? ''))
   t.ok(authenticator.peek(texts[1] ?? ''))
   t.ok(authenticator.peek(texts[1000] ?? ''))
+})
+
+t.test('of tokens without a MAC fifty a second are looked up; one that was accepted before always is', async (t) => {
+  const { authenticator, asked, clock } = setUp()
+  const unproven = (n: number): string => `rh_${packUuid(USER_ID)}_${Buffer.alloc(32, n).toString('base64url')}`
+  await authenticator.authenticate(unproven(0))
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 60 }, (_, n) => authenticator.authenticate(unproven(n + 1))),
+  )
+  t.equal(outcomes.filter(({ status }) => status === 'rejected').length, 11)
+  t.equal(asked.length, 50)
+  t.match(await authenticator.authenticate(unproven(0)), { id: USER_ID })
+  t.match(await authenticator.authenticate(TEXT), { id: USER_ID }, 'nor does a flood of others touch those with one')
+  clock.now += 100
+  t.match(await authenticator.authenticate(unproven(70)), { id: USER_ID })
 })
