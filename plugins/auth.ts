@@ -49,10 +49,7 @@ export default fp(
     // With hooks of its own bearer-auth would answer by itself: a refusal without WWW-Authenticate and our error body, and a
     // lookup that could not be made with 500 instead of 503. Without, plugins/errors.ts answers what it refuses with.
     const common = { addHook: false, specCompliance: 'rfc6749', verifyErrorLogLevel: 'debug' } as const
-    const verifyAdmin = verifierOf({
-      ...common,
-      keys: config.adminTokens,
-    })
+    const verifyAdmin = verifierOf({ ...common, keys: config.adminTokens })
     const verifyUser = verifierOf({
       ...common,
       keys: [],

@@ -4,6 +4,7 @@ import { type CacheEvents, openCache, systemClock, type TieredCache } from '../s
 import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
 import { type Database, openJournal } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
+import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
 import { HealthProbe } from '../services/health.js'
 
 declare module 'fastify' {
@@ -29,6 +30,7 @@ export default fp(
       journal: openJournal(fastify.db, { tables: cachedTables, tailTimeoutMs: config.stalenessBoundMs }),
       redis: config.redis && { client: fastify.redis, isCluster: config.redis.cluster },
       codec: documentCodec,
+      keyPrefix: `roundhouse:d${DOCUMENT_FORMAT}`,
       defaults: defaultLifetimes(config.cacheTtlSeconds),
       boundMs: config.stalenessBoundMs,
       staleIfErrorMs: config.staleIfErrorSeconds * 1_000,

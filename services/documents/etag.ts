@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto'
 import { packUuid } from '../uuid-text.js'
 import { GZIP_SUFFIX } from './compressed-copy.js'
 
-/** Changes when the JSON of the same row version changes its shape, so that an old ETag never vouches for it. */
-const FORMAT = '2'
+/**
+ * Changes when the JSON of the same row version changes its shape, or ETags theirs, so that an old ETag never vouches for it. Redis
+ * keeps documents of each format apart: two releases side by side do not answer with each other's.
+ */
+export const DOCUMENT_FORMAT = '2'
 
 /**
  * The strong ETag of one version of a row. It names the row: `/api/users/me` is another one for each token, and a browser that
  * kept the profile of the last user must not be told that it is the next one's too.
  */
 export function rowEtag(id: string, version: number): string {
-  return `"${FORMAT}-${packUuid(id)}-${version}"`
+  return `"${DOCUMENT_FORMAT}-${packUuid(id)}-${version}"`
 }
 
 /** The strong ETag of a text that has no version of its own: a list. */
@@ -19,7 +22,7 @@ export function textEtag(text: string): string {
 }
 
 const ENTITY_TAG = /(W\/)?"([^"]*)"/g
-const OWN_TAG = new RegExp(`^${FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
+const OWN_TAG = new RegExp(`^${DOCUMENT_FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
 
 /**
  * The versions of the row `id` that an If-Match header allows, by strong comparison (RFC 9110, 13.1.1): weak tags, those of another

@@ -12,6 +12,10 @@ export const GRACE_MS = 60_000
 /** How long "no such row" is kept, in ms. */
 export const NEGATIVE_TTL_MS = 30_000
 
+const NAME = /^[a-z][a-z_]*$/
+/** The last parts of the tags that everything of a user, their profile and their tokens carry. */
+const RESERVED = ['all', 'profile', 'tokens']
+
 /** What everything of a user carries. */
 export function ownerTag(userId: string): string {
   return `${userId}/all`
@@ -97,7 +101,9 @@ export class ResourceAddresses {
   readonly policies: { readonly document: Policy; readonly list: Policy }
   readonly #name: string
 
+  /** @throws Error for a name whose keys and tags would be those of something else, or that no URL and no SQL takes as it is */
   constructor({ name, kind, lifetimes }: Pick<ResourceDefinition, 'name' | 'kind' | 'lifetimes'>) {
+    if (!NAME.test(name) || RESERVED.includes(name)) throw new Error(`A resource can not be called ${name}`)
     this.#name = name
     this.policies = { document: policy(name, lifetimes?.document), list: policy(`${kind}_lists`, lifetimes?.list) }
   }

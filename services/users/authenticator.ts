@@ -46,19 +46,19 @@ interface Judgement {
 
 const MOST_RECOGNISED = 1000
 
-/** Lookups a second of texts without a MAC: anybody can invent those. */
-const UNPROVEN_PER_SECOND = 50
+/** So many lookups a second of texts without a MAC may find no token: anybody can invent those. */
+const INVENTED_PER_SECOND = 50
 
 /** Turns the text of a user's token into the user, by two cached lookups; expiry is checked each time. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   /** Only tokens that were accepted once: made-up ones can't push those out. The oldest goes first. */
   readonly #recognised = new Map<string, Recognised>()
-  readonly #unproven: RateBound
+  readonly #invented: RateBound
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
-    this.#unproven = new RateBound(UNPROVEN_PER_SECOND, options.now)
+    this.#invented = new RateBound(INVENTED_PER_SECOND, options.now)
   }
 
   /** The user, when memory holds both lookups fresh; never waits. `undefined` says nothing about the token. */
@@ -87,10 +87,13 @@ export class Authenticator {
     if (claim === undefined) return undefined
     const { userId, isProven } = claim
     const recognised = this.#recognised.get(text)
-    if (!isProven && recognised === undefined && !this.#unproven.take()) throw new ServiceUnavailableError()
+    if (!isProven && recognised === undefined && this.#invented.isReached) throw new ServiceUnavailableError()
     const hash = recognised?.hash ?? tokenHash(text)
     const token = await this.#options.tokens.find(userId, hash)
-    if (token.value === undefined) return this.#judge(token, token)
+    if (token.value === undefined) {
+      if (!isProven) this.#invented.count()
+      return this.#judge(token, token)
+    }
     const principal = this.#judge(token, await this.#options.users.get(userId))
     if (principal !== undefined) this.#remember(text, userId, hash)
     return principal

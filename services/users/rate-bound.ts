@@ -1,4 +1,7 @@
-/** So many a second, and a burst of as many that were saved up. A token bucket. */
+/**
+ * So many a second, and as many at once after a quiet second (a token bucket). What is under way when the bound is reached still
+ * counts, so that the next ones wait for it.
+ */
 export class RateBound {
   readonly #perSecond: number
   readonly #now: () => number
@@ -13,13 +16,14 @@ export class RateBound {
     this.#filledAt = now()
   }
 
-  /** Takes one; false when none is left. */
-  take(): boolean {
+  get isReached(): boolean {
     const now = this.#now()
     this.#left = Math.min(this.#perSecond, this.#left + ((now - this.#filledAt) / 1_000) * this.#perSecond)
     this.#filledAt = now
-    if (this.#left < 1) return false
+    return this.#left < 1
+  }
+
+  count(): void {
     this.#left -= 1
-    return true
   }
 }

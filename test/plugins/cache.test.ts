@@ -7,7 +7,10 @@ import databasePlugin from '../../plugins/database.js'
 import { createLogger, loggingOptions } from '../../plugins/logging.js'
 import redisPlugin from '../../plugins/redis.js'
 import { Document } from '../../services/documents/document.js'
+import { DOCUMENT_FORMAT } from '../../services/documents/etag.js'
+import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
+import { sharedRedis } from '../helpers/shared-servers.js'
 
 const FEW_ITEMS = /Memory is full by CACHE_MAX_MEMORY_ITEMS with \d+ % of its bytes in use/
 const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'
@@ -99,3 +102,21 @@ t.test('without caching nothing is kept, and each part says that it is off', asy
     state_changes: { disabled: 1, coherent: 0 },
   })
 })
+
+t.test(
+  'in Redis documents of each format are apart, so that two releases do not answer with each other’s',
+  async (t) => {
+    const redis = await sharedRedis(t)
+    const { app } = await cacheWith(t, { REDIS_URL: redis.url })
+    const key = `own/${randomUUID()}`
+    await app.cache.getOrLoad(key, { tags: ['own'] }, async () => new Document('{}', '"1"'))
+    const keys = await until(
+      async () => {
+        const found = await app.redis.keys(`*:e:${key}`)
+        return found.length > 0 && found
+      },
+      { describe: 'the entry is in Redis' },
+    )
+    t.match(keys, [new RegExp(`^roundhouse:d${DOCUMENT_FORMAT}:`)])
+  },
+)

@@ -4,6 +4,7 @@ import t from 'tap'
 import { Type } from '@sinclair/typebox'
 import { cachedTables, entryOfKey, longestEntryLifetimeMs } from '../../services/cache-map.js'
 import { resources } from '../../services/domains.js'
+import { ResourceAddresses } from '../../services/resource/addresses.js'
 import { columnsOf, columnValues } from '../../services/resource/columns.js'
 import type { ResourceDefinition } from '../../services/resource/definition.js'
 import { dependentsOf } from '../../services/resource/dependents.js'
@@ -81,6 +82,13 @@ t.test('every table of a definition tells the cache, and every key is found agai
   t.equal(entryOfKey('u/tokens/hash')?.domain, 'tokens')
   t.equal(longestEntryLifetimeMs(1), 1_860_000, 'that of templates')
   t.equal(longestEntryLifetimeMs(86_400), 86_460_000, 'what names no lifetime has the default')
+})
+
+t.test('no resource has the keys and tags of something else', async (t) => {
+  for (const name of ['all', 'profile', 'tokens', 'Orders', 'order-lines', '', 'a/b']) {
+    t.throws(() => new ResourceAddresses({ name, kind: 'x' }), { message: `A resource can not be called ${name}` })
+  }
+  t.ok(new ResourceAddresses({ name: 'order_lines', kind: 'order_line' }))
 })
 
 t.test('references are locked in the order of the list, and known at the other end', async (t) => {

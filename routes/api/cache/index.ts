@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const userId = request.params.user_id.toLowerCase()
       const raised = await fastify.users.clear(userId)
-      request.log.info({ request_id: request.id }, `🧹 Cleared cache for user: ${userId}`)
+      request.log.info(`🧹 Cleared cache for user: ${userId}`)
       return {
         cleared: 'user' as const,
         user_id: userId,
@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const templateId = request.params.template_id.toLowerCase()
       const raised = await fastify.templates.clear(templateId, request.user?.id)
-      request.log.info({ request_id: request.id }, `🧹 Cleared cache for template: ${templateId}`)
+      request.log.info(`🧹 Cleared cache for template: ${templateId}`)
       const message = `Cache cleared for template ${templateId}, its lists and what is made from it`
       return { cleared: 'template' as const, template_id: templateId, tags: raised.length, message }
     },
@@ -54,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     { schema: { response: { 200: Cleared } }, onRequest: fastify.requireAdmin },
     async (request) => {
       await fastify.cache.clear()
-      request.log.info({ request_id: request.id }, '🧹 Cleared cache for everybody')
+      request.log.info('🧹 Cleared cache for everybody')
       return { cleared: 'everything' as const, tags: 1, message: 'Cache cleared' }
     },
   )
