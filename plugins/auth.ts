@@ -2,7 +2,7 @@ import bearerAuth from '@fastify/bearer-auth'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
-import { ForbiddenError, UnauthorizedError } from '../services/errors.js'
+import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../services/errors.js'
 import { Authenticator, type Principal } from '../services/users/authenticator.js'
 
 type Guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
@@ -27,6 +27,8 @@ declare module 'fastify' {
 }
 
 const ADMIN: Principal = { id: undefined, role: undefined, isAdmin: true }
+
+const FLOOD_LOG_EVERY_MS = 60_000
 
 const BEARER = /^Bearer +(\S+) *$/i
 
@@ -60,6 +62,13 @@ export default fp(
       },
     })
 
+    let toldAt = Number.NEGATIVE_INFINITY
+    const tellOfFlood = (): void => {
+      if (systemClock.now() - toldAt < FLOOD_LOG_EVERY_MS) return
+      toldAt = systemClock.now()
+      fastify.log.warn('Somebody invents tokens: those without a MAC that were not used here before get 429 for now')
+    }
+
     /** `accept` looks at the principal and may refuse it with an error. */
     const guard = (accept: (principal: Principal, request: FastifyRequest) => Error | undefined): Guard =>
       function authenticate(request, reply, done) {
@@ -71,6 +80,7 @@ export default fp(
         const isUserToken = tokens.read(text) !== undefined
         const verify = isUserToken ? verifyUser : verifyAdmin
         verify(request, reply, (error) => {
+          if (error instanceof TooManyRequestsError) tellOfFlood()
           if (error !== undefined) return done(error)
           if (!isUserToken) request.user = ADMIN
           done(request.user === null ? new UnauthorizedError() : accept(request.user, request))

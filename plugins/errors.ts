@@ -59,6 +59,8 @@ function forStatus(error: unknown): CatalogueError | undefined {
       return new catalogue.BodyTooLargeError()
     case 415:
       return new catalogue.UnsupportedMediaTypeError()
+    case 429:
+      return new catalogue.TooManyRequestsError()
     case 503:
       return new catalogue.ServiceUnavailableError()
     default:
@@ -83,7 +85,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   const { statusCode = 500, code, message } = publicError(error, request.id)
   if (statusCode >= 500) request.failure = error
   if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
-  if (statusCode === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', RETRY_AFTER_SECONDS)
+  if ((statusCode === 503 || statusCode === 429) && !reply.hasHeader('retry-after'))
+    void reply.header('retry-after', RETRY_AFTER_SECONDS)
   void reply.code(statusCode)
   logAnswer(request, reply)
   void reply

@@ -210,7 +210,7 @@ function requestIds(): (request: IncomingMessage) => string {
 
 function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
   // Whoever has no token could fill the log.
-  if (statusCode < 400 || statusCode === 401) return 'debug'
+  if (statusCode < 400 || statusCode === 401 || statusCode === 429) return 'debug'
   if (statusCode < 500) return 'info'
   return statusCode === 503 ? 'warn' : 'error'
 }

@@ -100,6 +100,12 @@ export const InvalidReferenceError = createError<[field: string, ids: string]>(
   422,
 )
 
+export const TooManyRequestsError = createError<[]>(
+  'TOO_MANY_REQUESTS',
+  'Too many unknown tokens are being tried: wait as long as Retry-After says, then try again, or have a new token made',
+  429,
+)
+
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */
 export const InternalError = createError<[requestId: string]>(
   'INTERNAL_ERROR',

@@ -1,6 +1,6 @@
 import type { Lookup, TieredCache } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
-import { ServiceUnavailableError } from '../errors.js'
+import { ServiceUnavailableError, TooManyRequestsError } from '../errors.js'
 import { profileEntry, tokenEntry } from './addresses.js'
 import type { User } from './schema.js'
 import type { UserService } from './service.js'
@@ -80,14 +80,15 @@ export class Authenticator {
 
   /**
    * The user, `undefined` when the token is unknown, revoked or expired, or its user gone or inactive.
-   * @throws ServiceUnavailableError, DatabaseUnavailableError when nothing that is sure to be current can answer
+   * @throws ServiceUnavailableError, DatabaseUnavailableError when nothing that is sure to be current can answer;
+   * TooManyRequestsError for a text without a MAC while many are invented
    */
   async authenticate(text: string): Promise<Principal | undefined> {
     const claim = this.#options.tokens.read(text)
     if (claim === undefined) return undefined
     const { userId, isProven } = claim
     const recognised = this.#recognised.get(text)
-    if (!isProven && recognised === undefined && this.#invented.isReached) throw new ServiceUnavailableError()
+    if (!isProven && recognised === undefined && this.#invented.isReached) throw new TooManyRequestsError()
     const hash = recognised?.hash ?? tokenHash(text)
     const token = await this.#options.tokens.find(userId, hash)
     if (token.value === undefined) {

@@ -140,3 +140,31 @@ t.test('a known token costs no query', async (t) => {
   await user.get('/api/users/me')
   t.equal(count(), 2)
 })
+
+t.test('invented tokens of the kind without a MAC are looked up for a while, then told to wait', async (t) => {
+  let lookups = 0
+  const onQuery = (name: string): void => void (lookups += Number(name === 'tokens.find'))
+  const { app, newUser } = await startService(t, { onQuery })
+  const user = await newUser()
+  const [, owner = ''] = user.token.split('_')
+  const [before, statuses] = [lookups, new Map<number, number>()]
+  let last = await user.get('/api/designs')
+  for (let n = 0; n < 300; n++) {
+    last = await new Caller(
+      app,
+      `rh_${owner}_${Buffer.alloc(32, n % 256)
+        .fill(n >> 8, 1)
+        .toString('base64url')}`,
+    ).get('/api/designs')
+    statuses.set(last.status, (statuses.get(last.status) ?? 0) + 1)
+  }
+  t.same([...statuses.keys()].sort(), [401, 429])
+  t.match(last, { status: 429, headers: { 'retry-after': /^\d+$/ }, body: { code: 'TOO_MANY_REQUESTS' } })
+  t.equal(lookups - before, statuses.get(401), 'what is told to wait costs no lookup')
+  for (let n = 0; n < 300; n++) {
+    const invented = user.token.replace(/_[^_]{43}_/, `_${Buffer.alloc(32, n % 256).toString('base64url')}_`)
+    t.equal((await new Caller(app, invented).get('/api/designs')).status, 401)
+  }
+  t.equal(lookups - before, statuses.get(401), 'nor does what has a MAC that is wrong')
+  t.equal((await user.get('/api/designs')).status, 200)
+})

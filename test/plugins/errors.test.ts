@@ -100,6 +100,7 @@ t.test('errors of other plugins get the code of their status', async (t) => {
   for (const [status, code] of [
     [401, 'UNAUTHORIZED'],
     [403, 'FORBIDDEN'],
+    [429, 'TOO_MANY_REQUESTS'],
     [503, 'SERVICE_UNAVAILABLE'],
   ] as const) {
     t.match(await answerTo(withStatus(status)), { statusCode: status, body: { code } })

@@ -134,7 +134,7 @@ t.test(
     t.same([asked.length, refused], [50, 10])
 
     found.token = lookup(KNOWN)
-    await t.rejects(authenticator.authenticate(unproven(170)), { code: 'SERVICE_UNAVAILABLE' })
+    await t.rejects(authenticator.authenticate(unproven(170)), { code: 'TOO_MANY_REQUESTS' })
     t.match(await authenticator.authenticate(unproven(0)), { id: USER_ID })
     t.match(await authenticator.authenticate(TEXT), { id: USER_ID }, 'a token with a MAC is not held up')
     clock.now += 100
