@@ -163,7 +163,7 @@ t.test('invented tokens of the kind without a MAC are looked up for a while, the
     ).get('/api/designs')
     statuses.set(last.status, (statuses.get(last.status) ?? 0) + 1)
   }
-  t.same([...statuses.keys()].sort(), [401, 429])
+  t.same([...statuses.keys()], [401, 429])
   t.match(last, { status: 429, headers: { 'retry-after': /^\d+$/ }, body: { code: 'TOO_MANY_REQUESTS' } })
   t.equal(lookups - before, statuses.get(401), 'what is told to wait costs no lookup')
   for (let n = 0; n < 300; n++) {
