@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Caller, startService } from '../helpers/app.js'
+import { type Answer, Caller, startService } from '../helpers/app.js'
 
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 
@@ -152,19 +152,18 @@ t.test('invented tokens of the kind without a MAC are looked up for a while, the
   const { app, newUser } = await startService(t, { onQuery })
   const user = await newUser()
   const { owner, mac } = partsOf(user.token)
-  let last = await user.get('/api/designs')
+  await user.get('/api/designs')
   const [before, statuses] = [lookups, new Map<number, number>()]
+  const told = new Map<number, Answer>()
   for (let n = 0; n < 300; n++) {
-    last = await new Caller(
-      app,
-      `rh_${owner}_${Buffer.alloc(32, n % 256)
-        .fill(n >> 8, 1)
-        .toString('base64url')}`,
-    ).get('/api/designs')
-    statuses.set(last.status, (statuses.get(last.status) ?? 0) + 1)
+    const secret = Buffer.alloc(32, n % 256).fill(n >> 8, 1)
+    const answer = await new Caller(app, `rh_${owner}_${secret.toString('base64url')}`).get('/api/designs')
+    statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
+    told.set(answer.status, answer)
   }
+  // A slow machine gives some of them time to be looked up again in between.
   t.same([...statuses.keys()], [401, 429])
-  t.match(last, { status: 429, headers: { 'retry-after': /^\d+$/ }, body: { code: 'TOO_MANY_REQUESTS' } })
+  t.match(told.get(429), { headers: { 'retry-after': /^\d+$/ }, body: { code: 'TOO_MANY_REQUESTS' } })
   t.equal(lookups - before, statuses.get(401), 'what is told to wait costs no lookup')
   for (let n = 0; n < 300; n++) {
     const invented = `rh2_${owner}_${Buffer.alloc(32, n % 256).toString('base64url')}_${mac}`
