@@ -111,15 +111,31 @@ export class TieredCache {
    * Runs a write and resolves once no read here answers with anything older. `tags` are those that its triggers raise, or more.
    * They are in doubt from then on whatever became of it: a commit may have gone through although its answer was lost, and a
    * refusal tells the caller something newer than what is cached. The other replicas are told behind the answer.
+   * @param refusedBy further tags, of what may have made `work` throw: a row that it would have referred to
    */
-  async write<Value>(tags: readonly string[], work: () => Promise<Value>): Promise<Value> {
+  async write<Value>(
+    tags: readonly string[],
+    work: () => Promise<Value>,
+    refusedBy: readonly string[] = [],
+  ): Promise<Value> {
     try {
       const result = await work()
       this.#replica.announcer?.announce(tags)
       return result
+    } catch (error) {
+      this.doubt(refusedBy)
+      throw error
     } finally {
       this.#replica.knowledge.hints.add(tags)
     }
+  }
+
+  /**
+   * For who saw in the database that these tags may have changed: what carries them is answered here only after one more look at
+   * the journal. Costs no query by itself, and tells nobody else.
+   */
+  doubt(tags: readonly string[]): void {
+    this.#replica.knowledge.hints.add(tags)
   }
 
   /** Beside triggers, for what they can't see: raises `tags` by a journal row of its own. */

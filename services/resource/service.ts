@@ -135,10 +135,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 
   /** @throws InvalidReferenceError when the body names a row that is not the user's */
   async create(userId: string, body: Body<Schemas>): Promise<Saved> {
-    const { cache, newId } = this.#dependencies
-    const id = newId()
+    const id = this.#dependencies.newId()
     const columns = this.#columns(body)
-    return this.#saved(await cache.write(this.#ownTags(userId, id), () => this.#writer.insert(userId, id, columns)))
+    return this.#saved(
+      await this.#write(userId, this.#ownTags(userId, id), () => this.#writer.insert(userId, id, columns)),
+    )
   }
 
   /**
@@ -148,12 +149,12 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws NotFoundError when the user is gone
    */
   async createMissing(userId: string, bodies: readonly Body<Schemas>[]): Promise<readonly BulkOutcome[]> {
-    const { database, cache, newId } = this.#dependencies
+    const { database, newId } = this.#dependencies
     const rows = bodies.map((body) => ({ id: newId(), columns: this.#columns(body) }))
     const owner = userId.toLowerCase()
     const [definition, references] = [this.#definition, this.#references]
     const changed = [listTag(definition.name, owner), missingTag(definition.name)]
-    return cache.write(changed, () => insertMissing(database, { definition, references }, owner, rows))
+    return this.#write(owner, changed, () => insertMissing(database, { definition, references }, owner, rows))
   }
 
   /**
@@ -165,7 +166,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const rowId = id.toLowerCase()
     const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch, rowId)]
     const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
-    return this.#saved(await this.#dependencies.cache.write(this.#ownTags(userId, rowId), work))
+    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId), work))
   }
 
   /**
@@ -174,14 +175,22 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
    */
   async delete(userId: string, id: string, ifMatch?: string): Promise<string> {
-    const { cache, versionOf } = this.#dependencies
+    const { versionOf } = this.#dependencies
     const rowId = id.toLowerCase()
     // Rows that refer to it change too: the owner's tag stands for them.
     const isAlone = this.#dependents.length === 0
     const changed = isAlone ? this.#ownTags(userId, rowId) : [ownerTag(userId), ...this.#ownTags(userId, rowId)]
     return versionOf(
-      await cache.write(changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch, rowId))),
+      await this.#write(userId, changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch, rowId))),
     )
+  }
+
+  /**
+   * A refusal is about whatever the statement met: the row, one that it refers to, one that refers to it, or the user. All of
+   * these carry the owner's tag, so none of them is answered as it was before.
+   */
+  #write<Value>(userId: string, tags: readonly string[], work: () => Promise<Value>): Promise<Value> {
+    return this.#dependencies.cache.write(tags, work, [ownerTag(userId)])
   }
 
   #ownTags(userId: string, id: string): string[] {

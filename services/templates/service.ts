@@ -1,5 +1,6 @@
 import { NotFoundError } from '../errors.js'
-import { listTag, rowTag } from '../resource/addresses.js'
+import { EVERYTHING } from '../cache/index.js'
+import { listTag, ownerTag, rowTag } from '../resource/addresses.js'
 import { ResourceService, type ServiceDependencies } from '../resource/service.js'
 import { templates } from './definition.js'
 import { ownerOfTemplate } from './repository.js'
@@ -23,7 +24,11 @@ export class TemplateService extends ResourceService<typeof templates.schemas> {
   async clear(id: string, userId: string | undefined): Promise<readonly string[]> {
     const { database, cache } = this.#dependencies
     const ownerId = await ownerOfTemplate(database, id)
-    if (ownerId === undefined || (userId !== undefined && userId !== ownerId)) throw new NotFoundError('template')
+    if (ownerId === undefined || (userId !== undefined && userId !== ownerId)) {
+      // Whose it was is not known to an administrator who asks.
+      cache.doubt([userId === undefined ? EVERYTHING : ownerTag(userId)])
+      throw new NotFoundError('template')
+    }
     const cleared = [rowTag(templates.name, ownerId, id.toLowerCase()), listTag(templates.name, ownerId)]
     await cache.invalidate(cleared)
     return cleared

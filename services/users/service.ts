@@ -95,8 +95,11 @@ export class UserService {
    */
   async clear(id: string): Promise<readonly string[]> {
     const { database, cache } = this.#dependencies
-    if ((await findUser(database, id)) === undefined) throw new NotFoundError('user')
     const cleared = [ownerTag(id)]
+    if ((await findUser(database, id)) === undefined) {
+      cache.doubt(cleared)
+      throw new NotFoundError('user')
+    }
     await cache.invalidate(cleared)
     return cleared
   }
@@ -105,7 +108,7 @@ export class UserService {
   async #write(id: string, work: () => Promise<Written<User>>): Promise<Saved> {
     const { cache, versionOf } = this.#dependencies
     try {
-      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work)
+      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work, [ownerTag(id)])
       return { id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error

@@ -1,6 +1,7 @@
 import type { Lookup } from '../cache/index.js'
 import { pageDocument, type Serialize, serializerOf } from '../documents/row-document.js'
 import { textEtag } from '../documents/etag.js'
+import { ownerTag } from '../resource/addresses.js'
 import type { ServiceDependencies } from '../resource/service.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
 import { sqlState } from '../database/errors.js'
@@ -64,7 +65,7 @@ export class TokenService {
     const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
     const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
     try {
-      const saved = await cache.write([tokensTag(userId)], () => insertToken(database, row))
+      const saved = await cache.write([tokensTag(userId)], () => insertToken(database, row), [ownerTag(userId)])
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
       throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
@@ -79,9 +80,12 @@ export class TokenService {
   async delete(user: string, id: string): Promise<string> {
     const userId = user.toLowerCase()
     const { database, cache, versionOf } = this.#dependencies
-    const transaction = await cache.write([tokensTag(userId)], () => deleteToken(database, userId, id))
-    if (transaction === undefined) throw new NotFoundError('token')
-    return versionOf(transaction)
+    const work = async (): Promise<number> => {
+      const transaction = await deleteToken(database, userId, id)
+      if (transaction === undefined) throw new NotFoundError('token')
+      return transaction
+    }
+    return versionOf(await cache.write([tokensTag(userId)], work, [ownerTag(userId)]))
   }
 
   /** Whose token a text claims to be, by the text alone; `undefined` for what this service did not make. */
@@ -99,7 +103,10 @@ export class TokenService {
   }
 
   async #requireUser(userId: string): Promise<void> {
-    if ((await findUser(this.#dependencies.database, userId)) === undefined) throw new NotFoundError('user')
+    const { database, cache } = this.#dependencies
+    if ((await findUser(database, userId)) !== undefined) return
+    cache.doubt([ownerTag(userId)])
+    throw new NotFoundError('user')
   }
 }
 

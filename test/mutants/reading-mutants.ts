@@ -208,6 +208,13 @@ export const READING_MUTANTS: readonly Mutant[] = [
     'races/crash',
   ),
   mutant(
+    'what may have refused a write is in doubt',
+    'tiered-cache',
+    'this.doubt(refusedBy)\n',
+    'void refusedBy\n',
+    'doubt',
+  ),
+  mutant(
     'a clear frees memory here at once',
     'tiered-cache',
     'if (tags.includes(EVERYTHING)) memory.clear()',
