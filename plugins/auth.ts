@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-const ADMIN: Principal = { id: undefined, role: undefined, isAdmin: true }
+const ADMIN: Principal = { id: undefined, tokenId: undefined, role: undefined, isAdmin: true }
 
 const FLOOD_LOG_EVERY_MS = 60_000
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { v7 as newId } from 'uuid'
+import { systemClock } from '../services/cache/index.js'
 import type { Database } from '../services/database/index.js'
 import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
@@ -38,7 +39,8 @@ export default fp(
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
     const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
     fastify.decorate('users', new UserService(dependencies))
-    fastify.decorate('tokens', new TokenService({ ...dependencies, randomBytes, tokenTexts: new TokenTexts(secrets) }))
+    const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
+    fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))
     const services = new Map<string, ResourceService>()
     for (const Service of domains) {
       const service = new Service(dependencies)

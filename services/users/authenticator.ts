@@ -12,6 +12,8 @@ import { tokenHash } from './token-text.js'
 export interface Principal {
   /** The user's id; `undefined` for an administrator. */
   readonly id: string | undefined
+  /** Of the user's token. */
+  readonly tokenId: string | undefined
   /** The role inside the user's own shop; it grants nothing here. */
   readonly role: User['role'] | undefined
   readonly isAdmin: boolean
@@ -111,10 +113,10 @@ export class Authenticator {
     // A revocation may have been missed while nothing could be asked: such an answer never lets anybody in.
     if (token.outcome === 'stale-if-error' || profile.outcome === 'stale-if-error') throw new ServiceUnavailableError()
     if (token.value === undefined || profile.value === undefined) return undefined
-    const { expires_at_ms: expiresAtMs } = token.value.parse<KnownToken>()
+    const { id: tokenId, expires_at_ms: expiresAtMs } = token.value.parse<KnownToken>()
     if (this.#isOver(expiresAtMs)) return undefined
     const { id, role, is_active: isActive } = profile.value.parse<User>()
-    return isActive ? { id, role, isAdmin: false } : undefined
+    return isActive ? { id, tokenId, role, isAdmin: false } : undefined
   }
 
   #isOver(expiresAtMs: number | null): boolean {

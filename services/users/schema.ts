@@ -41,10 +41,11 @@ const Instant = Type.String({
 export const NewToken = Type.Object({ name: Text(255), expires_at: Type.Optional(Nullable(Instant)) }, strict)
 export type NewToken = Static<typeof NewToken>
 
-/** A token as it is listed: never its text. */
+/** A token as it is listed: never its text. `parent_id`: the token that made it, with which it is revoked. */
 export const Token = Type.Object({
   id: Uuid,
   user_id: Uuid,
+  parent_id: Nullable(Uuid),
   name: Type.String(),
   expires_at: Nullable(Timestamp),
   created_at: Timestamp,

@@ -15,9 +15,11 @@ export interface NewTokenRow {
   readonly name: string
   readonly hash: string
   readonly expiresAt: string | null
+  /** The token that makes it; `undefined`: an administrator does. */
+  readonly parentId: string | undefined
 }
 
-const COLUMNS = 'id, user_id, name, expires_at, created_at'
+const COLUMNS = 'id, user_id, parent_id, name, expires_at, created_at'
 
 /** The token of this user with this SHA-256. */
 export async function findToken(db: Queryable, userId: string, hash: string): Promise<Token | undefined> {
@@ -45,24 +47,40 @@ export async function listTokens(
   return rows.map(toToken)
 }
 
-export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Written<Token>> {
+/** It expires with its parent at the latest. `undefined` when the parent is revoked or expired: the foreign key holds one that is there. */
+export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Written<Token> | undefined> {
   const [inserted] = await db.query<TokenRow & InTransaction>({
     name: 'tokens.insert',
-    text: `insert into tokens (id, user_id, name, hash, expires_at)
-      values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz)
+    text: `insert into tokens (id, user_id, name, hash, expires_at, parent_id)
+      select $1::uuid, $2::uuid, $3::text, $4::text, least($5::timestamptz, parent.expires_at), parent.id
+      from (values ($6::uuid)) maker (id)
+      left join tokens parent on parent.id = maker.id and (parent.expires_at is null or parent.expires_at > now())
+      where maker.id is null or parent.id is not null
       returning ${COLUMNS}, ${TRANSACTION}`,
-    values: [token.id, token.userId, token.name, token.hash, token.expiresAt],
+    values: [token.id, token.userId, token.name, token.hash, token.expiresAt, token.parentId ?? null],
   })
-  if (inserted === undefined) throw new Error('tokens: an insert returned no row')
+  if (inserted === undefined) return undefined
   const { row, transaction } = written<TokenRow>(inserted)
   return { row: toToken(row), transaction }
 }
 
-/** The transaction that deleted it; `undefined` when there is no such token. */
+/**
+ * Deletes a token and all that was made with it. In one statement: the foreign key's cascade goes down a chain by recursion, and a
+ * chain of some thousand tokens would be too deep for it. Locked in the order of their ids, so that two such deletes do not deadlock.
+ * @returns the transaction; `undefined` when there is no such token
+ */
 export async function deleteToken(db: Queryable, userId: string, id: string): Promise<number | undefined> {
   const [row] = await db.query<InTransaction>({
     name: 'tokens.delete',
-    text: `delete from tokens where user_id = $1::uuid and id = $2::uuid returning ${TRANSACTION}`,
+    text: `with recursive family (id) as (
+        select id from tokens where user_id = $1::uuid and id = $2::uuid
+        union select child.id from tokens child join family on child.parent_id = family.id
+      ), locked as (
+        select id from tokens where id in (select id from family) order by id for update
+      ), gone as (
+        delete from tokens using locked where tokens.id = locked.id returning tokens.id
+      )
+      select ${TRANSACTION} from gone limit 1`,
     values: [userId, id],
   })
   return row && Number(row.transaction)

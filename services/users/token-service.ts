@@ -4,9 +4,10 @@ import { textEtag } from '../documents/etag.js'
 import { ownerTag } from '../resource/addresses.js'
 import type { ServiceDependencies } from '../resource/service.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
+import type { Written } from '../resource/rows.js'
 import { sqlState } from '../database/errors.js'
 import { Document } from '../documents/document.js'
-import { NotFoundError } from '../errors.js'
+import { InvalidRequestError, NotFoundError, UnauthorizedError } from '../errors.js'
 import { tokenEntry, tokensTag } from './addresses.js'
 import { findUser } from './repository.js'
 import { type IssuedToken, type NewToken, type PageQuery, Token } from './schema.js'
@@ -20,6 +21,8 @@ export interface TokenDependencies extends ServiceDependencies {
   /** Cryptographically random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
   readonly tokenTexts: TokenTexts
+  /** Wall-clock milliseconds since 1970: expiry is a date. */
+  readonly wallMs: () => number
 }
 
 /** What a cached token lookup holds. */
@@ -53,27 +56,36 @@ export class TokenService {
 
   /**
    * Makes a token; only here is its text ever to be seen.
-   * @throws NotFoundError when there is no such user
+   * @param parentId the token that asks for it, which it does not outlive: it expires with it at the latest, and is revoked with it;
+   * `undefined` for an administrator
+   * @throws NotFoundError when there is no such user, UnauthorizedError when the parent is gone, InvalidRequestError for an expiry
+   * that is over
    */
   async create(
     user: string,
     { name, expires_at: expiry }: NewToken,
+    parentId?: string,
   ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
     const { database, cache, newId, randomBytes, tokenTexts, versionOf } = this.#dependencies
     const token = tokenTexts.make(userId, randomBytes(SECRET_BYTES))
-    const expiresAt = typeof expiry === 'string' ? new Date(expiry).toISOString() : null
-    const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt }
+    const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt: this.#expiresAt(expiry), parentId }
+    const work = async (): Promise<Written<Token>> => {
+      const inserted = await insertToken(database, row)
+      if (inserted === undefined) throw new UnauthorizedError()
+      return inserted
+    }
     try {
-      const saved = await cache.write([tokensTag(userId)], () => insertToken(database, row), [ownerTag(userId)])
+      const saved = await cache.write([tokensTag(userId)], work, [ownerTag(userId)])
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
-      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
+      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
+      throw parentId === undefined ? new NotFoundError('user') : new UnauthorizedError()
     }
   }
 
   /**
-   * Revokes a token. Once it resolves, the token is refused here.
+   * Revokes a token and all that was made with it. Once it resolves, they are refused here.
    * @returns the write's version token
    * @throws NotFoundError
    */
@@ -100,6 +112,15 @@ export class TokenService {
       const token = await findToken(this.#dependencies.database, userId, hash)
       return token && tokenDocument(token)
     })
+  }
+
+  #expiresAt(expiry: NewToken['expires_at']): string | null {
+    if (typeof expiry !== 'string') return null
+    const expiresAt = new Date(expiry)
+    if (expiresAt.getTime() <= this.#dependencies.wallMs()) {
+      throw new InvalidRequestError('body/expires_at is over: name an instant in the future, or leave it out')
+    }
+    return expiresAt.toISOString()
   }
 
   async #requireUser(userId: string): Promise<void> {

@@ -13,7 +13,7 @@ export const tokens: FastifyPluginAsyncTypebox = async (fastify) => {
   // The text of the token is in this answer and in no other: nothing on the way may keep it.
   fastify.post('/:user_id/tokens', { schema: createToken }, async (request, reply) => {
     const { user_id: userId } = request.params
-    const { issued, version } = await fastify.tokens.create(userId, request.body)
+    const { issued, version } = await fastify.tokens.create(userId, request.body, request.user?.tokenId)
     const location = `${fastify.prefix}/${userId}/tokens/${issued.id}`
     reply.code(201).header('location', location).header('roundhouse-version', version)
     return reply.header('cache-control', 'no-store').send(issued)

@@ -61,7 +61,6 @@ t.test('tokens', async (t) => {
       ['2030-01-02T03:04:05Z', '2030-01-02T03:04:05.000Z'],
       ['2030-01-02T03:04:05.678+23:00', '2030-01-01T04:04:05.678Z'],
       ['2999-12-31T23:59:59-23:59', '3000-01-01T23:58:59.000Z'],
-      ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00.000Z'],
     ]
     for (const [given, kept] of accepted) {
       const { status, body } = await user.post(url, { name: 'x', expires_at: given })
@@ -80,11 +79,77 @@ t.test('tokens', async (t) => {
       '9999-12-31T23:59:59Z',
       '+010000-01-01T00:00:00Z',
       '2030-01-02 03:04:05Z',
+      '1970-01-01T00:00:00Z',
+      new Date(Date.now() - 1).toISOString(),
     ]
     for (const expiresAt of refused) {
       t.equal((await user.post(url, { name: 'x', expires_at: expiresAt })).status, 400, String(expiresAt))
     }
     t.equal((await user.post(url, {})).status, 400)
     t.equal((await user.post(url, { name: 'x', token: 'mine' })).status, 400)
+    t.equal((await user.post(url, { name: 'x', parent_id: null })).status, 400)
+  })
+
+  t.test('never outlive the token that made them', async (t) => {
+    const expiresAt = new Date(Date.now() + 60_000).toISOString()
+    const { body: parent } = await user.post(url, { name: 'parent', expires_at: expiresAt })
+    t.match(parent.parent_id, /^[0-9a-f-]{36}$/)
+    const maker = new Caller(app, parent.token)
+    for (const asked of [undefined, null, '2030-01-01T00:00:00Z', expiresAt]) {
+      const { body } = await maker.post(url, { name: 'x', ...(asked !== undefined && { expires_at: asked }) })
+      t.match(body, { expires_at: expiresAt, parent_id: parent.id }, String(asked))
+      const { body: grandchild } = await new Caller(app, body.token).post(url, { name: 'x', expires_at: null })
+      t.match(grandchild, { expires_at: expiresAt, parent_id: body.id })
+    }
+    const earlier = new Date(Date.now() + 30_000).toISOString()
+    t.equal((await maker.post(url, { name: 'x', expires_at: earlier })).body.expires_at, earlier)
+    t.match((await admin.post(url, { name: 'x' })).body, { expires_at: null, parent_id: null })
+  })
+
+  t.test('are revoked with the token that made them, however long the chain', async (t) => {
+    const { body: root } = await admin.post(url, { name: 'root' })
+    const chain = [root]
+    for (let n = 0; n < 5; n++) {
+      const { body } = await new Caller(app, chain.at(-1).token).post(url, { name: `${n}` })
+      chain.push(body)
+    }
+    const { body: beside } = await admin.post(url, { name: 'beside' })
+    const statuses = async () =>
+      Promise.all(
+        [...chain, beside].map(async ({ token }) => (await new Caller(app, token).get('/api/users/me')).status),
+      )
+    t.same(await statuses(), [200, 200, 200, 200, 200, 200, 200])
+    t.equal((await user.delete(`${url}/${chain[3].id}`)).status, 204)
+    t.same(await statuses(), [200, 200, 200, 401, 401, 401, 200])
+    t.equal((await user.delete(`${url}/${chain[4].id}`)).status, 404)
+    t.equal((await user.delete(`${url}/${root.id}`)).status, 204)
+    t.same(await statuses(), [401, 401, 401, 401, 401, 401, 200])
+    const { body } = await admin.get(`${url}?limit=100`)
+    t.notOk(body.items.some(({ name }: { name: string }) => name === 'root' || /^\d$/.test(name)))
+  })
+
+  t.test('a chain of five thousand is revoked, and so is a user with one', async (t) => {
+    const grow = async (userId: string): Promise<string> => {
+      const { body: root } = await admin.post(`/api/users/${userId}/tokens`, { name: 'root' })
+      await app.db.query({
+        name: 'test.chain',
+        text: `insert into tokens (id, user_id, name, hash, parent_id)
+          select md5($1 || n)::uuid, $2::uuid, 'link', md5($1 || n), case n when 1 then $1::uuid else md5($1 || (n - 1))::uuid end
+          from generate_series(1, 5000) n`,
+        values: [root.id, userId],
+      })
+      return root.id
+    }
+    const left = async (userId: string) =>
+      app.db.query({
+        name: 'test.left',
+        text: `select id from tokens where user_id = $1 and name = 'link'`,
+        values: [userId],
+      })
+    t.equal((await user.delete(`${url}/${await grow(user.id)}`)).status, 204)
+    t.same(await left(user.id), [])
+    await grow(stranger.id)
+    t.equal((await admin.delete(`/api/users/${stranger.id}`)).status, 204)
+    t.same(await left(stranger.id), [])
   })
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
@@ -8,6 +8,12 @@ import { sharedPostgres } from '../../helpers/shared-servers.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../services/database/migrations')
+/** The migrations that the release before did not have. */
+const LATER = readdirSync(MIGRATIONS)
+  .map((file) => file.split('.'))
+  .map(([version, , name]) => ({ version: Number(version), name }))
+  .filter(({ version }) => version > 2)
+  .map(({ version, name }) => `${version}.${name}`)
 const USER = '01a2069f-4382-76fe-94e2-50d41d9cb575'
 
 /** As the release before left it: its two migrations by the same tool's table, rows, and its optional triggers. */
@@ -45,7 +51,7 @@ t.test('a database of the release before is brought up to this one, and keeps it
     await makeOld(await openDatabase(options))
     const database = await openDatabase(options)
     const ran = await Promise.all([migrate(database, cachedTables), migrate(database, cachedTables)])
-    t.same(ran.flat(), ['3.snapshot-journal'], 'once, of two at the same time')
+    t.same(ran.flat(), LATER, 'once, of two at the same time')
     t.same(await migrate(database, cachedTables), [], 'and not again')
     const left = await database.query({
       name: 'test',

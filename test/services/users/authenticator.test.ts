@@ -44,7 +44,7 @@ function setUp() {
 
 t.test('looks a token up under the user it names, by its hash', async (t) => {
   const { authenticator, asked } = setUp()
-  t.same(await authenticator.authenticate(TEXT), { id: USER_ID, role: 'owner', isAdmin: false })
+  t.same(await authenticator.authenticate(TEXT), { id: USER_ID, tokenId: 't', role: 'owner', isAdmin: false })
   t.same(asked, [`${USER_ID} ${tokenHash(TEXT)}`])
 })
 
