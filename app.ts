@@ -9,6 +9,7 @@ import { createLogger, loggingOptions } from './plugins/logging.js'
 import minVersion from './plugins/min-version.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
+import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
@@ -33,10 +34,12 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     bodyLimit: BODY_LIMIT_BYTES,
     pluginTimeout: PLUGIN_TIMEOUT_MS,
     frameworkErrors: answerError,
+    ...requestLimits,
     ...loggingOptions(createLogger(settings, { level: options.logLevel })),
   })
   await app.register(config, { config: settings })
   await app.register(errors)
+  await app.register(slowClients)
   await app.register(timing)
   await app.register(validation)
   await app.register(database, { onQuery: options.onQuery })

@@ -90,7 +90,9 @@ function closeOnSignals(app: FastifyInstance, config: Config): void {
     isClosing = true
     if (err) app.log.fatal({ err }, 'An error nobody caught: closing')
     else app.log.info(`${signal ?? 'SIGINT'}: closing`)
-    if (signal === 'SIGTERM') await keepServing(app, preCloseMs(config))
+    const servedMs = signal === 'SIGTERM' ? preCloseMs(config) : 0
+    await keepServing(app, servedMs)
+    cutOffLater(app, (delay - servedMs) / 2)
     await app.close()
   })
   closeOnInterrupt(close)
@@ -129,6 +131,11 @@ function closeWithoutParent(isClosing: () => boolean): void {
 /** A third of the draining time, so that two thirds are left to finish; none where no edge is in front. */
 function preCloseMs({ drainingSeconds }: Config): number {
   return drainingSeconds === undefined ? 0 : Math.min((drainingSeconds * 1000) / 3, LONGEST_PRE_CLOSE_MS)
+}
+
+/** Node's limits of time end with the listening: who still sends a body, or does not take an answer, would hold up the close. */
+function cutOffLater(app: FastifyInstance, ms: number): void {
+  setTimeout(() => app.server.closeAllConnections(), ms).unref()
 }
 
 /** Each connection gets one more answer, with `Connection: close`, so that the edge opens its next one elsewhere. */

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -87,6 +87,26 @@ t.test('after SIGTERM a replica serves on for a third of the draining time, then
   t.equal(answer.headers.connection, 'close', 'the next request goes to another replica')
   t.equal(await service.ended(), 0)
   agent.destroy()
+})
+
+t.test('after SIGTERM nobody who is slow holds up the end', async (t) => {
+  const port = await freePort()
+  const env = { PORT: String(port), DATA_DIR: await preparedPgliteDir(), RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '6' }
+  const service = new Service(t, env)
+  await service.listening()
+  for (const begin of [
+    'GET / HTTP/1.1\r\n',
+    'POST /api/designs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{',
+    'POST /api/designs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
+  ]) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(begin)
+    const drip = setInterval(() => socket.write('1\r\n \r\n'), 50)
+    t.teardown(() => clearInterval(drip))
+    await once(socket, 'connect')
+  }
+  service.kill('SIGTERM')
+  t.equal(await service.ended(), 0)
 })
 
 t.test('Ctrl-C closes at once, also when npm hands it on a second time', async (t) => {
