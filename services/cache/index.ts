@@ -19,6 +19,7 @@ export {
   type ManyLoader,
   type ManyRead,
   type TieredCache,
+  type WriteOptions,
   type WriteVersion,
 } from './tiered-cache.js'
 export { type CachedTable, missingTag } from './table-triggers.js'

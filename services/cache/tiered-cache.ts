@@ -21,6 +21,12 @@ export class JournalUnavailableError extends Error {
 export type CacheHealth = ReturnType<TieredCache['health']>
 export type CacheStats = ReturnType<TieredCache['stats']>
 
+/** For {@link TieredCache.write}. */
+export interface WriteOptions<Value> {
+  readonly refusedBy?: readonly string[]
+  readonly isChange?: (result: Value) => boolean
+}
+
 /** What {@link TieredCache.getMany} reads. */
 export interface ManyRead {
   readonly key: string
@@ -110,17 +116,18 @@ export class TieredCache {
   /**
    * Runs a write and resolves once no read here answers with anything older. `tags` are those that its triggers raise, or more.
    * They are in doubt from then on whatever became of it: a commit may have gone through although its answer was lost, and a
-   * refusal tells the caller something newer than what is cached. The other replicas are told behind the answer.
+   * refusal tells the caller something newer than what is cached. The other replicas are told behind the answer, unless
+   * `isChange` says of the result that nothing has changed.
    * @param refusedBy further tags, of what may have made `work` throw: a row that it would have referred to
    */
   async write<Value>(
     tags: readonly string[],
     work: () => Promise<Value>,
-    refusedBy: readonly string[] = [],
+    { refusedBy = [], isChange = () => true }: WriteOptions<Value> = {},
   ): Promise<Value> {
     try {
       const result = await work()
-      this.#replica.announcer?.announce(tags)
+      if (isChange(result)) this.#replica.announcer?.announce(tags)
       return result
     } catch (error) {
       this.doubt(refusedBy)

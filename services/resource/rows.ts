@@ -7,21 +7,31 @@ import type { ResourceRow } from './row.js'
 /** Versions that If-Match allows; `undefined` allows any. */
 export type AllowedVersions = readonly number[] | undefined
 
-/** The row as written, and the transaction that wrote it: who has seen that one has seen the row. */
+/** The row as it is now, and the transaction that wrote or read it: who has seen that one has seen the row. */
 export interface Written<Row> {
   readonly row: Row
   readonly transaction: number
+  /** False when the row held already what was to be written: nothing was, and no replica is to be told. */
+  readonly isChanged: boolean
 }
 
 export interface InTransaction {
   readonly transaction: string
 }
 
+/** Whether what is to be written differs from what is there. */
+export interface Differing {
+  readonly differs: boolean
+}
+
 /** For `returning`. */
 export const TRANSACTION = 'pg_current_xact_id()::text as transaction'
 
-export function written<Row extends object>({ transaction, ...row }: Row & InTransaction): Written<Row> {
-  return { row: row as unknown as Row, transaction: Number(transaction) }
+export function written<Row extends object>(
+  { transaction, ...row }: Row & InTransaction,
+  isChanged = true,
+): Written<Row> {
+  return { row: row as unknown as Row, transaction: Number(transaction), isChanged }
 }
 
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
@@ -74,8 +84,8 @@ export class ResourceRows {
   }
 
   /**
-   * `undefined` when there is no such row in an allowed version: compared under the row's lock, so one writer wins.
-   * The database itself moves `version` and `updated_at`, if anything changes.
+   * `undefined` when there is no such row in an allowed version, or it holds all that already: compared under the row's lock, so one
+   * writer wins. The database itself moves `version` and `updated_at`.
    */
   async update(
     db: Queryable,
@@ -84,13 +94,31 @@ export class ResourceRows {
     columns: ColumnValues,
     versions: AllowedVersions,
   ): Promise<Written<ResourceRow> | undefined> {
-    const changes = Object.keys(columns).map((name, index) => `${name} = $${index + 4}::${this.#type(name)}`)
+    const names = Object.keys(columns)
+    const changes = names.map((name, index) => `${name} = $${index + 4}::${this.#type(name)}`)
     const text = `update ${this.#table.name} set ${changes.join(', ')}
       where id = $1::uuid and user_id = $2::uuid and ($3::bigint[] is null or version = any($3::bigint[]))
+        and ${this.#differs(names, 4)}
       returning ${this.#columns}, ${TRANSACTION}`
     const values = [id, userId, versions ?? null, ...Object.values(columns)]
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('update', text, values))
     return row && written(row)
+  }
+
+  /** The row as it is, and whether writing `columns` would change it. */
+  async compare(
+    db: Queryable,
+    userId: string,
+    id: string,
+    columns: ColumnValues,
+  ): Promise<{ readonly found: Written<ResourceRow>; readonly differs: boolean } | undefined> {
+    const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(Object.keys(columns), 3)} as differs
+      from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid`
+    const values = [id, userId, ...Object.values(columns)]
+    const [row] = await db.query<ResourceRow & InTransaction & Differing>(this.#statement('compare', text, values))
+    if (row === undefined) return undefined
+    const { differs, ...found } = row
+    return { found: written<ResourceRow>(found, false), differs }
   }
 
   /** Locks the row until the transaction ends; false when there is none in an allowed version. */
@@ -107,6 +135,12 @@ export class ResourceRows {
       and ($3::bigint[] is null or version = any($3::bigint[])) returning ${TRANSACTION}`
     const [row] = await db.query<InTransaction>(this.#statement('delete', text, [id, userId, versions ?? null]))
     return row && Number(row.transaction)
+  }
+
+  /** Compared by bytes, as the trigger that owns `version` does; the values of `names` are parameters from `$first` on. */
+  #differs(names: readonly string[], first: number): string {
+    const values = names.map((name, index) => `$${index + first}::${this.#type(name)}`)
+    return `record_image_ne(row(${names.join(', ')}), row(${values.join(', ')}))`
   }
 
   #statement(verb: string, text: string, values: readonly unknown[]): Statement {

@@ -1,5 +1,5 @@
 import type { Static } from '@sinclair/typebox'
-import { type Lookup, missingTag, type TieredCache } from '../cache/index.js'
+import { type Lookup, missingTag, type TieredCache, type WriteOptions } from '../cache/index.js'
 import type { Database } from '../database/database.js'
 import type { Document } from '../documents/document.js'
 import { combinedLookup } from '../documents/combined-lookup.js'
@@ -27,6 +27,9 @@ export interface ServiceDependencies {
   /** Every resource, in the order in which writers lock rows. */
   readonly resources: readonly ResourceDefinition[]
 }
+
+/** For {@link TieredCache.write}. */
+export const isChanged = (write: Written<unknown>): boolean => write.isChanged
 
 /** A row that was just written. */
 export interface Saved {
@@ -154,11 +157,12 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const owner = userId.toLowerCase()
     const [definition, references] = [this.#definition, this.#references]
     const changed = [listTag(definition.name, owner), missingTag(definition.name)]
-    return this.#write(owner, changed, () => insertMissing(database, { definition, references }, owner, rows))
+    const work = (): Promise<readonly BulkOutcome[]> => insertMissing(database, { definition, references }, owner, rows)
+    return this.#write(owner, changed, work, { isChange: (outcomes) => outcomes.includes('created') })
   }
 
   /**
-   * Changes the fields that `change` names.
+   * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told.
    * @param ifMatch the If-Match header: compared and written in one statement
    * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
    */
@@ -166,7 +170,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const rowId = id.toLowerCase()
     const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch, rowId)]
     const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
-    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId), work))
+    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId), work, { isChange: isChanged }))
   }
 
   /**
@@ -189,8 +193,13 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * A refusal is about whatever the statement met: the row, one that it refers to, one that refers to it, or the user. All of
    * these carry the owner's tag, so none of them is answered as it was before.
    */
-  #write<Value>(userId: string, tags: readonly string[], work: () => Promise<Value>): Promise<Value> {
-    return this.#dependencies.cache.write(tags, work, [ownerTag(userId)])
+  #write<Value>(
+    userId: string,
+    tags: readonly string[],
+    work: () => Promise<Value>,
+    options: Pick<WriteOptions<Value>, 'isChange'> = {},
+  ): Promise<Value> {
+    return this.#dependencies.cache.write(tags, work, { ...options, refusedBy: [ownerTag(userId)] })
   }
 
   #ownTags(userId: string, id: string): string[] {

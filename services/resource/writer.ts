@@ -50,26 +50,42 @@ export class ResourceWriter {
     }
   }
 
-  /** @throws NotFoundError, PreconditionFailedError, InvalidReferenceError */
+  /**
+   * Writes nothing when the row holds all that already.
+   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
+   */
   async update(
     userId: string,
     id: string,
     columns: ColumnValues,
     versions: AllowedVersions,
   ): Promise<Written<ResourceRow>> {
-    const { database, rows, references } = this.#options
-    if (!this.#refersTo(columns)) {
-      const written = await rows.update(database, userId, id, columns, versions)
-      if (written === undefined) throw await this.#absence(database, userId, id, versions)
-      return written
-    }
+    const { database, references } = this.#options
+    if (!this.#refersTo(columns)) return this.#updateRow(database, userId, id, columns, versions)
     return database.transaction(async (transaction) => {
       const refusal = await lockReferences(transaction, userId, references, columns)
       if (refusal !== undefined) throw await this.#absence(transaction, userId, id, versions, refusal)
-      const written = await rows.update(transaction, userId, id, columns, versions)
-      if (written === undefined) throw await this.#absence(transaction, userId, id, versions)
-      return written
+      return this.#updateRow(transaction, userId, id, columns, versions)
     })
+  }
+
+  /** Begins anew when somebody else's change came between its two looks at the row. */
+  async #updateRow(
+    db: Queryable,
+    userId: string,
+    id: string,
+    columns: ColumnValues,
+    versions: AllowedVersions,
+  ): Promise<Written<ResourceRow>> {
+    const { rows, definition } = this.#options
+    for (;;) {
+      const written = await rows.update(db, userId, id, columns, versions)
+      if (written !== undefined) return written
+      const there = await rows.compare(db, userId, id, columns)
+      if (there === undefined) throw new NotFoundError(definition.kind)
+      if (!isAllowed(versions, there.found.row)) throw new PreconditionFailedError()
+      if (!there.differs) return there.found
+    }
   }
 
   /**
@@ -118,7 +134,10 @@ export class ResourceWriter {
   ): Promise<Error> {
     const row = await this.#options.rows.find(db, userId, id)
     if (row === undefined) return new NotFoundError(this.#options.definition.kind)
-    const isAllowed = versions === undefined || versions.includes(Number(row.version))
-    return isAllowed ? otherwise : new PreconditionFailedError()
+    return isAllowed(versions, row) ? otherwise : new PreconditionFailedError()
   }
+}
+
+function isAllowed(versions: AllowedVersions, row: ResourceRow): boolean {
+  return versions === undefined || versions.includes(Number(row.version))
 }

@@ -1,5 +1,12 @@
 import { isoTime } from '../resource/row.js'
-import { type AllowedVersions, type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
+import {
+  type AllowedVersions,
+  type Differing,
+  type InTransaction,
+  TRANSACTION,
+  type Written,
+  written,
+} from '../resource/rows.js'
 import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
@@ -43,24 +50,48 @@ export async function insertUser(db: Queryable, id: string, user: NewUser): Prom
   return writtenUser(row)
 }
 
-/** `undefined` when there is no such user in an allowed version. No column of a user can be null: null keeps the value. */
+/** What a change writes: its values are parameters from `$2` on. No column of a user can be null: null keeps the value. */
+const CHANGED = ['email', 'shop_name', 'role', 'subscription_plan', 'is_active']
+const AFTERWARDS = `coalesce($2::text, email), coalesce($3::text, shop_name), coalesce($4::text, role),
+  coalesce($5::text, subscription_plan), coalesce($6::boolean, is_active)`
+const DIFFERS = `record_image_ne(row(${CHANGED.join(', ')}), row(${AFTERWARDS}))`
+
+function changeValues(change: UserChange): unknown[] {
+  const { email, shop_name: shopName, role, subscription_plan: plan, is_active: isActive } = change
+  return [email, shopName, role, plan, isActive].map((value) => value ?? null)
+}
+
+/** `undefined` when there is no such user in an allowed version, or it holds all that already. */
 export async function updateUser(
   db: Queryable,
   id: string,
   change: UserChange,
   versions: AllowedVersions,
 ): Promise<Written<User> | undefined> {
-  const { email, shop_name: shopName, role, subscription_plan: plan, is_active: isActive } = change
   const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.update',
-    text: `update users set email = coalesce($3::text, email), shop_name = coalesce($4::text, shop_name),
-        role = coalesce($5::text, role), subscription_plan = coalesce($6::text, subscription_plan),
-        is_active = coalesce($7::boolean, is_active)
-      where id = $1::uuid and ($2::bigint[] is null or version = any($2::bigint[]))
+    text: `update users set (${CHANGED.join(', ')}) = row(${AFTERWARDS})
+      where id = $1::uuid and ($7::bigint[] is null or version = any($7::bigint[])) and ${DIFFERS}
       returning ${COLUMNS}, ${TRANSACTION}`,
-    values: [id, versions ?? null, email ?? null, shopName ?? null, role ?? null, plan ?? null, isActive ?? null],
+    values: [id, ...changeValues(change), versions ?? null],
   })
   return row && writtenUser(row)
+}
+
+/** The user as it is, and whether writing `change` would change it. */
+export async function compareUser(
+  db: Queryable,
+  id: string,
+  change: UserChange,
+): Promise<{ readonly found: Written<User>; readonly differs: boolean } | undefined> {
+  const [row] = await db.query<UserRow & InTransaction & Differing>({
+    name: 'users.compare',
+    text: `select ${COLUMNS}, ${TRANSACTION}, ${DIFFERS} as differs from users where id = $1::uuid`,
+    values: [id, ...changeValues(change)],
+  })
+  if (row === undefined) return undefined
+  const { differs, ...found } = row
+  return { found: writtenUser(found, false), differs }
 }
 
 /**
@@ -100,9 +131,9 @@ export async function deleteUser(
   return Number(row?.transaction)
 }
 
-function writtenUser(inserted: UserRow & InTransaction): Written<User> {
-  const { row, transaction } = written<UserRow>(inserted)
-  return { row: toUser(row), transaction }
+function writtenUser(found: UserRow & InTransaction, isChanged = true): Written<User> {
+  const { row, transaction } = written<UserRow>(found)
+  return { row: toUser(row), transaction, isChanged }
 }
 
 function toUser(row: UserRow): User {

@@ -2,7 +2,7 @@ import type { Lookup } from '../cache/index.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
 import { allowedVersions } from '../documents/etag.js'
 import { ownerTag } from '../resource/addresses.js'
-import type { ServiceDependencies, Saved } from '../resource/service.js'
+import { isChanged, type ServiceDependencies, type Saved } from '../resource/service.js'
 import type { AllowedVersions, Written } from '../resource/rows.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
 import type { Queryable } from '../database/database.js'
@@ -10,7 +10,7 @@ import { sqlState } from '../database/errors.js'
 import type { Document } from '../documents/document.js'
 import { EmailTakenError, NotFoundError, PreconditionFailedError } from '../errors.js'
 import { profileEntry, profileTag, tokensTag } from './addresses.js'
-import { deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
+import { compareUser, deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
 import { type NewUser, type PageQuery, User, type UserChange } from './schema.js'
 
 const UNIQUE_VIOLATION = '23505'
@@ -52,19 +52,29 @@ export class UserService {
   }
 
   /**
-   * Changes the fields that `change` names. Once it resolves, a user made inactive is refused here.
+   * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told. Once it resolves, a
+   * user made inactive is refused here.
    * @param ifMatch the If-Match header: compared and written in one statement
    * @throws NotFoundError, PreconditionFailedError, EmailTakenError
    */
   async update(id: string, change: UserChange, ifMatch?: string): Promise<Saved> {
     const userId = id.toLowerCase()
     const versions = allowedVersions(ifMatch, userId)
-    return this.#write(userId, async () => {
-      const { database } = this.#dependencies
-      const updated = await updateUser(database, userId, change, versions)
-      if (updated === undefined) throw await absence(database, userId, versions)
-      return updated
-    })
+    return this.#write(userId, () => this.#updateRow(userId, change, versions))
+  }
+
+  /** Begins anew when somebody else's change came between its two looks at the row. */
+  async #updateRow(id: string, change: UserChange, versions: AllowedVersions): Promise<Written<User>> {
+    const { database } = this.#dependencies
+    for (;;) {
+      const updated = await updateUser(database, id, change, versions)
+      if (updated !== undefined) return updated
+      const there = await compareUser(database, id, change)
+      if (there === undefined) throw new NotFoundError('user')
+      const isAllowed = versions === undefined || versions.includes(there.found.row.version)
+      if (!isAllowed) throw new PreconditionFailedError()
+      if (!there.differs) return there.found
+    }
   }
 
   /**
@@ -108,7 +118,8 @@ export class UserService {
   async #write(id: string, work: () => Promise<Written<User>>): Promise<Saved> {
     const { cache, versionOf } = this.#dependencies
     try {
-      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work, [ownerTag(id)])
+      const options = { refusedBy: [ownerTag(id)], isChange: isChanged }
+      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work, options)
       return { id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error

@@ -60,8 +60,8 @@ export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Wr
     values: [token.id, token.userId, token.name, token.hash, token.expiresAt, token.parentId ?? null],
   })
   if (inserted === undefined) return undefined
-  const { row, transaction } = written<TokenRow>(inserted)
-  return { row: toToken(row), transaction }
+  const { row, ...write } = written<TokenRow>(inserted)
+  return { row: toToken(row), ...write }
 }
 
 /**

@@ -76,7 +76,7 @@ export class TokenService {
       return inserted
     }
     try {
-      const saved = await cache.write([tokensTag(userId)], work, [ownerTag(userId)])
+      const saved = await cache.write([tokensTag(userId)], work, { refusedBy: [ownerTag(userId)] })
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
       if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
@@ -97,7 +97,7 @@ export class TokenService {
       if (transaction === undefined) throw new NotFoundError('token')
       return transaction
     }
-    return versionOf(await cache.write([tokensTag(userId)], work, [ownerTag(userId)]))
+    return versionOf(await cache.write([tokensTag(userId)], work, { refusedBy: [ownerTag(userId)] }))
   }
 
   /** Whose token a text claims to be, by the text alone; `undefined` for what this service did not make. */

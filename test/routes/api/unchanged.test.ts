@@ -54,6 +54,23 @@ t.test('the database owns version and updated_at: they move when the content doe
     t.match((await user.get(url)).headers['cache-status'], 'detail=memory')
   })
 
+  await t.test('what changed nothing is in no journal and rewrites no row', async (t) => {
+    const state = async (): Promise<object[]> =>
+      app.db.query({
+        name: 'test',
+        text: `select (select count(*)::integer from cache_journal) as journal, d.ctid::text as design, u.ctid::text as owner
+          from designs d join users u on u.id = d.user_id where d.id = '${design.id}'`,
+      })
+    const before = await state()
+    const { body } = await user.get(`/api/designs/${design.id}`)
+    const { filename, tags, template_ids: ids, description } = body
+    await user.patch(`/api/designs/${design.id}`, { filename, tags, template_ids: ids, description })
+    await user.patch('/api/users/me', { shop_name: (await user.get('/api/users/me')).body.shop_name })
+    await admin.patch(`/api/users/${user.id}`, { is_active: true })
+    t.same(await state(), before)
+    t.equal((await user.patch('/api/designs/01a2069f-0000-7000-8000-000000000001', { filename })).status, 404)
+  })
+
   await t.test('SQL that sets them itself is overruled', async (t) => {
     const url = `/api/designs/${design.id}`
     const { body: before } = await user.get(url)
