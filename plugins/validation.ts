@@ -1,6 +1,7 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import fp from 'fastify-plugin'
+import { isCurrency } from '../services/money.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -33,7 +34,7 @@ function compiler(options: {
     {},
     {
       customOptions: { ...SETTINGS, ...options },
-      onCreate: (ajv) => void ajv.addFormat('uuid', UUID),
+      onCreate: (ajv) => void ajv.addFormat('uuid', UUID).addFormat('currency', isCurrency),
     },
   )
 }

@@ -11,7 +11,7 @@ export const templates = {
   schemas: templateSchemas,
   columns: {
     ...columnsOf(Type.Omit(templateSchemas.creation, ['price'])),
-    price_cents: 'integer',
+    price_cents: 'bigint',
     currency: 'text',
   },
   filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type' },
@@ -23,6 +23,6 @@ export const templates = {
     return { ...others, price_cents: price?.cents ?? null, currency: price?.currency ?? null }
   },
   toItem({ price_cents: cents, currency, ...row }) {
-    return { ...row, price: cents === null || currency === null ? null : { cents, currency } }
+    return { ...row, price: cents === null || currency === null ? null : { cents: Number(cents), currency } }
   },
 } as const satisfies ResourceDefinition<typeof templateSchemas>

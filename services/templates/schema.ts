@@ -1,11 +1,14 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Nullable, Platform, schemasOf, strict, Tags, Text } from '../resource/schema.js'
 
-/** Whole cents, so that no price is ever rounded; `currency` is an ISO 4217 code. */
+/**
+ * `cents` are whole minor units of the currency, so that no price is ever rounded: 1999 is 19.99 EUR, 1999 JPY, 1.999 KWD. The
+ * service never converts them. plugins/validation.ts has the format.
+ */
 const Price = Type.Object(
   {
-    cents: Type.Integer({ minimum: 0, maximum: 2_147_483_647 }),
-    currency: Type.String({ pattern: '^[A-Z]{3}$' }),
+    cents: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    currency: Type.String({ format: 'currency' }),
   },
   strict,
 )

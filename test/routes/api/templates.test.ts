@@ -24,7 +24,14 @@ t.test('templates', async (t) => {
     )
     t.match((await user.patch(url, { price: null })).body, { price: null, version: 3 })
     t.match((await user.get(url)).body, { price: null })
-    t.match((await user.patch(url, { price: { cents: 0, currency: 'USD' } })).body.price, { cents: 0, currency: 'USD' })
+    for (const other of [
+      { cents: 0, currency: 'USD' },
+      { cents: 3_000_000_000, currency: 'JPY' },
+      { cents: Number.MAX_SAFE_INTEGER, currency: 'KWD' },
+    ]) {
+      t.same((await user.patch(url, { price: other })).body.price, other)
+      t.same((await user.get(url)).body.price, other)
+    }
   })
 
   t.test('refuse a price that is not exact', async (t) => {
@@ -35,9 +42,11 @@ t.test('templates', async (t) => {
       { cents: -1, currency: 'EUR' },
       { cents: 1 },
 
-      { cents: 2_147_483_648, currency: 'EUR' },
+      { cents: Number.MAX_SAFE_INTEGER + 1, currency: 'EUR' },
       { cents: 1, currency: 'eur' },
       { cents: 1, currency: 'EURO' },
+      { cents: 1, currency: 'XTS' },
+      { cents: 1, currency: 'QQQ' },
 
       { cents: '1', currency: 'EUR' },
       { cents: 1, currency: 'EUR', tax: 1 },
