@@ -76,6 +76,12 @@ export const ConflictError = createError<[]>(
   409,
 )
 
+export const StillRunningError = createError<[]>(
+  'STILL_RUNNING',
+  'The first request with this Idempotency-Key is still under way: wait a second, then send it again with the same key',
+  409,
+)
+
 export const PreconditionFailedError = createError<[]>(
   'PRECONDITION_FAILED',
   'The row has changed since the ETag in If-Match: read it again, apply your change to it, and send the new ETag',
@@ -97,6 +103,12 @@ export const UnsupportedMediaTypeError = createError<[]>(
 export const InvalidReferenceError = createError<[field: string, ids: string]>(
   'INVALID_REFERENCE',
   '%s names what does not exist or is not yours (%s): use ids of your own rows',
+  422,
+)
+
+export const IdempotencyKeyReusedError = createError<[]>(
+  'IDEMPOTENCY_KEY_REUSED',
+  'This Idempotency-Key came with another request before: make a new key for each thing to create, and repeat only what is the same',
   422,
 )
 

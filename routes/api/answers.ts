@@ -68,6 +68,7 @@ export interface Saved {
   readonly id: string
   readonly document: Document
   readonly version: string
+  readonly isRepeated?: boolean
 }
 
 /** Answers a write with what it wrote, and with its version for a read that must not be older. */

@@ -61,7 +61,26 @@ export function answerList<Query extends { readonly ids?: string }>(
   return answer(hit)
 }
 
+/** 1 to 255 printable characters, in quotes as the IETF's draft has it, or as they are. */
+const IDEMPOTENCY_KEY = /^(?:"(?<quoted>[ !#-[\]-~]{1,255})"|(?<bare>[ !#-[\]-~]{1,255}))$/
+
+/**
+ * By what the caller knows this create when it is sent again: its header Idempotency-Key.
+ * @throws InvalidRequestError
+ */
+export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefined {
+  const header = headers['idempotency-key']
+  if (header === undefined) return undefined
+  const { quoted, bare } = IDEMPOTENCY_KEY.exec(String(header))?.groups ?? {}
+  const key = quoted ?? bare
+  if (key === undefined) {
+    throw new InvalidRequestError('headers: idempotency-key must be 1 to 255 printable characters, such as a UUID')
+  }
+  return key
+}
+
 /** Answers a create: 201, and where the row is from now on. */
 export function answerCreated(fastify: FastifyInstance, reply: FastifyReply, saved: Saved): FastifyReply {
+  if (saved.isRepeated === true) reply.header('idempotency-replayed', 'true')
   return answerSaved(reply.code(201).header('location', `${fastify.prefix}/${saved.id}`), saved)
 }

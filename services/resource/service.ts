@@ -1,13 +1,15 @@
 import type { Static } from '@sinclair/typebox'
 import { type Lookup, missingTag, type TieredCache, type WriteOptions } from '../cache/index.js'
 import type { Database } from '../database/database.js'
-import type { Document } from '../documents/document.js'
+import { Document } from '../documents/document.js'
 import { combinedLookup } from '../documents/combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
 import { allowedVersions } from '../documents/etag.js'
 import { type EntryAddress, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
 import { columnValues, type ColumnValues } from './columns.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
+import { digestOf, once, type Repeatable } from './idempotency.js'
+import type { NewRow } from './bulk-rows.js'
 import { type Dependent, dependentsOf } from './dependents.js'
 import { cutPage, type Filters, filtersOf, type ListQuery, selectionOf } from './list-query.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
@@ -37,6 +39,8 @@ export interface Saved {
   readonly document: Document
   /** The write's version token. */
   readonly version: string
+  /** Nothing was written now: it is the answer to an earlier request with the same key. */
+  readonly isRepeated?: boolean
 }
 
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
@@ -136,13 +140,28 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     return combinedLookup(lookups)
   }
 
-  /** @throws InvalidReferenceError when the body names a row that is not the user's */
-  async create(userId: string, body: Body<Schemas>): Promise<Saved> {
+  /**
+   * @param key the caller's Idempotency-Key: what it created within a day is answered again, and not created again
+   * @throws InvalidReferenceError when the body names a row that is not the user's; with a key StillRunningError, IdempotencyKeyReusedError
+   */
+  async create(userId: string, body: Body<Schemas>, key?: string): Promise<Saved> {
     const id = this.#dependencies.newId()
     const columns = this.#columns(body)
-    return this.#saved(
-      await this.#write(userId, this.#ownTags(userId, id), () => this.#writer.insert(userId, id, columns)),
+    const work = async (): Promise<Saved> => {
+      if (key === undefined) return this.#saved(await this.#writer.insert(userId, id, columns))
+      return this.#createOnce(userId, { key, request: digestOf(this.#definition.name, body) }, { id, columns })
+    }
+    return this.#write(userId, this.#ownTags(userId, id), work, { isChange: (saved) => saved.isRepeated !== true })
+  }
+
+  async #createOnce(userId: string, repeatable: Repeatable, { id, columns }: NewRow): Promise<Saved> {
+    const { body, etag, ...answered } = await this.#dependencies.database.transaction((transaction) =>
+      once(transaction, userId.toLowerCase(), repeatable, async () => {
+        const { document, version } = this.#saved(await this.#writer.insertIn(transaction, userId, id, columns))
+        return { id, etag: document.etag, body: document.json, version }
+      }),
     )
+    return { ...answered, document: new Document(body, etag) }
   }
 
   /**

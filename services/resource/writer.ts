@@ -33,21 +33,24 @@ export class ResourceWriter {
   }
 
   /** @throws InvalidReferenceError, UnauthorizedError when the user is gone */
-  async insert(userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
-    const { database, rows, references } = this.#options
-    try {
-      if (!this.#refersTo(columns)) return await rows.insert(database, userId, id, columns)
-      return await database.transaction(async (transaction) => {
-        await lockOwner(transaction, userId)
-        const refusal = await lockReferences(transaction, userId, references, columns)
-        if (refusal !== undefined) throw refusal
-        return rows.insert(transaction, userId, id, columns)
-      })
-    } catch (error) {
-      // References are locked, so the one foreign key left to violate is the user, deleted since the request came in.
-      if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new UnauthorizedError()
-      throw error
-    }
+  insert(userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
+    const { database, rows } = this.#options
+    if (!this.#refersTo(columns)) return ofAUser(rows.insert(database, userId, id, columns))
+    return database.transaction((transaction) => this.insertIn(transaction, userId, id, columns))
+  }
+
+  /** {@link ResourceWriter.insert} as a part of a transaction of the caller's. */
+  async insertIn(
+    transaction: Queryable,
+    userId: string,
+    id: string,
+    columns: ColumnValues,
+  ): Promise<Written<ResourceRow>> {
+    const { rows, references } = this.#options
+    await lockOwner(transaction, userId)
+    const refusal = await lockReferences(transaction, userId, references, columns)
+    if (refusal !== undefined) throw refusal
+    return ofAUser(rows.insert(transaction, userId, id, columns))
   }
 
   /**
@@ -140,4 +143,13 @@ export class ResourceWriter {
 
 function isAllowed(versions: AllowedVersions, row: ResourceRow): boolean {
   return versions === undefined || versions.includes(Number(row.version))
+}
+
+/** References are locked, so the one foreign key left to violate is the user, deleted since the request came in. */
+async function ofAUser<T>(insert: Promise<T>): Promise<T> {
+  try {
+    return await insert
+  } catch (error) {
+    throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
+  }
 }

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { mockupSchemas } from '../../../services/mockups/schema.js'
 import { ById, Page } from '../../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from '../answers.js'
-import { answerCreated, answerList, answerRow, ownerOf } from '../resource.js'
+import { answerCreated, answerList, answerRow, idempotencyKeyOf, ownerOf } from '../resource.js'
 
 const { item, creation, change, query } = mockupSchemas
 
@@ -20,7 +20,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
-    answerCreated(fastify, reply, await mockups.create(ownerOf(request), request.body)),
+    answerCreated(fastify, reply, await mockups.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
   )
 
   fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
