@@ -6,6 +6,7 @@ import { type Database, openJournal } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
 import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
 import { HealthProbe } from '../services/health.js'
+import { secretsOf } from '../services/secrets.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,16 +21,20 @@ declare module 'fastify' {
 const LEASE_MS = 2_000
 const CAPACITY_LOG_EVERY_MS = 60_000
 const HEALTH_LOG_EVERY_MS = 300_000
+const INVALID_LOG_EVERY_MS = 60_000
+const MOST_NAMED = 100
 
 /** Builds the tiered cache from the settings, Redis and the journal; closed before the clients it uses. */
 export default fp(
   async (fastify) => {
     const { config, log } = fastify
+    const [secret] = await secretsOf(fastify.db, config.tokenSecret)
     const cache = await openCache({
       isEnabled: config.isCachingEnabled,
       journal: openJournal(fastify.db, { tables: cachedTables, tailTimeoutMs: config.stalenessBoundMs }),
       redis: config.redis && { client: fastify.redis, isCluster: config.redis.cluster },
       codec: documentCodec,
+      secret,
       keyPrefix: `roundhouse:d${DOCUMENT_FORMAT}`,
       defaults: defaultLifetimes(config.cacheTtlSeconds),
       boundMs: config.stalenessBoundMs,
@@ -64,6 +69,7 @@ export default fp(
 function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
   let isFewItemsSaid = false
+  const tellOfInvalid = invalidEntryLog(log)
   return {
     onState({ from, to, reason }) {
       const level = to === 'isolated' ? 'error' : from === undefined || to === 'coherent' ? 'info' : 'warn'
@@ -71,6 +77,7 @@ function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
     },
     onRedisLost: (reason) => log.warn(`⚠️ Redis connection failed, using memory cache: ${reason}`),
     onRedisBack: () => log.info('Redis answers and is in use'),
+    onInvalidEntry: (key) => tellOfInvalid(key),
     onCapacity({ isByItems, bytes, maxBytes }) {
       if (isByItems && bytes < maxBytes / 2 && !isFewItemsSaid) {
         isFewItemsSaid = true
@@ -87,6 +94,24 @@ function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
       if (!isFirst) log.warn('The database restarted or was restored: everything cached before is forgotten')
     },
     onError: (error, during) => log.warn({ err: error }, `The cache goes on, but this failed: ${during}`),
+  }
+}
+
+/** Each key once a minute, and no more than {@link MOST_NAMED} of them. A list's key ends in its query, which is the caller's text. */
+function invalidEntryLog(log: FastifyBaseLogger): (key: string) => void {
+  const named = new Set<string>()
+  let since = Number.NEGATIVE_INFINITY
+  return (key) => {
+    const now = systemClock.now()
+    if (now - since >= INVALID_LOG_EVERY_MS) {
+      named.clear()
+      since = now
+    }
+    const name = key.replace(/\?.*/s, '?…')
+    if (named.has(name) || named.size > MOST_NAMED) return
+    named.add(name)
+    const which = named.size > MOST_NAMED ? 'more entries; they are counted in invalid_entries' : name
+    log.warn(`Redis held what this service had not stored: loaded anew and overwritten, key ${which}`)
   }
 }
 

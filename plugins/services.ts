@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { v7 as newId } from 'uuid'
 import { systemClock } from '../services/cache/index.js'
-import type { Database } from '../services/database/index.js'
 import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
+import { secretsOf } from '../services/secrets.js'
 import { TokenService } from '../services/users/token-service.js'
 import { TokenTexts } from '../services/users/token-text.js'
 import { UserService } from '../services/users/service.js'
@@ -30,11 +30,8 @@ export default fp(
   async (fastify) => {
     const { db: database, cache, config } = fastify
     // A token that was made before TOKEN_SECRET was set stays good.
-    const secrets = [config.tokenSecret, await storedSecret(database)].filter((secret) => secret !== undefined)
-    const [secret] = secrets
-    if (secret === undefined)
-      throw new Error(`service_secrets has no row 'tokens': set TOKEN_SECRET, or put the row back`)
-    const versionTokens = new VersionTokens(secret)
+    const secrets = await secretsOf(database, config.tokenSecret)
+    const versionTokens = new VersionTokens(secrets[0])
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
     const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
@@ -57,10 +54,3 @@ export default fp(
     decorators: { fastify: ['config', 'db', 'cache'] },
   },
 )
-
-/** Made once, by a migration; restores and clones of the database carry it along. */
-async function storedSecret(database: Database): Promise<string | undefined> {
-  const text = `select secret from service_secrets where name = 'tokens'`
-  const [row] = await database.query<{ secret: string }>({ name: 'service_secrets.find', text })
-  return row?.secret
-}

@@ -12,6 +12,7 @@ export function cacheReport(stats: CacheStats) {
     stale_hits: stats.staleHits,
     negative_hits: stats.negativeHits,
     redis_errors: stats.redisErrors,
+    invalid_entries: stats.invalidEntries,
     memory_errors: stats.memoryErrors,
     background_errors: stats.backgroundErrors,
     hit_rate_percent: percent(hits, hits + misses),

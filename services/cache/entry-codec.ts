@@ -1,3 +1,4 @@
+import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { parseSnapshot, type Snapshot } from './core/snapshot.js'
 
 /** How values become text for Redis and back, and what they weigh in memory. */
@@ -58,8 +59,8 @@ export interface StoredEntry {
   readonly moreTags: readonly string[]
 }
 
-/** Part of every key: raise it when the header changes. */
-export const FORMAT_VERSION = 3
+/** Part of every key: raise it when the header or the seal changes. */
+export const FORMAT_VERSION = 4
 
 /** `loadedAt freshMs lifetimeMs snapshot tags`: base 36 for the numbers, JSON for tags, if any. */
 const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/
@@ -72,7 +73,7 @@ export function encodeEntry(entry: StoredEntry, codec: Codec): string {
   return value === undefined ? header : `${header}\n${codec.encode(value)}`
 }
 
-/** `undefined` when the text is not an entry of this format: a miss, never an error. Anybody may have written it. */
+/** `undefined` when the text is not an entry of this format: a miss, never an error. Without a secret anybody may have written it. */
 export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined {
   const end = text.indexOf('\n')
   const match = HEADER.exec(end < 0 ? text : text.slice(0, end))
@@ -82,6 +83,7 @@ export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined
   const moreTags = stringsIn(match[5] ?? '[]')
   const value = end < 0 ? undefined : codec.decode(text.slice(end + 1))
   if (snapshot === undefined || moreTags === undefined || (end >= 0 && value === undefined)) return undefined
+  if (freshMs > lifetimeMs) return undefined
   return { value, snapshot, loadedAt, freshMs, lifetimeMs, moreTags }
 }
 
@@ -92,5 +94,42 @@ export function stringsIn(text: string): string[] | undefined {
     return Array.isArray(strings) && strings.every((item) => typeof item === 'string') ? strings : undefined
   } catch {
     return undefined
+  }
+}
+
+const MAC_BYTES = 16
+const MAC_LENGTH = 22
+
+/**
+ * Proves that a text was stored under this very name by who knows the secret. What somebody else wrote, and what was cut off, changed
+ * or copied from another name, does not open. With an empty secret it is a checksum, which anybody can make.
+ */
+export class EntrySeal {
+  readonly #key: KeyObject
+
+  constructor(secret: string) {
+    this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'roundhouse entries', 32)))
+  }
+
+  /** A part of names: what was stored with another secret, or under another identity, has other names and is never read. */
+  digestOf(identity: string): string {
+    return createHmac('sha256', this.#key).update(identity).digest('base64url').slice(0, 12)
+  }
+
+  seal(name: string, text: string): string {
+    return `${this.#macOf(name, text).toString('base64url')}${text}`
+  }
+
+  /** The text; `undefined` for what was not sealed under this name. */
+  open(name: string, sealed: string): string | undefined {
+    const text = sealed.slice(MAC_LENGTH)
+    const given = Buffer.from(sealed.slice(0, MAC_LENGTH), 'base64url')
+    return given.length === MAC_BYTES && timingSafeEqual(given, this.#macOf(name, text)) ? text : undefined
+  }
+
+  /** The length keeps a name and a text apart, whatever they hold. */
+  #macOf(name: string, text: string): Buffer {
+    const hmac = createHmac('sha256', this.#key).update(`${name.length} ${name}`).update(text)
+    return hmac.digest().subarray(0, MAC_BYTES)
   }
 }

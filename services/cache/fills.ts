@@ -2,6 +2,7 @@ import { decodeEntry, encodeEntry } from './entry-codec.js'
 import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Lookup } from './entry.js'
 import type { Provenance } from './core/knowledge.js'
 import { sizeOf } from './memory.js'
+import { INVALID } from './redis.js'
 import type { Replica } from './replica.js'
 
 /** What is noted before a value is read, so that it can be kept afterwards. */
@@ -26,6 +27,8 @@ export interface Sought {
   moreTags: readonly string[]
   /** An entry of Redis is of no use here unless it shows this: the newest change of its tags, or where this replica's knowledge begins. */
   overtakenBy: number
+  /** What Redis holds under its name is no entry: it is loaded without waiting for anybody, and overwritten. */
+  isInvalid: boolean
 }
 
 /** Fills both tiers with what was loaded, and memory with what Redis has. Nothing is kept that is not current at that moment. */
@@ -80,9 +83,14 @@ export class Fills {
     const { key, options } = sought
     if (redis === undefined || !this.isInRedis(options)) return undefined
     const { identityNumber } = knowledge
-    const text = (await redis.get(key)) ?? ''
-    const stored = decodeEntry(text, codec)
-    if (stored === undefined) return undefined
+    const text = await redis.get(key)
+    if (text === undefined) return undefined
+    const stored = text === INVALID ? undefined : decodeEntry(text, codec)
+    if (text === INVALID || stored === undefined) {
+      sought.isInvalid = true
+      this.#replica.invalidEntry(key)
+      return undefined
+    }
     const { value, snapshot, loadedAt, moreTags } = stored
     // Tags that only the entry names could not be checked for doubt before it was read.
     if (knowledge.hints.has(moreTags) && !(await follower.settled())) return undefined

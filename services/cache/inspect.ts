@@ -1,6 +1,7 @@
 import { decodeEntry } from './entry-codec.js'
 import type { EntryOptions } from './entry.js'
 import type { Provenance } from './core/knowledge.js'
+import { INVALID } from './redis.js'
 import type { Replica } from './replica.js'
 
 /** An entry as one of the tiers holds it. Times in ms from now. */
@@ -33,7 +34,7 @@ async function fromRedis({ redis, codec, clock, knowledge }: Replica, key: strin
   const text = !redis.breaker.isOpen ? await redis.get(key) : undefined
   if (text === undefined)
     return !redis.breaker.isOpen ? 'not in Redis' : `Redis does not answer: ${redis.breaker.reason}`
-  const stored = decodeEntry(text, codec)
+  const stored = text === INVALID ? undefined : decodeEntry(text, codec)
   if (stored === undefined) return 'not an entry: somebody else wrote this key'
   const ageMs = Math.max(0, clock.wallMs() - stored.loadedAt)
   const [freshMs, leftMs] = [stored.freshMs - ageMs, stored.lifetimeMs - ageMs]

@@ -121,6 +121,7 @@ export class ReadPath {
       moreTags: [],
       isCurrent: false,
       overtakenBy: 0,
+      isInvalid: false,
       lease: undefined,
       lookup: NO_LOOKUP,
     }
@@ -183,8 +184,8 @@ export class ReadPath {
    */
   async #mayLoad(flight: Flight): Promise<boolean> {
     const { knowledge, redis, settings, fills } = this.#replica
-    const { key, slots, options, overtakenBy } = flight
-    if (redis === undefined || !fills.isInRedis(options)) return true
+    const { key, slots, options, overtakenBy, isInvalid } = flight
+    if (redis === undefined || isInvalid || !fills.isInRedis(options)) return true
     const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)
     const isTaken = await redis.lease(key, newest, Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl))
     if (isTaken) flight.lease = newest

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { Batcher } from './batcher.js'
 import type { Clock } from './clock.js'
-import { FORMAT_VERSION } from './entry-codec.js'
+import { EntrySeal, FORMAT_VERSION } from './entry-codec.js'
 
 /**
  * What the engine asks of a Redis client (an ioredis `Redis` or `Cluster` fits). The client brings the time limit: every
@@ -24,30 +23,37 @@ export interface RedisOptions {
   /** A cluster takes keys of one slot per command; a single server takes any. */
   readonly isCluster: boolean
   readonly keyPrefix: string
+  /** What entries are sealed with: {@link EntrySeal}. */
+  readonly secret: string
   readonly clock: Clock
   /** {@link CircuitBreaker.isDown} has changed. */
   readonly onChange: () => void
   readonly onError: () => void
 }
 
+/** Under the name of an entry lies what no replica has stored there. */
+export const INVALID = Symbol('no entry of this cache')
+
 /** Keys of one MGET. Above it client and server take turns instead of working at the same time. */
 const MOST_KEYS = 32
 
 /**
- * The Redis tier: it stores bytes, and is trusted with no order and no freshness. No failure of it fails a read. A server that
+ * The Redis tier: it stores bytes, and is trusted with no order, no freshness and no content. No failure of it fails a read. A server that
  * answers with a refusal (no memory left, read-only) is still asked; one that does not answer is left alone for a while.
  */
 export class Redis {
   readonly #options: RedisOptions
   readonly #reads: Batcher<string, string | null>
+  readonly #seal: EntrySeal
   readonly breaker: CircuitBreaker
   /** What the server refused last, in its own words; `undefined` once it has done the like again. */
   refusal: string | undefined
   #prefix = ''
 
   constructor(options: RedisOptions) {
-    const { client, isCluster, clock, onChange } = options
+    const { client, isCluster, secret, clock, onChange } = options
     this.#options = options
+    this.#seal = new EntrySeal(secret)
     this.breaker = new CircuitBreaker({ clock, ping: () => client.ping(), onChange })
     this.#reads = new Batcher({
       most: MOST_KEYS,
@@ -65,19 +71,21 @@ export class Redis {
 
   /** Entries of one history of one database are under one prefix, so that those of another are never read. */
   useIdentity(identity: string): void {
-    const digest = createHash('sha256').update(identity).digest('base64url').slice(0, 12)
-    this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${digest}`
+    this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${this.#seal.digestOf(identity)}`
   }
 
   /** The text of an entry; `undefined` when there is none, or Redis does not answer. Those of one turn share a command. */
-  async get(key: string): Promise<string | undefined> {
-    return (await this.#tried(this.#reads.ask(`${this.#prefix}:e:${key}`))) ?? undefined
+  async get(key: string): Promise<string | typeof INVALID | undefined> {
+    const name = this.#nameOf(key)
+    const sealed = await this.#tried(this.#reads.ask(name))
+    return typeof sealed === 'string' ? (this.#seal.open(name, sealed) ?? INVALID) : undefined
   }
 
   /** Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it. */
   async set(key: string, text: string, lifetimeMs: number): Promise<void> {
     const { client } = this.#options
-    const isSet = await this.#tried(client.set(`${this.#prefix}:e:${key}`, text, 'PX', wholeMs(lifetimeMs)))
+    const name = this.#nameOf(key)
+    const isSet = await this.#tried(client.set(name, this.#seal.seal(name, text), 'PX', wholeMs(lifetimeMs)))
     if (isSet !== undefined) this.refusal = undefined
   }
 
@@ -96,6 +104,10 @@ export class Redis {
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
     await this.#tried(this.#options.client.del(this.#leaseName(key, mark)))
+  }
+
+  #nameOf(key: string): string {
+    return `${this.#prefix}:e:${key}`
   }
 
   #leaseName(key: string, mark: number): string {

@@ -23,6 +23,8 @@ export interface CacheEvents {
   /** Redis does not answer, with its own words or the client's. Once until it does again. */
   onRedisLost(reason: string): void
   onRedisBack(): void
+  /** Redis held under the name of an entry what no replica has stored there. It is loaded anew and overwritten. */
+  onInvalidEntry(key: string): void
   /** Memory is full and lets an entry go. `isByItems`: the number of entries was the bound that was reached. */
   onCapacity(full: { readonly isByItems: boolean; readonly bytes: number; readonly maxBytes: number }): void
   /** The database has another history than before, or this is the first tail. Connections of before may lead elsewhere. */
@@ -36,6 +38,8 @@ export interface CacheSettings {
   readonly isEnabled: boolean
   /** What all keys in Redis begin with. */
   readonly keyPrefix: string
+  /** What entries in Redis are sealed with, the same on every replica. Without one, who can write to Redis can forge entries. */
+  readonly secret: string
   readonly codec: Codec
   /** H in ms: how long after a commit an older value may still be answered. */
   readonly boundMs: number
@@ -65,6 +69,7 @@ export interface CacheOptions extends Partial<CacheSettings> {
 const DEFAULTS: CacheSettings = {
   isEnabled: true,
   keyPrefix: 'roundhouse',
+  secret: '',
   codec: jsonCodec,
   boundMs: 1_000,
   staleIfErrorMs: 60_000,
@@ -112,7 +117,7 @@ export class Replica {
     this.#events = events
     this.journal = journal
     const { settings, knowledge } = this
-    const { clock, codec, isEnabled, isTimed, boundMs, maxItems, maxBytes, keyPrefix } = settings
+    const { clock, codec, isEnabled, isTimed, boundMs, maxItems, maxBytes, keyPrefix, secret } = settings
     this.clock = clock
     this.codec = codec
     this.stats = new Stats({ isTimed })
@@ -130,6 +135,7 @@ export class Replica {
         client: redis.client,
         isCluster: redis.isCluster ?? false,
         keyPrefix,
+        secret,
         clock,
         onChange,
         onError,
@@ -201,6 +207,12 @@ export class Replica {
       this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.breaker.reason}` : undefined
     const reason = [journal, redis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
     this.#tell((told) => told.onState?.({ from, to, reason }))
+  }
+
+  /** Of what lies in Redis under an entry's name, and is none. */
+  invalidEntry(key: string): void {
+    this.stats.invalidEntries += 1
+    this.#tell((told) => told.onInvalidEntry?.(key))
   }
 
   /** Of something that failed and that no reader is told of. */

@@ -21,6 +21,8 @@ export class Stats {
   refusedFills = 0
   invalidations = 0
   redisErrors = 0
+  /** What Redis held under the name of an entry, and no replica had stored there. */
+  invalidEntries = 0
   /** Failures that no reader is told of, as `onError` tells them. */
   backgroundErrors = 0
   /** Values that could not be kept. */

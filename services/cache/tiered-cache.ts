@@ -192,12 +192,22 @@ export class TieredCache {
   /** Counts since the start, of all and of each domain. */
   stats() {
     const { stats, memory, redis, settings } = this.#replica
-    const { refusedFills, invalidations, redisErrors, memoryErrors, backgroundErrors, domains } = stats
+    const { refusedFills, invalidations, redisErrors, invalidEntries, memoryErrors, backgroundErrors, domains } = stats
     const { items: memoryItems, bytes: memoryBytes, evictions, expirations } = memory
     const isRedisAvailable = redis?.breaker.isDown === false
-    const ofTiers = { memoryItems, memoryBytes, memoryErrors, evictions, expirations, redisErrors, isRedisAvailable }
+    const ofMemory = { memoryItems, memoryBytes, memoryErrors, evictions, expirations }
+    const ofRedis = { redisErrors, invalidEntries, isRedisAvailable }
     const isEnabled = settings.isEnabled
-    return { ...stats.total(), ...ofTiers, refusedFills, invalidations, backgroundErrors, isEnabled, domains }
+    return {
+      ...stats.total(),
+      ...ofMemory,
+      ...ofRedis,
+      refusedFills,
+      invalidations,
+      backgroundErrors,
+      isEnabled,
+      domains,
+    }
   }
 
   /** How each part is, in one word. */

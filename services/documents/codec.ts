@@ -2,6 +2,9 @@ import type { Codec } from '../cache/index.js'
 import { longestCopy } from './compressed-copy.js'
 import { Document } from './document.js'
 
+/** RFC 9110, 8.8.3: what a header can carry. */
+const STRONG_ETAG = /^"[!#-~]{1,200}"$/
+
 /** The ETag in the first line, then the text as it is sent: a hit in Redis is not parsed. */
 export const documentCodec: Codec = {
   encode(value) {
@@ -10,7 +13,8 @@ export const documentCodec: Codec = {
   },
   decode(text) {
     const end = text.indexOf('\n')
-    return end < 0 ? undefined : new Document(text.slice(end + 1), text.slice(0, end))
+    const [etag, json] = [text.slice(0, end), text.slice(end + 1)]
+    return end > 0 && STRONG_ETAG.test(etag) ? new Document(json, etag) : undefined
   },
   /**
    * A large document counts half as much again from the start: its compressed copy comes later and at a size that nobody

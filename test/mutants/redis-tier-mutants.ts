@@ -147,8 +147,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'entries of one identity have names of their own',
     'redis',
-    'this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${digest}`',
-    'this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${digest.replaceAll(/./g, "x")}`',
+    'this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${this.#seal.digestOf(identity)}`',
+    'this.#prefix = `${this.#options.keyPrefix}:${FORMAT_VERSION}:${identity.slice(0, 0)}`',
     'redis',
     'races/forgetful-redis',
   ),
@@ -204,6 +204,27 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
     '(isCluster ? Promise.all(keys.map((key) => client.get(key))) : client.mget([...keys]))',
     'client.mget(isCluster ? [...keys] : [...keys])',
     'redis',
+  ),
+  mutant(
+    'what no replica has sealed is no entry',
+    'entry-codec',
+    'given.length === MAC_BYTES && timingSafeEqual(given, this.#macOf(name, text)) ? text',
+    'given.length === MAC_BYTES && this.#macOf(name, text).length > 0 ? text',
+    'entry-codec',
+  ),
+  mutant(
+    'an entry is sealed under its name',
+    'entry-codec',
+    '.update(`${name.length} ${name}`)',
+    '.update(`${name.length - name.length}`)',
+    'entry-codec',
+  ),
+  mutant(
+    'what is no entry is loaded without a lease',
+    'read-path',
+    'redis === undefined || isInvalid || ',
+    'redis === undefined || (isInvalid && slots.length < 0) || ',
+    'races/forgetful-redis',
   ),
   mutant(
     'no failure of Redis fails a read',

@@ -103,6 +103,28 @@ t.test('without caching nothing is kept, and each part says that it is off', asy
   })
 })
 
+t.test('what lies in Redis and was not stored there is named once, without what a caller wrote into it', async (t) => {
+  const redis = await sharedRedis(t)
+  const { app, messages } = await cacheWith(t, { REDIS_URL: redis.url, CACHE_MAX_MEMORY_ITEMS: '1' })
+  const keys = [`own/${randomUUID()}`, `own/${randomUUID()}?tag=private`]
+  const read = (key: string) => app.cache.getOrLoad(key, { tags: ['own'] }, async () => new Document('{}', '"1"'))
+  const nameOf = async (key: string) => (await app.redis.keys(`*:e:${key.replace('?', '\\?')}`))[0]
+  for (const key of keys) {
+    await read(key)
+    const name = await until(() => nameOf(key), { describe: 'the entry is in Redis' })
+    for (let n = 0; n < 3; n++) {
+      await read('own/other')
+      await app.redis.set(name, 'poison')
+      t.equal((await read(key)).outcome, 'miss')
+    }
+  }
+  t.equal(app.cache.stats().invalidEntries, 6)
+  const told = messages().filter((message) => message.startsWith('Redis held'))
+  t.equal(told.length, 2)
+  t.ok(told[0]?.endsWith(` key ${keys[0]}`))
+  t.ok(told[1]?.endsWith('?…'))
+})
+
 t.test(
   'in Redis documents of each format are apart, so that two releases do not answer with each other’s',
   async (t) => {

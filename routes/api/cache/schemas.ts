@@ -45,6 +45,7 @@ export const Stats = Type.Object({
     stale_hits: Count,
     negative_hits: Count,
     redis_errors: Count,
+    invalid_entries: Count,
     memory_errors: Count,
     background_errors: Count,
     hit_rate_percent: Figure,

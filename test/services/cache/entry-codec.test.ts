@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { bytesCodec, jsonCodec } from '../../../services/cache/index.js'
-import { decodeEntry, encodeEntry } from '../../../services/cache/entry-codec.js'
+import { decodeEntry, encodeEntry, EntrySeal } from '../../../services/cache/entry-codec.js'
 import { parseSnapshot } from '../../../services/cache/core/snapshot.js'
 
 const ENTRY = {
@@ -57,4 +57,22 @@ t.test('what a codec would not have made is nothing', async (t) => {
     t.equal(bytesCodec.decode(text), undefined, text)
   for (const text of ['', '{', 'undefined', "'x'"]) t.equal(jsonCodec.decode(text), undefined, text)
   t.same(bytesCodec.decode(''), Buffer.alloc(0))
+})
+
+t.test('a sealed text opens under its own name alone, with its own secret, and as it was', async (t) => {
+  const seal = new EntrySeal('a secret')
+  const sealed = seal.seal('p:e:a', 'text ü\n"')
+  t.equal(seal.open('p:e:a', sealed), 'text ü\n"')
+  t.equal(new EntrySeal('a secret').open('p:e:a', sealed), 'text ü\n"', 'on every replica')
+  t.equal(new EntrySeal('').open('p:e:a', sealed), undefined)
+  t.equal(seal.open('p:e:b', sealed), undefined)
+  t.equal(seal.open('p:e:', `${sealed.slice(0, 22)}a${sealed.slice(22)}`), undefined, 'name and text are kept apart')
+  for (let at = 0; at < sealed.length; at++) t.equal(seal.open('p:e:a', sealed.slice(0, at)), undefined)
+  fc.assert(fc.property(fc.string(), (text) => text === sealed || seal.open('p:e:a', text) === undefined))
+  t.not(seal.digestOf('one'), new EntrySeal('').digestOf('one'))
+  t.not(seal.digestOf('one'), seal.digestOf('two'))
+})
+
+t.test('times that contradict each other are no entry', async (t) => {
+  t.equal(decodeEntry(encodeEntry({ ...ENTRY, freshMs: 2, lifetimeMs: 1 }, jsonCodec), jsonCodec), undefined)
 })

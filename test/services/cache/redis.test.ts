@@ -24,6 +24,7 @@ t.test('against a real server', async (t) => {
     client,
     isCluster: false,
     keyPrefix: 'p',
+    secret: '',
     clock: systemClock,
     onChange: () => (changes += 1),
     onError: () => errors.push('error'),
@@ -130,7 +131,15 @@ t.test('a Redis that does not answer yet holds no start up', async (t) => {
   const clock = new FakeClock()
   const client = new MemoryRedis(clock)
   client.disconnect()
-  const redis = new Redis({ client, isCluster: false, keyPrefix: 'p', clock, onChange: () => {}, onError: () => {} })
+  const redis = new Redis({
+    client,
+    isCluster: false,
+    keyPrefix: 'p',
+    secret: '',
+    clock,
+    onChange: () => {},
+    onError: () => {},
+  })
   t.ok(redis.breaker.isOpen)
   await drain()
   t.ok(redis.breaker.isDown)
@@ -144,7 +153,15 @@ t.test('a Redis that does not answer yet holds no start up', async (t) => {
 t.test('a cluster is asked key by key', async (t) => {
   const clock = new FakeClock()
   const client = new MemoryRedis(clock)
-  const redis = new Redis({ client, isCluster: true, keyPrefix: 'p', clock, onChange: () => {}, onError: () => {} })
+  const redis = new Redis({
+    client,
+    isCluster: true,
+    keyPrefix: 'p',
+    secret: '',
+    clock,
+    onChange: () => {},
+    onError: () => {},
+  })
   await Promise.all([redis.get('a'), redis.get('b')])
   t.same(
     client.commands.map((command) => command.split(' ')[0]),
