@@ -70,13 +70,25 @@ t.test('garbage under the key of an entry is a miss, and is overwritten', async 
   for (const value of ['', 'x', '\n', '1 2 3', '1 1 1 1:1: x\n{}', 'zzz 1 1 5:9:99\n"x"', '1 1 1 :\n"x"']) {
     await only.cache.clear()
     keys.keys.set(name, { value, expiresAt: Number.POSITIVE_INFINITY })
-    // A lease is there still, as of a load by somebody else: nobody waits for it, since no clock moves.
-    const leases = [...keys.keys.keys()].filter((key) => key.includes(':l:'))
-    for (const lease of leases) await only.redis.set(lease, '', 'PX', 60_000)
     t.equal(await rows.read(only, 'a'), 'a: miss', JSON.stringify(value))
     t.equal(only.cache.stats().invalidEntries, ++before)
     t.not(keys.keys.get(name)?.value, value)
   }
+})
+
+t.test('nobody waits for a lease where garbage lies under the key of the entry', async (t) => {
+  const { database, members, keys } = await startWorld(t)
+  const [reader, writer] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  database.rows.set('a', 'a')
+  await rows.read(writer, 'a')
+  const name = [...keys.keys.keys()].find((key) => key.includes(':e:')) ?? ''
+  keys.keys.set(name, { value: 'x', expiresAt: Number.POSITIVE_INFINITY })
+  t.ok(
+    [...keys.keys.keys()].some((key) => key.includes(':l:')),
+    'that of the load before is there still',
+  )
+  t.equal(await rows.read(reader, 'a'), 'a: miss', 'no clock has moved')
 })
 
 t.test('entries of another identity have other names', async (t) => {
