@@ -1,108 +1,135 @@
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, openSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { connect, createServer, type ListenOptions, type Server } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CanNotStartError, codeOf } from './errors.js'
 
-/** How often a lock that others take and drop at the same moment is tried. */
+/** How often two that start at the same moment give way to each other. */
 const ATTEMPTS = 5
+const LONGEST_PAUSE_MS = 100
+
+/** Of the path of a socket: 107 on Linux, 103 on macOS. A longer one would be cut short in silence. */
+const LONGEST_SOCKET_PATH_BYTES = 103
+
+/** `lock.<process id>.<random>`: never the name of an earlier lock, so that a dead one can be removed by anybody. */
+const LOCK_NAME = /^lock\.(\d+)\.[0-9a-f]{12}$/
+
+/** What listening says on a file system that has no sockets, such as a folder that a virtual machine shares. */
+const NO_SOCKETS = ['EOPNOTSUPP', 'ENOTSUP', 'EPERM', 'EINVAL']
 
 /**
  * Keeps a second process out of `dataDir`: PGlite has no such guard, and two of them destroy each other's files.
- * A lock whose process is gone is taken over; a process id counts as gone when another process has it by now.
+ *
+ * The lock is a socket in the folder on which its process listens. The kernel closes it when the process ends, whatever ended it;
+ * the file that is left is removed by the next start. Whoever wants the folder listens first and looks for others after, so that of
+ * two at the same moment at least one sees the other and gives way. It holds for all who share a kernel, such as two containers
+ * with one volume, but not for two machines that share a folder over the network.
  * @returns the function that drops the lock
- * @throws Error naming the process that holds it, and what to do
+ * @throws CanNotStartError naming the process that holds it, and what to do
  */
-export function lockDataDir(dataDir: string): () => void {
-  const path = join(dataDir, 'lock')
-  const own = JSON.stringify({ pid: process.pid, started: startOf(process.pid) })
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (createdWith(path, own)) return () => dropLock(path, own)
-    const held = readOrUndefined(path)
-    if (held === undefined) continue
-    const holder = parseHolder(held)
-    if (holder && isRunning(holder)) throw new Error(heldMessage(dataDir, path, holder.pid))
-    setAside(path, held)
+export async function lockDataDir(dataDir: string): Promise<() => void> {
+  if (process.platform === 'win32')
+    return lockByName(`\\\\.\\pipe\\roundhouse-${digest(realpathSync(dataDir))}`, dataDir)
+  for (let attempt = 1; ; attempt++) {
+    const own = await listenIn(dataDir).catch((error: unknown) => {
+      if (process.platform === 'linux' && NO_SOCKETS.includes(codeOf(error))) return undefined
+      throw error
+    })
+    if (own === undefined) return lockByName(`\0roundhouse-${digest(identityOf(dataDir))}`, dataDir)
+    const others = await otherLocks(dataDir, own.name)
+    if (others === undefined) return own.drop
+    own.drop()
+    if (attempt === ATTEMPTS) throw new CanNotStartError(heldMessage(dataDir, others))
+    await sleep(randomInt(LONGEST_PAUSE_MS))
   }
-  throw new Error(`Other processes keep taking and dropping ${path}: start one at a time.`)
 }
 
-interface Holder {
-  readonly pid: number
-  /** When the process started, in the kernel's own unit; absent where there is no /proc. */
-  readonly started?: string
+/** A lock that the kernel knows by its name alone: a pipe of Windows, or a socket of Linux in no folder. */
+export async function lockByName(name: string, dataDir: string): Promise<() => void> {
+  try {
+    const server = await listening({ path: name })
+    return () => server.close()
+  } catch (error) {
+    throw codeOf(error) === 'EADDRINUSE' ? new CanNotStartError(heldMessage(dataDir, [])) : error
+  }
 }
 
-function heldMessage(dataDir: string, path: string, pid: number): string {
+interface Lock {
+  readonly name: string
+  readonly drop: () => void
+}
+
+async function listenIn(dataDir: string): Promise<Lock> {
+  const name = `lock.${process.pid}.${randomBytes(6).toString('hex')}`
+  const folder = socketFolder(dataDir, name.length)
+  const server = await listening({ path: join(folder.path, name), writableAll: true }).catch((error: unknown) => {
+    folder.close()
+    throw error
+  })
+  const drop = (): void => {
+    rmSync(join(dataDir, name), { force: true })
+    server.close(folder.close)
+  }
+  return { name, drop }
+}
+
+/** `dataDir` by a path that is short enough for a socket in it. */
+function socketFolder(dataDir: string, nameLength: number): { readonly path: string; readonly close: () => void } {
+  if (Buffer.byteLength(dataDir) + 1 + nameLength <= LONGEST_SOCKET_PATH_BYTES) return { path: dataDir, close() {} }
+  if (process.platform !== 'linux')
+    throw new CanNotStartError('DATA_DIR is too long a path: choose one of 70 characters at most')
+  const descriptor = openSync(dataDir, 'r')
+  return { path: `/proc/self/fd/${descriptor}`, close: () => closeSync(descriptor) }
+}
+
+/** The process ids of other locks; `undefined` when there is none, and our own is there for others to see. */
+async function otherLocks(dataDir: string, own: string): Promise<readonly string[] | undefined> {
+  const names = readdirSync(dataDir).filter((name) => LOCK_NAME.test(name))
+  const folder = socketFolder(dataDir, own.length)
+  const held: string[] = []
+  for (const name of names.filter((other) => other !== own)) {
+    if (await isListenedOn(join(folder.path, name))) held.push(LOCK_NAME.exec(name)?.[1] ?? '')
+    else rmSync(join(dataDir, name), { force: true })
+  }
+  folder.close()
+  return held.length === 0 && names.includes(own) ? undefined : held
+}
+
+/** Only a socket that nobody listens on refuses; a holder that is busy, or stopped, does not. */
+async function isListenedOn(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch (error) {
+    return !['ECONNREFUSED', 'ENOENT'].includes(codeOf(error))
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** It does not keep the process running, and says nothing to who connects. */
+async function listening(options: ListenOptions): Promise<Server> {
+  const server = createServer((socket) => socket.destroy()).listen(options)
+  await once(server, 'listening')
+  return server.unref()
+}
+
+function heldMessage(dataDir: string, pids: readonly string[]): string {
+  const holder = pids.length === 0 ? 'Another process' : `Process ${pids.join(' and ')}`
   return (
-    `Process ${pid} has the embedded database in ${dataDir} open, and a second one would corrupt it. ` +
-    'Stop that process, choose another DATA_DIR, or set DATABASE_URL to share a PostgreSQL server. ' +
-    `If process ${pid} is no Roundhouse, delete ${path}.`
+    `${holder} has the embedded database in ${dataDir} open, and a second one would corrupt it. ` +
+    'Stop that process (its number counts in its own container), choose another DATA_DIR, or set DATABASE_URL to share a PostgreSQL server.'
   )
 }
 
-function createdWith(path: string, content: string): boolean {
-  try {
-    writeFileSync(path, content, { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
-    throw error
-  }
+function identityOf(dataDir: string): string {
+  const { dev, ino } = statSync(dataDir)
+  return `${dev}:${ino}`
 }
 
-/** Moves a stale lock away, and back again if another process had replaced it since it was read. */
-function setAside(path: string, stale: string): void {
-  const aside = `${path}.${process.pid}`
-  try {
-    renameSync(path, aside)
-    if (readFileSync(aside, 'utf8') !== stale) linkSync(aside, path)
-    unlinkSync(aside)
-  } catch (error) {
-    if (!isCode(error, 'ENOENT')) throw error
-  }
-}
-
-function dropLock(path: string, own: string): void {
-  if (readOrUndefined(path) === own) unlinkSync(path)
-}
-
-function readOrUndefined(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
-}
-
-/** `undefined` for a file that a crash left half written. */
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || !('pid' in value) || typeof value.pid !== 'number')
-      return undefined
-    const started = 'started' in value && typeof value.started === 'string' ? value.started : undefined
-    return { pid: value.pid, ...(started !== undefined && { started }) }
-  } catch {
-    return undefined
-  }
-}
-
-function isRunning({ pid, started }: Holder): boolean {
-  const running = startOf(pid)
-  if (running !== undefined && started !== undefined) return running === started
-  if (pid === process.pid) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return isCode(error, 'EPERM')
-  }
-}
-
-/** Field 22 of /proc/<pid>/stat; the fields are counted after the name, which may hold spaces and parentheses. */
-function startOf(pid: number): string | undefined {
-  const stat = readOrUndefined(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24)
 }

@@ -10,10 +10,20 @@ export const DatabaseUnavailableError = createError<
   [reason: string, options?: { cause: unknown }]
 >('DATABASE_UNAVAILABLE', 'The database does not answer: %s', 503)
 
+/** What keeps the service from starting until somebody changes something: `message` is one line that says what. */
+export class CanNotStartError extends Error {
+  override readonly name = 'CanNotStartError'
+}
+
 /** What both drivers make of an error that the server itself reported. */
 interface ServerError extends Error {
   readonly code: string
   readonly severity: string
+}
+
+/** The `code` of an error, of Node's (`ENOSPC`) or anybody's; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 /** The severity sets a SQLSTATE apart from Node's codes: `EPIPE` has five letters too. */

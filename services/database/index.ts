@@ -1,7 +1,7 @@
 import type { MigratableDatabase } from './migratable.js'
 
 export type { ConnectionCheck, Database, Queryable, Session, Statement } from './database.js'
-export { DatabaseUnavailableError, sqlState } from './errors.js'
+export { CanNotStartError, DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'
 export { openJournal } from './journal.js'
@@ -25,7 +25,7 @@ export interface DatabaseOptions {
 /**
  * Opens the database that the options name. A server need not be up: the first query finds out. PGlite is made if
  * need be, which takes some seconds the first time.
- * @throws Error when another process has `dataDir` open
+ * @throws CanNotStartError when another process has `dataDir` open, or no database can be there
  */
 export async function openDatabase(options: DatabaseOptions): Promise<MigratableDatabase> {
   const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000 } = options

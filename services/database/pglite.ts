@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
+import { dataDirFault, databaseFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
 import type { Queryable, Session, Statement } from './database.js'
-import { toSeamError } from './errors.js'
+import { CanNotStartError, toSeamError } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 
 export interface PgliteOptions {
@@ -13,20 +13,22 @@ export interface PgliteOptions {
 
 /**
  * Opens the embedded database in `dataDir`, making it if need be (some seconds the first time).
- * @throws Error when another process has it open
+ * @throws CanNotStartError when another process has it open, or the folder does not allow it
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
-  mkdirSync(options.dataDir, { recursive: true })
-  const unlock = lockDataDir(options.dataDir)
+  const { dataDir } = options
+  mkdirSync(dataDir, { recursive: true })
+  const unlock = await lockDataDir(dataDir)
   try {
     // Imported here: with a server there is no need to load 10 MB of WebAssembly.
     const { PGlite } = await import('@electric-sql/pglite')
-    // A folder of its own: on a fresh volume `dataDir` is not empty (lost+found), which initdb refuses.
-    const pglite = await PGlite.create(join(options.dataDir, 'pglite'))
+    const pglite = await PGlite.create(databaseFolder(dataDir))
     return new PgliteDatabase(pglite, options.onQuery, unlock)
   } catch (error) {
     unlock()
-    throw error
+    // PGlite's own words name no cause.
+    const fault = dataDirFault(dataDir) ?? 'holds files that the embedded database can not read: choose another folder'
+    throw new CanNotStartError(`DATA_DIR ${fault}`, { cause: error })
   }
 }
 

@@ -1,10 +1,9 @@
 import { cachedTables } from '../../../services/cache-map.js'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { DatabaseUnavailableError, migrate, openDatabase } from '../../../services/database/index.js'
+import { CanNotStartError, DatabaseUnavailableError, migrate, openDatabase } from '../../../services/database/index.js'
+import { databaseFolder, EMBEDDED_MAJOR } from '../../../services/database/data-dir.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
 import { conforms, query } from './conformance.js'
@@ -53,50 +52,31 @@ t.test('a closed database is unavailable', async (t) => {
   )
 })
 
-t.test('a folder that is open is not opened again, by this process or another', async (t) => {
+t.test('a folder that is open is not opened again', async (t) => {
   const dataDir = await preparedPgliteDir()
   const database = await openDatabase({ dataDir })
   await t.rejects(openDatabase({ dataDir }), {
+    name: 'CanNotStartError',
     message: new RegExp(`Process ${process.pid} .* DATA_DIR.* DATABASE_URL`),
   })
-  t.equal(await exitCodeOfAnotherOpening(dataDir), 3)
   await database.close()
-  t.equal(await exitCodeOfAnotherOpening(dataDir), 0)
-  t.notOk(existsSync(join(dataDir, 'lock')))
+  await (await openDatabase({ dataDir })).close()
 })
 
-t.test('a lock is taken over when its process is gone', async (t) => {
+t.test('a database of another major version is named, and nothing of it is changed', async (t) => {
   const dataDir = await preparedPgliteDir()
-  const lock = join(dataDir, 'lock')
-  const gone = spawn('true')
-  await once(gone, 'exit')
-  const leftovers = {
-    'dead process': JSON.stringify({ pid: gone.pid, started: '1' }),
-    'id of this very process, from before a restart of the container': JSON.stringify({
-      pid: process.pid,
-      started: '1',
-    }),
-    'id that another process has by now': JSON.stringify({ pid: process.ppid, started: '1' }),
-    'half-written file': '{"pi',
-  }
-  for (const [name, content] of Object.entries(leftovers)) {
-    writeFileSync(lock, content)
-    const database = await openDatabase({ dataDir })
-    t.match(JSON.parse(readFileSync(lock, 'utf8')), { pid: process.pid }, name)
-    await database.close()
-  }
+  const version = `${databaseFolder(dataDir)}/PG_VERSION`
+  t.equal(readFileSync(version, 'utf8').trim(), EMBEDDED_MAJOR, 'the one that PGlite makes')
+  writeFileSync(version, '17\n')
+  await t.rejects(openDatabase({ dataDir }), { name: 'CanNotStartError', message: /^DATA_DIR holds .* PostgreSQL 17/ })
+  t.equal(readFileSync(version, 'utf8'), '17\n')
+  writeFileSync(version, `${EMBEDDED_MAJOR}\n`)
+  await (await openDatabase({ dataDir })).close()
 })
 
-/** 0: opened and closed. 3: refused. */
-async function exitCodeOfAnotherOpening(dataDir: string): Promise<unknown> {
-  const door = new URL('../../../services/database/index.js', import.meta.url).href
-  const script = `
-    const { openDatabase } = await import(${JSON.stringify(door)})
-    const database = await openDatabase({ dataDir: ${JSON.stringify(dataDir)} }).catch((error) => {
-      process.exit(/Process ${process.pid} /.test(error.message) ? 3 : 4)
-    })
-    await database.close()`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: 'inherit' })
-  const [code]: unknown[] = await once(child, 'exit')
-  return code
-}
+t.test('files that are no database are one line', async (t) => {
+  const dataDir = temporaryDirectory()
+  mkdirSync(databaseFolder(dataDir))
+  writeFileSync(`${databaseFolder(dataDir)}/PG_VERSION`, `${EMBEDDED_MAJOR}\n`)
+  await t.rejects(openDatabase({ dataDir }), CanNotStartError)
+})
