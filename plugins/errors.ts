@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { DatabaseUnavailableError, sqlState } from '../services/database/errors.js'
+import { DatabaseUnavailableError, isPassing, sqlState } from '../services/database/errors.js'
 import * as catalogue from '../services/errors.js'
 import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
@@ -39,9 +39,7 @@ function isCatalogued(error: unknown): error is CatalogueError {
 function forSqlState(state: string): CatalogueError | undefined {
   if (state.startsWith('22')) return new catalogue.InvalidRequestError('A value is out of range or malformed')
   if (state === '23505' || state === '23503') return new catalogue.ConflictError()
-  // Serialization failure and deadlock: the same request is likely to succeed a moment later.
-  if (state === '40001' || state === '40P01') return new catalogue.ServiceUnavailableError()
-  return undefined
+  return isPassing(state) ? new catalogue.ServiceUnavailableError() : undefined
 }
 
 /** Errors of Fastify and its plugins, by their status; `undefined` for what has no status of its own. */

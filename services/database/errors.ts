@@ -1,14 +1,15 @@
 import createError from '@fastify/error'
 
 /**
- * The database can't be reached, is shutting down, has no room for another connection, or did not answer in
- * time. The statement may have run all the same. `cause` holds what the driver said.
+ * The database can't be reached, or refuses for a reason that passes: it is shutting down, has no room for another connection, ended
+ * what took too long, or had to let one of two transactions go. The statement may have run all the same. `cause` holds what
+ * the driver said.
  */
 export const DatabaseUnavailableError = createError<
   'DATABASE_UNAVAILABLE',
   503,
   [reason: string, options?: { cause: unknown }]
->('DATABASE_UNAVAILABLE', 'The database does not answer: %s', 503)
+>('DATABASE_UNAVAILABLE', 'The database can not serve this now: %s', 503)
 
 /** What keeps the service from starting until somebody changes something: `message` is one line that says what. */
 export class CanNotStartError extends Error {
@@ -43,10 +44,17 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * Connection exceptions (08), out of resources (53), shutdown, crash and start-up (57P01 to 57P03), a statement
- * or an idle transaction past its limit (57014, 25P03), and a primary that became a standby (25006).
+ * What passes by itself, so that the same request is likely to succeed a moment later. Classes: connection exceptions (08), transaction
+ * rollback (40: serialization, deadlock), out of resources (53), system errors (58). Single ones: a primary that became a standby
+ * (25006), an idle or a long transaction ended (25P03, 25P04), a lock not granted in time (55P03), a statement past its limit (57014),
+ * and shutdown, crash, start-up, a dropped database or an idle session ended (57P01 to 57P05).
  */
-const UNAVAILABLE = /^(?:08...|53...|57P0[1-3]|57014|25P03|25006)$/
+const PASSING = /^(?:08...|40...|53...|58...|25006|25P0[34]|55P03|57014|57P0[1-5])$/
+
+/** Whether an error of the database with this SQLSTATE passes by itself. */
+export function isPassing(state: string): boolean {
+  return PASSING.test(state)
+}
 
 /** Mistakes of the caller that a driver notices itself, such as a circular object for a JSON column. */
 function isCallersMistake(error: unknown): boolean {
@@ -65,7 +73,7 @@ export function leavesConnectionUsable(error: unknown): boolean {
 export function toSeamError(error: unknown): unknown {
   if (error instanceof DatabaseUnavailableError || isCallersMistake(error)) return error
   const state = sqlState(error)
-  return state === undefined || UNAVAILABLE.test(state) ? unavailable(error) : error
+  return state === undefined || isPassing(state) ? unavailable(error) : error
 }
 
 /** For a failed connection attempt: whatever the reason, there is no database to ask. */

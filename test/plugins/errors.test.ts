@@ -64,12 +64,14 @@ t.test('SQLSTATEs have answers of their own, without the text of the database', 
     ['22003', 400, 'INVALID_REQUEST'],
     ['23505', 409, 'CONFLICT'],
     ['23503', 409, 'CONFLICT'],
-    ['40001', 503, 'SERVICE_UNAVAILABLE'],
-    ['40P01', 503, 'SERVICE_UNAVAILABLE'],
+    ...['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '57P05', '53300', '25P03', '25P04', '25006'].map(
+      (state): [string, number, string] => [state, 503, 'SERVICE_UNAVAILABLE'],
+    ),
   ]
   for (const [state, statusCode, code] of answers) {
     const answer = await answerTo(databaseError(state))
     t.match(answer, { statusCode, body: { code } }, state)
+    t.equal(answer.headers['retry-after'], statusCode === 503 ? '2' : undefined)
     t.notMatch(answer.text, 'hunter2')
   }
 })

@@ -117,6 +117,20 @@ export async function conforms(t: Test, { kind, database, statementNames }: Harn
     t.same(await query(database, 'select 1 as one'), [{ one: 1 }])
   })
 
+  await t.test(
+    'a refusal that passes is unavailable, alone and in a transaction, and nothing of it is kept',
+    async (t) => {
+      const table = await makeTable(database)
+      for (const state of ['55P03', '57014', '40001', '40P01', '53300', '53200', '25P04', '58030']) {
+        const refusal = `do $$ begin insert into ${table} values (1); raise exception 'no' using errcode = '${state}'; end $$`
+        await t.rejects(query(database, refusal), { code: 'DATABASE_UNAVAILABLE', message: /: no$/ }, state)
+        const inTransaction = database.transaction((transaction) => query(transaction, refusal))
+        await t.rejects(inTransaction, { code: 'DATABASE_UNAVAILABLE' }, state)
+      }
+      t.same(await query(database, `select id from ${table}`), [])
+    },
+  )
+
   await t.test('a session hears its channel, and only after the commit', async (t) => {
     const heard: string[] = []
     const session = await database.listen('Room 1', (payload) => heard.push(payload))
