@@ -2,10 +2,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
 import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
-import { type Database, openJournal } from '../services/database/index.js'
+import { type Database, LastingSession, openJournal, type Statement } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
 import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
-import { HealthProbe } from '../services/health.js'
+import { HealthProbe, PROBE_LIMIT_MS, type Probes } from '../services/health.js'
 import { secretsOf } from '../services/secrets.js'
 
 declare module 'fastify' {
@@ -23,6 +23,7 @@ const CAPACITY_LOG_EVERY_MS = 60_000
 const HEALTH_LOG_EVERY_MS = 300_000
 const INVALID_LOG_EVERY_MS = 60_000
 const MOST_NAMED = 100
+const PROBE: Statement = { name: 'health.probe', text: 'select 1 as one', timeoutMs: PROBE_LIMIT_MS }
 
 /** Builds the tiered cache from the settings, Redis and the journal; closed before the clients it uses. */
 export default fp(
@@ -46,14 +47,20 @@ export default fp(
       isTimed: config.isPerformanceMonitoring,
       events: eventsFor(log, fastify.db),
     })
-    const pingRedis = config.redis && (() => fastify.redis.ping())
     fastify.decorate('cache', cache)
-    const health = new HealthProbe({ cache, database: fastify.db, pingRedis, clock: systemClock })
+    const probing = new LastingSession(fastify.db)
+    const probes: Probes = {
+      database: () => probing.query(PROBE),
+      loads: () => fastify.db.query(PROBE),
+      redis: config.redis && (() => fastify.redis.ping()),
+    }
+    const health = new HealthProbe({ cache, probes, clock: systemClock })
     fastify.decorate('health', health)
     fastify.decorate('entryOfKey', entryOfKey)
     const healthLog = setInterval(() => void logHealth(health, cache, log), HEALTH_LOG_EVERY_MS).unref()
     fastify.addHook('onClose', async () => {
       clearInterval(healthLog)
+      await probing.close()
       await cache.close()
     })
     log.info({ state: cache.state }, '✅ Cache service initialized successfully')

@@ -1,6 +1,5 @@
 import { cacheReport, domainReports } from './cache-report.js'
 import type { Clock, TieredCache } from './cache/index.js'
-import type { Database } from './database/database.js'
 
 export type ServiceStatus = 'healthy' | 'degraded' | 'unhealthy'
 
@@ -16,7 +15,10 @@ export interface Health {
     readonly journal: string
     /** How news of other replicas come; without them the bound alone holds. */
     readonly announcements: string
+    /** Whether the database answers at all. */
     readonly database: string
+    /** Whether a connection is free for what is not cached: `waiting` when all are held, by a locked table for one. */
+    readonly loads: string
     readonly overall: ServiceStatus
   }
   readonly performance_stats: {
@@ -32,17 +34,30 @@ export interface Health {
 /** A finding is shared between callers for this long, so that any number of callers costs one probe a second. */
 const SHARED_MS = 1_000
 /** What does not answer a probe within this is unavailable. */
-const PROBE_LIMIT_MS = 500
+export const PROBE_LIMIT_MS = 500
+/** What a part says that takes nothing away from the whole. */
+const WHOLE = ['healthy', 'disabled']
+
+/** Each rejects, or does not answer, when what it asks is out of order. */
+export interface Probes {
+  /** Over a connection that nobody else uses. */
+  readonly database: () => Promise<unknown>
+  /** Over one of the connections that loads and writes use. */
+  readonly loads: () => Promise<unknown>
+  /** `undefined` when none is configured. */
+  readonly redis: (() => Promise<unknown>) | undefined
+}
 
 interface Parts {
   readonly cache: TieredCache
-  readonly database: Database
-  /** Rejects when Redis does not answer; `undefined` when none is configured. */
-  readonly pingRedis: (() => Promise<unknown>) | undefined
+  readonly probes: Probes
   readonly clock: Clock
 }
 
-/** Tells whether this replica can serve, from probes with a time limit. Never rejects. */
+/**
+ * Tells whether this replica can serve, from probes with a time limit. Never rejects. It can serve while it follows the journal, by
+ * what is cached, or while the database answers; it is `unhealthy` only when neither is so.
+ */
 export class HealthProbe {
   readonly #parts: Parts
   readonly #startedAt: number
@@ -77,16 +92,20 @@ export class HealthProbe {
   }
 
   async #probe(): Promise<Health> {
-    const { cache, database, pingRedis, clock } = this.#parts
-    const [isDatabaseUp, isRedisUp] = await Promise.all([
-      this.#answers(() => database.query({ name: 'health.probe', text: 'select 1 as one' })),
-      pingRedis === undefined ? undefined : this.#answers(pingRedis),
+    const { cache, probes, clock } = this.#parts
+    const [isDatabaseUp, isLoading, isRedisUp] = await Promise.all([
+      this.#answers(probes.database),
+      this.#answers(probes.loads),
+      probes.redis === undefined ? undefined : this.#answers(probes.redis),
     ])
     const { state, redis: tier, memory, journal, announcements, stateChanges } = cache.health()
     const redis = tier === 'healthy' && isRedisUp === false ? 'unavailable' : tier
+    const database = isDatabaseUp ? 'healthy' : 'unavailable'
+    const loads = isLoading ? 'healthy' : isDatabaseUp ? 'waiting' : 'unavailable'
     const { hits, misses, hit_rate_percent, redis_available, enabled } = cacheReport(cache.stats())
-    const isWhole = [redis, journal, announcements].every((part) => part === 'healthy' || part === 'disabled')
-    const status = !isDatabaseUp ? 'unhealthy' : isWhole ? 'healthy' : 'degraded'
+    const canServe = isDatabaseUp || state === 'coherent' || state === 'memory-only'
+    const isWhole = [redis, journal, announcements, database, loads].every((part) => WHOLE.includes(part))
+    const status = !canServe ? 'unhealthy' : isWhole ? 'healthy' : 'degraded'
     this.lastCheck = new Date(clock.wallMs()).toISOString()
     return {
       status,
@@ -98,7 +117,8 @@ export class HealthProbe {
         memory,
         journal,
         announcements,
-        database: isDatabaseUp ? 'healthy' : 'unavailable',
+        database,
+        loads,
         overall: status,
       },
       performance_stats: { hits, misses, hit_rate_percent, redis_available, enabled },

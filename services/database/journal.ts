@@ -1,5 +1,6 @@
 import { type Announcements, type CachedTable, createJournal, type Journal, type SqlRunner } from '../cache/index.js'
-import type { Database, Queryable, Session } from './database.js'
+import type { Database, Queryable } from './database.js'
+import { LastingSession } from './lasting-session.js'
 
 export interface JournalOptions {
   readonly tables: readonly CachedTable[]
@@ -9,44 +10,15 @@ export interface JournalOptions {
 
 /** The cache's journal over `database`. It is read over a connection of its own, which takes the same way as the loads. */
 export function openJournal(database: Database, { tables, tailTimeoutMs }: JournalOptions): Journal {
-  const reading = new ReopenedSession(database, tailTimeoutMs)
+  const reading = new LastingSession(database)
   return createJournal({
     sql: runnerOn(database, 'cache_journal.change'),
-    tail: reading,
+    tail: runnerOn(reading, 'cache_journal.tail', tailTimeoutMs),
     tables,
     close: () => reading.close(),
     // The embedded database has this one process: nobody else is to be told.
     ...(database.kind === 'postgres' && { listen: (onPayload) => listen(database, onPayload) }),
   })
-}
-
-/** A session that is opened when it is needed, and anew after it has ended. */
-class ReopenedSession implements SqlRunner {
-  readonly #database: Database
-  readonly #timeoutMs: number
-  #session: Session | undefined
-
-  constructor(database: Database, timeoutMs: number) {
-    this.#database = database
-    this.#timeoutMs = timeoutMs
-  }
-
-  async query(text: string, values: unknown[] = []): Promise<{ readonly rows: unknown[] }> {
-    const session = (this.#session ??= await this.#open())
-    return { rows: await session.query({ name: 'cache_journal.tail', text, values, timeoutMs: this.#timeoutMs }) }
-  }
-
-  async close(): Promise<void> {
-    await this.#session?.close()
-  }
-
-  async #open(): Promise<Session> {
-    const session = await this.#database.connect()
-    void session.closed.then(() => {
-      if (this.#session === session) this.#session = undefined
-    })
-    return session
-  }
 }
 
 /** Where others tell of changes. The channel is named by the journal's oid: two schemas of one database do not mix. */
@@ -65,6 +37,7 @@ async function listen(database: Database, onPayload: (payload: string) => void):
   }
 }
 
-function runnerOn(database: Queryable, name: string): SqlRunner {
-  return { query: async (text, values = []) => ({ rows: await database.query({ name, text, values }) }) }
+function runnerOn(database: Queryable, name: string, timeoutMs?: number): SqlRunner {
+  const limit = timeoutMs === undefined ? {} : { timeoutMs }
+  return { query: async (text, values = []) => ({ rows: await database.query({ name, text, values, ...limit }) }) }
 }

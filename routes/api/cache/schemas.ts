@@ -21,6 +21,7 @@ export const Health = Type.Object({
     journal: Type.String(),
     announcements: Type.String(),
     database: Type.String(),
+    loads: Type.String(),
     overall: Status,
   }),
   performance_stats: Type.Object({

@@ -45,7 +45,14 @@ async function health(t: Test, { anonymous }: TestService): Promise<void> {
     state: 'memory-only',
     last_check: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
     uptime_seconds: Number,
-    cache_health: { redis: 'disabled', memory: 'healthy', journal: 'healthy', database: 'healthy', overall: 'healthy' },
+    cache_health: {
+      redis: 'disabled',
+      memory: 'healthy',
+      journal: 'healthy',
+      database: 'healthy',
+      loads: 'healthy',
+      overall: 'healthy',
+    },
     performance_stats: {
       hits: Number,
       misses: Number,
