@@ -1,16 +1,20 @@
 import { fastify, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import type { LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
+import bodies from './plugins/bodies.js'
 import cache from './plugins/cache.js'
 import config, { type Config } from './plugins/config.js'
+import connections, { answerParserError } from './plugins/connections.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
 import minVersion from './plugins/min-version.js'
+import notFound from './plugins/not-found.js'
 import redis from './plugins/redis.js'
 import services from './plugins/services.js'
 import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
+import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import userRoutes from './routes/api/users/index.js'
@@ -35,11 +39,21 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     pluginTimeout: PLUGIN_TIMEOUT_MS,
     frameworkErrors: answerError,
     ...requestLimits,
+    clientErrorHandler: answerParserError,
+    // plugins/urls.ts refuses a request without Host, in our shape.
+    http: { ...requestLimits.http, requireHostHeader: false },
+    // The database is open until the last connection has ended: what still comes is served, and its connection ends.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true },
     ...loggingOptions(createLogger(settings, { level: options.logLevel })),
   })
   await app.register(config, { config: settings })
   await app.register(errors)
   await app.register(slowClients)
+  await app.register(notFound)
+  await app.register(connections)
+  await app.register(urls)
+  await app.register(bodies)
   await app.register(timing)
   await app.register(validation)
   await app.register(database, { onQuery: options.onQuery })

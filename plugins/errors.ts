@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -6,6 +7,9 @@ import { DatabaseUnavailableError, isPassing, sqlState } from '../services/datab
 import * as catalogue from '../services/errors.js'
 import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
+import { acceptedTypes, hasBody } from './bodies.js'
+
+export type { CatalogueError }
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,6 +19,10 @@ declare module 'fastify' {
 }
 
 const RETRY_AFTER_SECONDS = 2
+
+/** How much of a body that nobody wants is still read, and for how long: a client that sends has to get to where it reads. */
+const MOST_REST_BYTES = 16 * 1_048_576
+const LONGEST_REST_MS = 30_000
 
 /** A bearer token came along, so that RFC 6750 section 3.1 wants to hear that it was refused. */
 const PRESENTED_TOKEN = /^Bearer +\S/i
@@ -72,7 +80,13 @@ function forBadRequest(error: Error): CatalogueError {
     const part = 'validationContext' in error ? String(error.validationContext) : 'request'
     return new catalogue.InvalidRequestError(validationMessage(part, error.validation))
   }
-  return new catalogue.InvalidRequestError(error.message)
+  return new catalogue.InvalidRequestError(forUrl('code' in error ? error.code : undefined) ?? error.message)
+}
+
+/** The router's own messages repeat the URL, however long it is. */
+function forUrl(code: unknown): string | undefined {
+  if (code === 'FST_ERR_BAD_URL') return 'The path is not UTF-8 in percent-encoding: write é as %C3%A9, and % as %25'
+  return code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'path: one of its parts is too long to be an id' : undefined
 }
 
 /**
@@ -80,17 +94,43 @@ function forBadRequest(error: Error): CatalogueError {
  * its `frameworkErrors` too: errors of the router (a malformed URL) do not pass through error handlers.
  */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const { statusCode = 500, code, message } = publicError(error, request.id)
+  const known = publicError(error, request.id)
+  const { statusCode = 500 } = known
   if (statusCode >= 500) request.failure = error
   if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
   if ((statusCode === 503 || statusCode === 429) && !reply.hasHeader('retry-after'))
     void reply.header('retry-after', RETRY_AFTER_SECONDS)
+  if (statusCode === 415) sayWhatIsTaken(request, reply)
+  if (hasBody(request) && !request.raw.complete) {
+    // Without the header Fastify sets, which would end the connection while the client sends, and the answer with it.
+    reply.removeHeader('connection')
+    readTheRest(request.raw)
+  }
   void reply.code(statusCode)
   logAnswer(request, reply)
-  void reply
-    .header('cache-control', 'no-store')
-    .type('application/json; charset=utf-8')
-    .send({ statusCode, code, error: STATUS_CODES[statusCode], message })
+  void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(errorBody(known))
+}
+
+/** The one body that every error has. */
+export function errorBody({ statusCode = 500, code, message }: CatalogueError) {
+  return { statusCode, code, error: STATUS_CODES[statusCode], message }
+}
+
+/** RFC 9110, 15.5.16, and RFC 5789, 2.2. */
+function sayWhatIsTaken({ method }: FastifyRequest, reply: FastifyReply): void {
+  reply.header('accept-encoding', 'identity')
+  for (const [header, value] of acceptedTypes(method)) reply.header(header, value)
+}
+
+/** Reads on without keeping anything, up to a bound; the connection is good for another request after that. */
+function readTheRest(body: IncomingMessage): void {
+  const timer = setTimeout(() => body.destroy(), LONGEST_REST_MS).unref()
+  let bytes = 0
+  body.on('data', ({ length }: Buffer) => {
+    bytes += length
+    if (bytes > MOST_REST_BYTES) body.destroy()
+  })
+  body.once('end', () => clearTimeout(timer))
 }
 
 function challenge(authorization: string | undefined): string {
@@ -98,15 +138,11 @@ function challenge(authorization: string | undefined): string {
   return PRESENTED_TOKEN.test(authorization ?? '') ? `${realm}, error="invalid_token"` : realm
 }
 
-/** One error body for everything that fails, and for routes that do not exist. */
+/** One error body for everything that fails. */
 export default fp(
   async (fastify) => {
     fastify.decorateRequest('failure', undefined)
     fastify.setErrorHandler(answerError)
-    fastify.setNotFoundHandler((request, reply) => {
-      const path = request.url.split('?', 1).join().slice(0, 200)
-      answerError(new catalogue.RouteNotFoundError(request.method, path), request, reply)
-    })
   },
   { name: 'errors', fastify: '5.x' },
 )

@@ -9,9 +9,16 @@ import { createError } from '@fastify/error'
 
 export const InvalidRequestError = createError<[reason: string]>('INVALID_REQUEST', '%s', 400)
 
+/** What Node's parser can not read: there is no request to answer, only a connection. */
+export const MalformedRequestError = createError<[]>(
+  'MALFORMED_REQUEST',
+  'This is not a request of HTTP/1.1: check the request line, the headers and the length of the body',
+  400,
+)
+
 export const MalformedBodyError = createError<[]>(
   'MALFORMED_BODY',
-  'The body is not valid JSON: send one JSON document, and its length if you send Content-Length',
+  'The body is not valid JSON in UTF-8: send one JSON document, and its length if you send Content-Length',
   400,
 )
 
@@ -50,6 +57,18 @@ export const RouteNotFoundError = createError<[method: string, path: string]>(
   'ROUTE_NOT_FOUND',
   'There is no route %s %s: check the method and the path',
   404,
+)
+
+export const MethodNotAllowedError = createError<[method: string, path: string, allowed: string]>(
+  'METHOD_NOT_ALLOWED',
+  'There is no %s %s: use one of %s',
+  405,
+)
+
+export const RequestTimeoutError = createError<[]>(
+  'REQUEST_TIMEOUT',
+  'The request did not arrive in time: send it again on a new connection',
+  408,
 )
 
 export const TemplateInUseError = createError<[mockupIds: string]>(
@@ -96,7 +115,13 @@ export const BodyTooLargeError = createError<[]>(
 
 export const UnsupportedMediaTypeError = createError<[]>(
   'UNSUPPORTED_MEDIA_TYPE',
-  'The body must be JSON: send Content-Type: application/json',
+  'The body must be JSON in UTF-8: send Content-Type: application/json',
+  415,
+)
+
+export const UnsupportedCodingError = createError<[]>(
+  'UNSUPPORTED_CONTENT_CODING',
+  'The body must not be compressed: send it as it is, without Content-Encoding',
   415,
 )
 
@@ -116,6 +141,12 @@ export const TooManyRequestsError = createError<[]>(
   'TOO_MANY_REQUESTS',
   'Too many unknown tokens are being tried: wait as long as Retry-After says, then try again, or have a new token made',
   429,
+)
+
+export const HeadersTooLargeError = createError<[]>(
+  'HEADERS_TOO_LARGE',
+  'The request line and the headers are too large: send at most 16 KiB of them',
+  431,
 )
 
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */

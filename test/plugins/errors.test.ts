@@ -2,6 +2,7 @@ import t from 'tap'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Type } from '@sinclair/typebox'
 import errors, { answerError } from '../../plugins/errors.js'
+import notFound from '../../plugins/not-found.js'
 import { DatabaseUnavailableError } from '../../services/database/errors.js'
 import { NotFoundError, TemplateInUseError, UnauthorizedError } from '../../services/errors.js'
 
@@ -23,6 +24,7 @@ async function appThatThrows(error: unknown): Promise<FastifyInstance> {
     ajv: { customOptions: { removeAdditional: false } },
   })
   await app.register(errors)
+  await app.register(notFound)
   app.get('/', async () => {
     throw error
   })

@@ -1,0 +1,50 @@
+import { isUtf8 } from 'node:buffer'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { MalformedBodyError, UnsupportedCodingError, UnsupportedMediaTypeError } from '../services/errors.js'
+
+const JSON_TYPE = 'application/json'
+
+/** JSON is always UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as what it is not. */
+const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-?8\b)/i
+
+/**
+ * Bodies are JSON in UTF-8, as they are: nothing else is guessed at, and no byte becomes U+FFFD. Where a route takes no body an empty
+ * one is none, whatever type it is said to be: many clients name a type with every request.
+ */
+export default fp(
+  async (fastify) => {
+    const parse = fastify.getDefaultJsonParser('error', 'error')
+    fastify.removeAllContentTypeParsers()
+
+    fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+      if (request.is404) return done(null)
+      if (body.length === 0) return done(takesBody(request) ? new MalformedBodyError() : null)
+      const { 'content-type': type = '', 'content-encoding': coding = 'identity' } = request.headers
+      if (coding.toLowerCase() !== 'identity') return done(new UnsupportedCodingError())
+      if (OTHER_CHARSET.test(type)) return done(new UnsupportedMediaTypeError())
+      if (!isUtf8(body)) return done(new MalformedBodyError())
+      return parse(request, body.toString(), done)
+    })
+
+    fastify.addContentTypeParser('*', (request, _payload, done) => {
+      const isServed = request.is404 || (!takesBody(request) && !hasBody(request))
+      done(isServed ? null : new UnsupportedMediaTypeError())
+    })
+  },
+  { name: 'bodies', fastify: '5.x' },
+)
+
+/** The headers that say which bodies a method takes: Accept-Patch (RFC 5789) and its sibling for POST. */
+export function acceptedTypes(method: string): readonly (readonly [header: string, value: string])[] {
+  return method === 'PATCH' || method === 'POST' ? [[`accept-${method.toLowerCase()}`, JSON_TYPE]] : []
+}
+
+function takesBody({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.schema?.body !== undefined
+}
+
+/** Whether one was announced, however much of it has come. */
+export function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}

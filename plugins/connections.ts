@@ -1,0 +1,76 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import fp from 'fastify-plugin'
+import {
+  HeadersTooLargeError,
+  MalformedRequestError,
+  MethodNotAllowedError,
+  RequestTimeoutError,
+} from '../services/errors.js'
+import { errorBody, type CatalogueError } from './errors.js'
+
+/** How long a refused connection is read from, so that the refusal is not lost to a reset while the client still sends. */
+const LINGER_MS = 1_000
+
+/**
+ * Answers what never became a request: too slow, too large or not HTTP. For Fastify's `clientErrorHandler`; what it finds is an error
+ * of the connection, which ends.
+ */
+export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
+  // Data that comes after the first error is an error again.
+  if (socket.writableEnded) return
+  const answering: unknown = Reflect.get(socket, '_httpMessage')
+  const isHalfAnswered = answering instanceof ServerResponse && answering.headersSent
+  if (error.code === 'ECONNRESET' || !socket.writable || isHalfAnswered) return void socket.destroy()
+  const refusal = refusalOf(error.code)
+  answerRaw(socket, refusal)
+  // The rest of a slow request could still complete it, and would then be served although its sender was told that it failed.
+  if (refusal.statusCode === 408) socket.destroySoon()
+}
+
+function refusalOf(code: string | undefined): CatalogueError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new RequestTimeoutError()
+    case 'HPE_HEADER_OVERFLOW':
+      return new HeadersTooLargeError()
+    default:
+      return new MalformedRequestError()
+  }
+}
+
+function answerRaw(socket: Socket, error: CatalogueError, ...headers: string[]): void {
+  const body = JSON.stringify(errorBody(error))
+  const head = [
+    `HTTP/1.1 ${error.statusCode} ${errorBody(error).error}`,
+    'Content-Type: application/json; charset=utf-8',
+    'Cache-Control: no-store',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    ...headers,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
+}
+
+/** What Node answers by itself, or not at all, before there is a request: it becomes a request, or an answer in our shape. */
+export default fp(
+  async (fastify) => {
+    const { server, initialConfig } = fastify
+    const { bodyLimit = 0 } = initialConfig
+    // A body that is too large anyway is not asked for.
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      if (Number(request.headers['content-length'] ?? 0) <= bodyLimit) response.writeContinue()
+      server.emit('request', request, response)
+    })
+    // Other expectations may be ignored (RFC 9110, 10.1.1).
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+      server.emit('request', request, response)
+    })
+    server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+      socket.on('error', () => socket.destroy())
+      answerRaw(socket, new MethodNotAllowedError('CONNECT', 'here', 'the methods of the API'), 'Allow: OPTIONS')
+    })
+  },
+  { name: 'connections', fastify: '5.x' },
+)

@@ -1,0 +1,44 @@
+import type { FastifyInstance, FastifyReply, HTTPMethods } from 'fastify'
+import fp from 'fastify-plugin'
+import { MethodNotAllowedError, RouteNotFoundError } from '../services/errors.js'
+import { acceptedTypes } from './bodies.js'
+
+/** Methods that a route may have, in the order in which Allow names them. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly HTTPMethods[]
+
+const LONGEST_PATH_SHOWN = 200
+
+/** What no route answers: 404 for a path that none has, 405 with Allow for a path that other methods have, and OPTIONS. */
+export default fp(
+  async (fastify) => {
+    fastify.setNotFoundHandler((request, reply) => {
+      const path = request.url.split('?', 1).join()
+      const shown = path.slice(0, LONGEST_PATH_SHOWN)
+      const methods = methodsOf(fastify, path)
+      // It asks whether the server is there, and about no path.
+      if (request.method === 'OPTIONS' && path === '*') return reply.code(204).send()
+      if (methods.length === 0) throw new RouteNotFoundError(request.method, shown)
+      if (request.method === 'OPTIONS') return answerOptions(reply, methods)
+      const allowed = allow(methods)
+      reply.header('allow', allowed)
+      throw new MethodNotAllowedError(request.method, shown, allowed)
+    })
+  },
+  { name: 'not-found', fastify: '5.x' },
+)
+
+/** Answers OPTIONS: what may be asked, and what bodies may be (RFC 5789, 3.1). */
+function answerOptions(reply: FastifyReply, methods: readonly string[]): FastifyReply {
+  for (const method of methods) {
+    for (const [header, value] of acceptedTypes(method)) reply.header(header, value)
+  }
+  return reply.header('allow', allow(methods)).code(204).send()
+}
+
+function methodsOf(fastify: FastifyInstance, url: string): string[] {
+  return METHODS.filter((method) => fastify.findRoute({ method, url }) !== null)
+}
+
+function allow(methods: readonly string[]): string {
+  return [...methods, 'OPTIONS'].join(', ')
+}

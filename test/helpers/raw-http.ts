@@ -1,0 +1,48 @@
+import { connect } from 'node:net'
+
+/** What a server sent on one connection. */
+export interface RawAnswer {
+  readonly text: string
+  readonly status: number
+  /** By its name in lower case; empty when there is none. */
+  header(name: string): string
+  /** The parsed body. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
+  readonly body: any
+  /** Whether the server ended the connection. */
+  readonly isEnded: boolean
+}
+
+/** Sends `bytes` on a connection of its own, and reads until the server ends it or nothing has come for `quietMs`. */
+export function exchange(port: number, bytes: string | readonly Buffer[], quietMs = 500): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    const done = (isEnded: boolean): void => {
+      socket.destroy()
+      resolve(answerOf(Buffer.concat(chunks).toString(), isEnded))
+    }
+    socket.setTimeout(quietMs, () => done(false))
+    socket.on('data', (chunk) => void chunks.push(chunk))
+    socket.on('end', () => done(true))
+    socket.on('error', (error) => (chunks.length > 0 ? done(true) : reject(error)))
+    for (const piece of typeof bytes === 'string' ? [Buffer.from(bytes, 'latin1')] : bytes) socket.write(piece)
+  })
+}
+
+function answerOf(text: string, isEnded: boolean): RawAnswer {
+  // A 100 is no answer yet.
+  const final = text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
+  const [head = '', ...rest] = final.split('\r\n\r\n')
+  const [first = '', ...lines] = head.split('\r\n')
+  const headers = new Map(lines.map((line) => [line.split(':', 1).join().toLowerCase(), line.replace(/^[^:]*: */, '')]))
+  const after = Buffer.from(rest.join('\r\n\r\n'))
+  const body = after.subarray(0, Number(headers.get('content-length') ?? after.length)).toString()
+  return {
+    text,
+    status: Number(first.split(' ')[1]),
+    header: (name) => headers.get(name) ?? '',
+    body: headers.get('content-type')?.startsWith('application/json') === true && body !== '' ? JSON.parse(body) : {},
+    isEnded,
+  }
+}

@@ -1,0 +1,81 @@
+import t from 'tap'
+import { startService } from '../helpers/app.js'
+
+const DESIGN = { filename: 'Café.png', file_path: '/cafe.png', platform: 'etsy' }
+
+t.test('bodies', async (t) => {
+  const { admin, newUser } = await startService(t)
+  const user = await newUser()
+  const post = (payload: string | Buffer, headers: Record<string, string>, url = '/api/designs') =>
+    user.send({ method: 'POST', url, payload, headers })
+  const json = { 'content-type': 'application/json' }
+  const text = JSON.stringify(DESIGN)
+
+  t.test('in UTF-8 are taken as they are', async (t) => {
+    for (const type of ['application/json', 'application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"']) {
+      t.match(await post(text, { 'content-type': type }), { status: 201, body: { filename: 'Café.png' } }, type)
+    }
+    t.equal((await post(`\ufeff${text}`, json)).status, 201, 'a byte order mark is not a part of the text')
+  })
+
+  t.test('in anything else are refused, not guessed at', async (t) => {
+    const malformed = { status: 400, body: { code: 'MALFORMED_BODY' } }
+    const overlong = Buffer.concat([Buffer.from('{"filename":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}')])
+    const surrogate = Buffer.concat([Buffer.from('{"filename":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')])
+    for (const bytes of [Buffer.from(text, 'latin1'), Buffer.from(text, 'utf16le'), overlong, surrogate]) {
+      t.match(await post(bytes, json), malformed)
+    }
+    const latin = { 'content-type': 'application/json; charset=iso-8859-1' }
+    t.match(await post(text, latin), { status: 415, body: { code: 'UNSUPPORTED_MEDIA_TYPE' } })
+    t.match(await post('{"__proto__":{"a":1}}', json), malformed)
+  })
+
+  t.test('that are compressed are 415, and told to come as they are', async (t) => {
+    for (const coding of ['gzip', 'br', 'GZIP, identity']) {
+      const answer = await post(text, { ...json, 'content-encoding': coding })
+      t.match(answer, { status: 415, body: { code: 'UNSUPPORTED_CONTENT_CODING' } }, coding)
+      t.equal(answer.headers['accept-encoding'], 'identity')
+    }
+    t.equal((await post(text, { ...json, 'content-encoding': 'identity' })).status, 201)
+  })
+
+  t.test('of another type are 415, which names the one that is taken', async (t) => {
+    const id = (await user.post('/api/designs', DESIGN)).body.id
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'application/xml',
+      'text/plain;charset=UTF-8',
+    ]) {
+      const headers = { 'content-type': type }
+      const posted = await post(text, headers)
+      t.match(posted, { status: 415, body: { code: 'UNSUPPORTED_MEDIA_TYPE' } }, type)
+      t.match(posted.headers, { 'accept-post': 'application/json', 'accept-patch': undefined })
+      const patched = await user.send({ method: 'PATCH', url: `/api/designs/${id}`, payload: text, headers })
+      t.match(patched, { status: 415, headers: { 'accept-patch': 'application/json', 'accept-post': undefined } }, type)
+    }
+    t.equal((await post(text, { 'content-type': 'nonsense' })).status, 415)
+    t.equal((await user.send({ method: 'POST', url: '/api/designs', payload: Buffer.from(text) })).status, 415)
+  })
+
+  t.test('that are empty are none where none is needed, and are missed where one is', async (t) => {
+    for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
+      const headers = { 'content-type': type }
+      const { body } = await user.post('/api/designs', DESIGN)
+      t.equal((await user.delete(`/api/designs/${body.id}`, headers)).status, 204, type)
+      for (const url of ['/api/cache/clear', `/api/cache/clear/user/${user.id}`]) {
+        t.equal((await admin.send({ method: 'POST', url, headers })).status, 200, `${type} ${url}`)
+        t.equal((await admin.send({ method: 'POST', url, headers: { ...headers, 'content-length': '0' } })).status, 200)
+      }
+    }
+    t.match(await post('', json), { status: 400, body: { code: 'MALFORMED_BODY' } })
+    t.equal((await post('', { 'content-type': 'text/plain' })).status, 415)
+    t.equal((await admin.send({ method: 'POST', url: '/api/cache/clear', payload: '{}', headers: json })).status, 200)
+  })
+
+  t.test('for a path that is not there are not looked at', async (t) => {
+    t.equal((await post('nonsense', json, '/nowhere')).status, 404)
+    t.equal((await post('nonsense', { 'content-type': 'text/plain' }, '/nowhere')).status, 404)
+    t.equal((await user.send({ method: 'PUT', url: '/api/designs', payload: 'x', headers: json })).status, 405)
+  })
+})

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { STATUS_CODES } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { fastify } from 'fastify'
+import t, { type Test } from 'tap'
+import { answerParserError } from '../../plugins/connections.js'
+import { ADMIN_TOKEN, startService } from '../helpers/app.js'
+import { exchange, type RawAnswer } from '../helpers/raw-http.js'
+
+/** The one shape, and nothing else. */
+function isShaped(t: Test, answer: RawAnswer, status: number, code: string): void {
+  const error = STATUS_CODES[status]
+  t.same(Object.keys(answer.body), ['statusCode', 'code', 'error', 'message'], answer.text)
+  t.match({ status: answer.status, body: answer.body }, { status, body: { statusCode: status, code, error } })
+  t.equal(answer.header('cache-control'), 'no-store')
+}
+
+t.test('what Node answers by itself elsewhere has our shape', async (t) => {
+  const { app } = await startService(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const post = `POST /api/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\n`
+
+  t.test('what is not HTTP is 400, and ends the connection', async (t) => {
+    for (const text of [
+      'nonsense\r\n\r\n',
+      'FOO / HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET / HTTP/9.9\r\nHost: x\r\n\r\n',
+      'GET /api/designs?tag=Caf\xe9 HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n',
+      `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      `${post}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n`,
+    ]) {
+      const answer = await exchange(port, text, 3_000)
+      isShaped(t, answer, 400, 'MALFORMED_REQUEST')
+      t.equal(answer.header('connection'), 'close')
+      t.ok(answer.isEnded)
+    }
+  })
+
+  t.test('headers that are too large are 431, however long they go on', async (t) => {
+    for (const length of [20_000, 4_000_000]) {
+      const answer = await exchange(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(length)}\r\n\r\n`, 3_000)
+      isShaped(t, answer, 431, 'HEADERS_TOO_LARGE')
+    }
+  })
+
+  t.test('OPTIONS * is answered, as the one thing that asks about no path', async (t) => {
+    const answer = await exchange(port, 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n')
+    t.equal(answer.status, 204)
+    isShaped(t, await exchange(port, 'GET * HTTP/1.1\r\nHost: x\r\n\r\n'), 404, 'ROUTE_NOT_FOUND')
+  })
+
+  t.test('HTTP/1.1 without Host is 400; HTTP/1.0 knows none', async (t) => {
+    isShaped(t, await exchange(port, 'GET /api/cache/health HTTP/1.1\r\n\r\n'), 400, 'INVALID_REQUEST')
+    t.equal((await exchange(port, 'GET /api/cache/health HTTP/1.0\r\n\r\n')).status, 200)
+  })
+
+  t.test('expectations are met or ignored, and CONNECT is no method', async (t) => {
+    const body = '{"email":"a@example.com","shop_name":"A"}'
+    const expecting = (what: string, length = body.length): string =>
+      `${post}Expect: ${what}\r\nContent-Length: ${length}\r\n\r\n`
+    t.equal((await exchange(port, expecting('wonders') + body)).status, 201)
+    const taken = await exchange(port, expecting('100-continue') + body)
+    t.match(taken.text, /^HTTP\/1\.1 100 Continue/)
+    t.equal(taken.status, 409)
+    const refused = await exchange(port, expecting('100-continue', 2_000_000))
+    isShaped(t, refused, 413, 'BODY_TOO_LARGE')
+    t.notMatch(refused.text, /100 Continue/, 'a body that is too large is not asked for')
+    isShaped(t, await exchange(port, 'CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n'), 405, 'METHOD_NOT_ALLOWED')
+  })
+
+  t.test('413 is read by who sends all of it first, and the connection is good for more', async (t) => {
+    const megabyte = Buffer.alloc(1_048_576, 'x')
+    const sizes = [`Content-Length: ${8 * megabyte.length}`, 'Transfer-Encoding: chunked']
+    for (const size of sizes) {
+      const isChunked = size.startsWith('T')
+      const piece = isChunked ? [Buffer.from('100000\r\n'), megabyte, Buffer.from('\r\n')] : [megabyte]
+      const end = Buffer.from(
+        `${isChunked ? '0\r\n\r\n' : ''}GET /api/cache/stats HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      )
+      const pieces = [Buffer.from(`${post}${size}\r\n\r\n`), ...Array.from({ length: 8 }, () => piece).flat(), end]
+      const { text, isEnded } = await exchange(port, pieces, 5_000)
+      t.match(text, /^HTTP\/1\.1 413 [^]*"code":"BODY_TOO_LARGE"[^]*HTTP\/1\.1 200 OK/, size)
+      t.ok(isEnded)
+    }
+  })
+
+  t.test('a body without end is not read for ever', async (t) => {
+    const megabyte = Buffer.alloc(1_048_576, 'x')
+    const pieces = [
+      Buffer.from(`${post}Content-Length: 999999999\r\n\r\n`),
+      ...Array.from({ length: 40 }, () => megabyte),
+    ]
+    const { text, isEnded } = await exchange(port, pieces, 5_000)
+    t.match(text, /"code":"BODY_TOO_LARGE"/)
+    t.ok(isEnded, 'ended by the server')
+  })
+})
+
+t.test('a request that does not arrive is 408, and is not served when its rest comes late', async (t) => {
+  const app = fastify({
+    clientErrorHandler: answerParserError,
+    requestTimeout: 300,
+    http: { connectionsCheckingInterval: 50, headersTimeout: 300 },
+  })
+  t.teardown(() => app.close())
+  let served = 0
+  app.post('/', async () => void (served += 1))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  isShaped(t, await exchange(port, 'POST / HTTP/1.1\r\nHost: x\r\n', 3_000), 408, 'REQUEST_TIMEOUT')
+
+  const begun = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{'
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  socket.write(begun)
+  const [answer] = await once(socket, 'data')
+  t.match(String(answer), /^HTTP\/1\.1 408 /)
+  socket.end('}')
+  await once(socket, 'close')
+  t.equal(served, 0)
+})
