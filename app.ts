@@ -1,5 +1,5 @@
 import { fastify, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
-import type { LevelWithSilent } from 'pino'
+import type { DestinationStream, LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
 import bodies from './plugins/bodies.js'
 import cache from './plugins/cache.js'
@@ -22,6 +22,8 @@ import userRoutes from './routes/api/users/index.js'
 export interface AppOptions extends DatabasePluginOptions {
   /** Instead of the configured one, for who runs the app as a part of something else. */
   readonly logLevel?: LevelWithSilent
+  /** Where its log goes instead of stdout. */
+  readonly logDestination?: DestinationStream
 }
 
 /** The longest start of one plugin: the embedded database takes seconds to be made the first time. */
@@ -34,6 +36,7 @@ const BODY_LIMIT_BYTES = 1_048_576
  * @throws what a plugin throws, such as DatabaseUnavailableError
  */
 export async function buildApp(settings: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const { logLevel: level, logDestination: destination } = options
   const app = fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     pluginTimeout: PLUGIN_TIMEOUT_MS,
@@ -45,7 +48,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     // The database is open until the last connection has ended: what still comes is served, and its connection ends.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
-    ...loggingOptions(createLogger(settings, { level: options.logLevel })),
+    ...loggingOptions(createLogger(settings, { level, ...(destination && { destination }) })),
   })
   await app.register(config, { config: settings })
   await app.register(errors)

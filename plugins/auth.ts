@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
 import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
 import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../services/errors.js'
+import { adminTokenItem } from '../services/config/admin-tokens.js'
+import { Administrators } from '../services/users/administrators.js'
 import { Authenticator, type Principal } from '../services/users/authenticator.js'
 
 type Guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
@@ -16,8 +18,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** A user, for their own rows. An administrator has none: 403. */
     requireUser: Guard
-    /** An administrator; a user gets 403. */
+    /** An administrator; a user gets 403, and so does an administrator who may only look. */
     requireAdmin: Guard
+    /** An administrator, also one who may only look. */
+    requireInspector: Guard
     /**
      * An administrator or any user; where the path has a `user_id`, that user. Another one gets 403: the path names a
      * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.)
@@ -25,8 +29,6 @@ declare module 'fastify' {
     requireAdminOrUser: Guard
   }
 }
-
-const ADMIN: Principal = { id: undefined, tokenId: undefined, role: undefined, isAdmin: true }
 
 const FLOOD_LOG_EVERY_MS = 60_000
 
@@ -43,6 +45,9 @@ function tokenIn(header: string | undefined): string {
 export default fp(
   async (fastify) => {
     const { users, tokens, cache, config } = fastify
+    const administrators = new Administrators(
+      config.adminTokens.flatMap((item, index) => adminTokenItem(item, index) ?? []),
+    )
     const authenticator = new Authenticator({ users, tokens, cache, wallMs: systemClock.wallMs, now: systemClock.now })
     await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
     const verifierOf = fastify.verifyBearerAuthFactory
@@ -50,15 +55,15 @@ export default fp(
 
     // With hooks of its own bearer-auth would answer by itself: a refusal without WWW-Authenticate and our error body, and a
     // lookup that could not be made with 500 instead of 503. Without, plugins/errors.ts answers what it refuses with.
-    const common = { addHook: false, specCompliance: 'rfc6749', verifyErrorLogLevel: 'debug' } as const
-    const verifyAdmin = verifierOf({ ...common, keys: config.adminTokens })
-    const verifyUser = verifierOf({
-      ...common,
+    const verify = verifierOf({
+      addHook: false,
+      specCompliance: 'rfc6749',
+      verifyErrorLogLevel: 'debug',
       keys: [],
       async auth(text, request) {
-        const principal = await authenticator.authenticate(text)
-        request.user = principal ?? null
-        return principal !== undefined
+        const isOfUser = tokens.read(text) !== undefined
+        request.user = (isOfUser ? await authenticator.authenticate(text) : administrators.find(text)) ?? null
+        return request.user !== null
       },
     })
 
@@ -77,12 +82,9 @@ export default fp(
         request.user = authenticator.peek(text) ?? null
         if (request.user !== null) return done(accept(request.user, request))
 
-        const isUserToken = tokens.read(text) !== undefined
-        const verify = isUserToken ? verifyUser : verifyAdmin
         verify(request, reply, (error) => {
           if (error instanceof TooManyRequestsError) tellOfFlood()
           if (error !== undefined) return done(error)
-          if (!isUserToken) request.user = ADMIN
           done(request.user === null ? new UnauthorizedError() : accept(request.user, request))
         })
       }
@@ -90,11 +92,15 @@ export default fp(
     fastify.decorateRequest('user', null)
     fastify.decorate(
       'requireUser',
-      guard(({ isAdmin }) => (isAdmin ? new ForbiddenError() : undefined)),
+      guard(({ id }) => (id === undefined ? new ForbiddenError() : undefined)),
     )
     fastify.decorate(
       'requireAdmin',
       guard(({ isAdmin }) => (isAdmin ? undefined : new ForbiddenError())),
+    )
+    fastify.decorate(
+      'requireInspector',
+      guard(({ mayInspect }) => (mayInspect ? undefined : new ForbiddenError())),
     )
     fastify.decorate(
       'requireAdminOrUser',
@@ -110,6 +116,7 @@ export default fp(
 )
 
 function isOpenTo(userId: string | undefined, { params }: FastifyRequest): boolean {
+  if (userId === undefined) return false
   const isNamed = typeof params === 'object' && params !== null && 'user_id' in params
   return !isNamed || String(params.user_id).toLowerCase() === userId
 }

@@ -1,3 +1,4 @@
+import { adminTokenItem } from './admin-tokens.js'
 import type { Environment } from './environment.js'
 
 /** One thing that is wrong with the environment. `message` says what to do and never holds the value. */
@@ -98,8 +99,19 @@ function tokenFaults(environment: Environment): Fault[] {
     const message = 'is required in production: set at least one token, for example from: openssl rand -hex 32'
     return [{ variable: 'ADMIN_TOKENS', message }]
   }
-  return tokens.flatMap((token, index): Fault[] => {
+  const items = tokens.map(adminTokenItem)
+  return items.flatMap((item, index): Fault[] => {
     const which = `token ${index + 1}`
+    if (item === undefined) {
+      const message = `${which} is neither token, nor name:token, nor name:read:token, with letters, digits and - . _ in the name`
+      return [{ variable: 'ADMIN_TOKENS', message }]
+    }
+    const { token } = item
+    if (items.findIndex((other) => other?.token === token) < index) {
+      return [
+        { variable: 'ADMIN_TOKENS', message: `${which} is the same as one before it: give each administrator another` },
+      ]
+    }
     if (!BEARER_TOKEN.test(token)) {
       const message = `${which} holds characters that a bearer token may not have: use letters, digits and - . _ ~ + /`
       return [{ variable: 'ADMIN_TOKENS', message }]

@@ -30,7 +30,9 @@ export const environmentSchema = Type.Object(
     CACHE_MAX_MEMORY_BYTES: whole(1024, 1_099_511_627_776, 67_108_864, 'the most bytes (not MiB) in the memory tier'),
     CACHE_STALENESS_BOUND_MS: whole(100, 60_000, 1000, 'how long after a write an older value may still be served'),
     CACHE_STALE_IF_ERROR_SECONDS: whole(0, 86_400, 60, 'how long memory answers, marked stale, when all else is down'),
-    ADMIN_TOKENS: text('comma-separated, 32 characters at least each, for example from: openssl rand -hex 32'),
+    ADMIN_TOKENS: text(
+      'comma-separated name:token, or name:read:token for dashboards; 32 characters at least: openssl rand -hex 32',
+    ),
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
     DEBUG_LOGGING: flag(false, 'true logs every request and the steps of the cache'),
     PERFORMANCE_MONITORING: flag(true, 'false turns Server-Timing and latency histograms off'),

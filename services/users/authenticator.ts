@@ -17,6 +17,10 @@ export interface Principal {
   /** The role inside the user's own shop; it grants nothing here. */
   readonly role: User['role'] | undefined
   readonly isAdmin: boolean
+  /** An administrator, or one who may only look. */
+  readonly mayInspect: boolean
+  /** What the log calls them. */
+  readonly name: string
 }
 
 export interface AuthenticatorOptions {
@@ -116,7 +120,7 @@ export class Authenticator {
     const { id: tokenId, expires_at_ms: expiresAtMs } = token.value.parse<KnownToken>()
     if (this.#isOver(expiresAtMs)) return undefined
     const { id, role, is_active: isActive } = profile.value.parse<User>()
-    return isActive ? { id, tokenId, role, isAdmin: false } : undefined
+    return isActive ? { id, tokenId, role, isAdmin: false, mayInspect: false, name: `user ${id}` } : undefined
   }
 
   #isOver(expiresAtMs: number | null): boolean {

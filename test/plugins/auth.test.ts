@@ -1,7 +1,8 @@
 import t from 'tap'
-import { type Answer, Caller, startService } from '../helpers/app.js'
+import { ADMIN_TOKEN, type Answer, Caller, startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 
+const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 
 /** By their places: an underscore may also stand inside of each. */
@@ -134,6 +135,47 @@ t.test('several administrators have tokens of their own', async (t) => {
   const { app } = await startService(t, { env: { ADMIN_TOKENS: tokens.join(',') } })
   for (const token of tokens) t.equal((await new Caller(app, token).get('/api/users')).status, 200)
   t.equal((await new Caller(app, tokens.join(',')).get('/api/users')).status, 401)
+})
+
+t.test('an administrator who may only look reads statistics, health and entries, and nothing else', async (t) => {
+  const token = 'a-token-of-a-dashboard-of-32-characters'
+  const { app, newUser } = await startService(t, { env: { ADMIN_TOKENS: `${ADMIN_TOKEN},grafana:read:${token}` } })
+  const user = await newUser()
+  const { body: template } = await user.post('/api/templates', TEMPLATE)
+  const dashboard = new Caller(app, token)
+  const inspection = `/api/cache/inspect?key=${encodeURIComponent(`${user.id}/profile`)}`
+  for (const url of ['/api/cache/stats', '/api/cache/health', inspection]) {
+    t.equal((await dashboard.get(url)).status, 200, url)
+  }
+  const refused: [string, string, object?][] = [
+    ['POST', '/api/cache/clear', {}],
+    ['POST', `/api/cache/clear/user/${user.id}`, {}],
+    ['POST', `/api/cache/clear/template/${template.id}`, {}],
+    ['GET', '/api/users'],
+    ['POST', '/api/users', { email: 'z@example.com', shop_name: 'z' }],
+    ['GET', '/api/users/me'],
+    ['PATCH', '/api/users/me', { shop_name: 'y' }],
+    ['GET', `/api/users/${user.id}`],
+    ['PATCH', `/api/users/${user.id}`, { shop_name: 'y' }],
+    ['DELETE', `/api/users/${user.id}`],
+    ['GET', `/api/users/${user.id}/tokens`],
+    ['POST', `/api/users/${user.id}/tokens`, { name: 'n' }],
+    ['DELETE', `/api/users/${user.id}/tokens/${UNKNOWN_ID}`],
+    ...['designs', 'templates', 'mockups'].flatMap((name): [string, string, object?][] => [
+      ['GET', `/api/${name}`],
+      ['POST', `/api/${name}`, {}],
+      ['GET', `/api/${name}/${template.id}`],
+      ['PATCH', `/api/${name}/${template.id}`, { name: 'x' }],
+      ['DELETE', `/api/${name}/${template.id}`],
+    ]),
+  ]
+  for (const [method, url, payload] of refused) {
+    const options = { method, url, ...(payload && { payload }) } as Parameters<Caller['send']>[0]
+    t.match(await dashboard.send(options), { status: 403, body: { code: 'FORBIDDEN' } }, `${method} ${url}`)
+  }
+  for (const wrong of ['grafana', `grafana:${token}`, `grafana:read:${token}`, `read:${token}`]) {
+    t.equal((await new Caller(app, wrong).get(inspection)).status, 401, wrong)
+  }
 })
 
 t.test('a known token costs no query', async (t) => {

@@ -50,6 +50,26 @@ t.test('admin tokens are a list, trimmed, each once', async (t) => {
   t.equal(config.isAdminTokenMade, false)
 })
 
+t.test('an admin token may have a name, and say that it is for looking only', async (t) => {
+  for (const item of [TOKEN, `ops:${TOKEN}`, `Grafana.1-x_y:read:${TOKEN}`]) {
+    t.same(faultsOf({ ADMIN_TOKENS: item }), [], item)
+  }
+  for (const item of [
+    `:${TOKEN}`,
+    `ops::${TOKEN}`,
+    `ops:write:${TOKEN}`,
+    `ops:read:${TOKEN}:x`,
+    `an ops:${TOKEN}`,
+    `${'n'.repeat(65)}:${TOKEN}`,
+    'ops:short',
+    'ops:read:',
+    `ops:${TOKEN},${TOKEN}`,
+    `ops:${TOKEN},ops:read:${TOKEN}`,
+  ]) {
+    t.same(faultsOf({ ADMIN_TOKENS: item }), ['ADMIN_TOKENS'], item)
+  }
+})
+
 t.test('production demands admin tokens', async (t) => {
   t.same(faultsOf({ NODE_ENV: 'production' }), ['ADMIN_TOKENS'])
   t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: ' , ' }), ['ADMIN_TOKENS'])

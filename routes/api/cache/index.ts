@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../../../services/errors.js'
 import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
@@ -27,7 +28,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const userId = request.params.user_id.toLowerCase()
       const raised = await fastify.users.clear(userId)
-      request.log.info(`🧹 Cleared cache for user: ${userId}`)
+      tell(request, { cleared: `user: ${userId}`, tags: raised.length })
       return {
         cleared: 'user' as const,
         user_id: userId,
@@ -43,7 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     async (request) => {
       const templateId = request.params.template_id.toLowerCase()
       const raised = await fastify.templates.clear(templateId, request.user?.id)
-      request.log.info(`🧹 Cleared cache for template: ${templateId}`)
+      tell(request, { cleared: `template: ${templateId}`, tags: raised.length })
       const message = `Cache cleared for template ${templateId}, its lists and what is made from it`
       return { cleared: 'template' as const, template_id: templateId, tags: raised.length, message }
     },
@@ -53,15 +54,16 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     '/clear',
     { schema: { response: { 200: Cleared } }, onRequest: fastify.requireAdmin },
     async (request) => {
+      const { memoryItems } = fastify.cache.stats()
       await fastify.cache.clear()
-      request.log.info('🧹 Cleared cache for everybody')
+      tell(request, { cleared: 'everybody', tags: 1, entries: memoryItems })
       return { cleared: 'everything' as const, tags: 1, message: 'Cache cleared' }
     },
   )
 
   fastify.get(
     '/inspect',
-    { schema: { querystring: InspectQuery, response: { 200: Inspection } }, onRequest: fastify.requireAdmin },
+    { schema: { querystring: InspectQuery, response: { 200: Inspection } }, onRequest: fastify.requireInspector },
     async (request, reply) => {
       const address = fastify.entryOfKey(request.query.key)
       if (address === undefined) throw new NotFoundError('kind of cache key')
@@ -71,11 +73,28 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 }
 
+/** Who cleared what, and how many tags were raised; `entries`: how many were in memory here. */
+function tell(request: FastifyRequest, fields: { cleared: string; tags: number; entries?: number }): void {
+  const { cleared, tags, entries } = fields
+  const by = request.user?.name ?? 'nobody'
+  const count = `${tags} ${tags === 1 ? 'tag' : 'tags'}${entries === undefined ? '' : `, ${entries} entries here`}`
+  request.log.info({ by, ...fields }, `🧹 Cleared cache for ${cleared} (by ${by}; ${count})`)
+}
+
 export default fp(routes, {
   name: 'cache-routes',
   fastify: '5.x',
   encapsulate: true,
   decorators: {
-    fastify: ['cache', 'health', 'entryOfKey', 'users', 'templates', 'requireAdmin', 'requireAdminOrUser'],
+    fastify: [
+      'cache',
+      'health',
+      'entryOfKey',
+      'users',
+      'templates',
+      'requireAdmin',
+      'requireInspector',
+      'requireAdminOrUser',
+    ],
   },
 })

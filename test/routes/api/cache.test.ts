@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
+import { ADMIN_TOKEN, Caller, startService, type TestService, type UserCaller } from '../../helpers/app.js'
 
 const UNKNOWN_ID = '0190d3c6-0000-7000-8000-000000000000'
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
@@ -167,3 +167,46 @@ async function inspect(t: Test, { admin, newUser }: TestService): Promise<void> 
   const { memory } = (await admin.get(url)).body
   t.match(memory.verdict, /^(in doubt until|not served)/, 'in doubt until the next reading of the journal')
 }
+
+t.test('each clear writes one line: who, what, when, how many', async (t) => {
+  const lines: string[] = []
+  const logDestination = { write: (line: string) => void lines.push(line) }
+  const plain = 'a-plain-admin-token-of-32-characters'
+  const env = { ADMIN_TOKENS: `${plain},ops:${ADMIN_TOKEN}` }
+  const { app, admin, newUser } = await startService(t, { env, logLevel: 'info', logDestination })
+  const user = await newUser()
+  const templateId = await newTemplate(user)
+  await warm(user, `/api/templates/${templateId}`)
+  const told = async (caller: Caller, path: string) => {
+    lines.length = 0
+    t.equal((await caller.post(path, {})).status, 200)
+    const records = lines.map((line) => JSON.parse(line))
+    t.equal(records.length, 1)
+    t.match(records[0], { level: 'info', time: /^\d{4}-.*Z$/, request_id: String })
+    return records[0]
+  }
+  t.match(await told(admin, `/api/cache/clear/user/${user.id}`), {
+    by: 'ops',
+    cleared: `user: ${user.id}`,
+    tags: 1,
+    message: `🧹 Cleared cache for user: ${user.id} (by ops; 1 tag)`,
+  })
+  t.match(await told(user, `/api/cache/clear/user/${user.id}`), { by: `user ${user.id}` })
+  t.match(await told(user, `/api/cache/clear/template/${templateId}`), {
+    cleared: `template: ${templateId}`,
+    tags: 2,
+    message: `🧹 Cleared cache for template: ${templateId} (by user ${user.id}; 2 tags)`,
+  })
+  await warm(user, `/api/templates/${templateId}`)
+  const { memoryItems } = app.cache.stats()
+  t.match(await told(new Caller(app, plain), '/api/cache/clear'), {
+    by: 'admin-1',
+    cleared: 'everybody',
+    tags: 1,
+    entries: memoryItems,
+    message: `🧹 Cleared cache for everybody (by admin-1; 1 tag, ${memoryItems} entries here)`,
+  })
+  lines.length = 0
+  await new Caller(app, `${plain}x`).post('/api/cache/clear', {})
+  t.same(lines, [], 'what is refused clears nothing')
+})
