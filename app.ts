@@ -29,6 +29,9 @@ export interface AppOptions extends DatabasePluginOptions {
 /** The longest start of one plugin: the embedded database takes seconds to be made the first time. */
 const PLUGIN_TIMEOUT_MS = 60_000
 
+/** An external_id of 255 characters, each four bytes in percent-encoding. */
+const LONGEST_PARAMETER = 255 * 12
+
 const BODY_LIMIT_BYTES = 1_048_576
 
 /**
@@ -47,7 +50,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     http: { ...requestLimits.http, requireHostHeader: false },
     // The database is open until the last connection has ended: what still comes is served, and its connection ends.
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_PARAMETER },
     ...loggingOptions(createLogger(settings, { level, ...(destination && { destination }) })),
   })
   await app.register(config, { config: settings })

@@ -2,9 +2,13 @@ import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import fp from 'fastify-plugin'
 import { isCurrency } from '../services/money.js'
+import { MOST_METADATA_BYTES } from '../services/resource/schema.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Deeper than that, JSON is somebody's attack: parsers and serializers recurse. */
+const DEEPEST_JSON = 32
 
 const SETTINGS = { removeAdditional: false, useDefaults: true, allErrors: false } as const
 
@@ -34,7 +38,26 @@ function compiler(options: {
     {},
     {
       customOptions: { ...SETTINGS, ...options },
-      onCreate: (ajv) => void ajv.addFormat('uuid', UUID).addFormat('currency', isCurrency),
+      onCreate(ajv) {
+        ajv.addFormat('uuid', UUID).addFormat('currency', isCurrency)
+        ajv.addKeyword({
+          keyword: 'maxJsonBytes',
+          type: 'object',
+          validate: isSmallJson,
+          errors: false,
+          error: { message: `must be at most ${MOST_METADATA_BYTES} bytes of JSON, in at most ${DEEPEST_JSON} levels` },
+        })
+      },
     },
   )
+}
+
+/** The keyword `maxJsonBytes`: how large the JSON text of an object may be. */
+function isSmallJson(mostBytes: number, value: object): boolean {
+  return isShallow(value, DEEPEST_JSON) && Buffer.byteLength(JSON.stringify(value)) <= mostBytes
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1))
 }

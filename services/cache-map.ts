@@ -22,7 +22,7 @@ export function longestEntryLifetimeMs(defaultTtlSeconds: number): number {
   const policies: readonly Policy[] = [
     defaults,
     ...Object.values(userPolicies),
-    ...[...addresses.values()].flatMap(({ policies: { document, list } }) => [document, list]),
+    ...[...addresses.values()].flatMap(({ policies }) => Object.values(policies)),
   ]
   const lifetime = ({
     ttl = defaults.ttl,
@@ -32,15 +32,17 @@ export function longestEntryLifetimeMs(defaultTtlSeconds: number): number {
   return Math.max(...policies.map(lifetime))
 }
 
-const KEY = /^(?<owner>[^/]+)\/(?<domain>[a-z_]+)(?:\/(?<id>[^/?]+)|\?(?<query>.*))?$/
+const KEY =
+  /^(?<owner>[^/]+)\/(?<domain>[a-z_]+)(?:\/by-external-id\/(?<externalId>.+)|\/(?<id>[^/?]+)|\?(?<query>.*))?$/s
 
 /** The address of a key as it is shown by inspection and logs; `undefined` when nothing has such keys. */
 export function entryOfKey(key: string): EntryAddress | undefined {
-  const { owner, domain, id, query } = KEY.exec(key)?.groups ?? {}
+  const { owner, domain, externalId, id, query } = KEY.exec(key)?.groups ?? {}
   if (owner === undefined || domain === undefined) return undefined
   if (domain === 'profile' && id === undefined && query === undefined) return profileEntry(owner)
   if (domain === 'tokens' && id !== undefined) return tokenEntry(owner, id)
   const resource = addresses.get(domain)
+  if (externalId !== undefined) return resource?.externalId(owner, externalId)
   if (id !== undefined) return resource?.document(owner, id)
   return query === undefined ? undefined : resource?.list(owner, query)
 }

@@ -89,6 +89,12 @@ export const EmailTakenError = createError<[]>(
   409,
 )
 
+export const ExternalIdTakenError = createError<[kind: string]>(
+  'EXTERNAL_ID_TAKEN',
+  'Another %s of yours has this external_id: read it under by-external-id, or choose another one',
+  409,
+)
+
 export const ConflictError = createError<[]>(
   'CONFLICT',
   'The change collides with another row: read the current state, then decide',

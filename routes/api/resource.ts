@@ -18,6 +18,8 @@ interface Reads<Query> {
   readonly kind: string
   peek(userId: string, id: string): Lookup | undefined
   get(userId: string, id: string): Promise<Lookup>
+  peekByExternalId(userId: string, externalId: string): Lookup | undefined
+  getByExternalId(userId: string, externalId: string): Promise<Lookup>
   peekList(userId: string, query: Query): Lookup | undefined
   list(userId: string, query: Query): Promise<Lookup>
   getMany(userId: string, ids: readonly string[]): Promise<Lookup>
@@ -38,6 +40,19 @@ export function answerRow(
   const hit = reads.peek(userId, id)
   if (hit !== undefined) return void answerLookup(request, reply, hit, reads.kind)
   return reads.get(userId, id).then((found) => void answerLookup(request, reply, found, reads.kind))
+}
+
+/** Answers with the one of the caller's rows that has this key of theirs. */
+export function answerRowByExternalId(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  reads: Omit<Reads<never>, 'list' | 'peekList'>,
+  externalId: string,
+): void | Promise<void> {
+  const userId = ownerOf(request)
+  const hit = reads.peekByExternalId(userId, externalId)
+  if (hit !== undefined) return void answerLookup(request, reply, hit, reads.kind)
+  return reads.getByExternalId(userId, externalId).then((found) => void answerLookup(request, reply, found, reads.kind))
 }
 
 /**

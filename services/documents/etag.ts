@@ -6,7 +6,7 @@ import { GZIP_SUFFIX } from './compressed-copy.js'
  * Changes when the JSON of the same row version changes its shape, or ETags theirs, so that an old ETag never vouches for it. Redis
  * keeps documents of each format apart: two releases side by side do not answer with each other's.
  */
-export const DOCUMENT_FORMAT = '2'
+export const DOCUMENT_FORMAT = '3'
 
 /**
  * The strong ETag of one version of a row. It names the row: `/api/users/me` is another one for each token, and a browser that

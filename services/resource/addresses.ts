@@ -31,6 +31,11 @@ export function listTag(resource: string, userId: string): string {
   return `${userId}/${resource}`
 }
 
+/** Raised by every change of a row that has this external_id, or had it: of whatever says which row that is. */
+export function externalIdTag(resource: string, userId: string, externalId: string): string {
+  return `${listTag(resource, userId)}/by-external-id/${externalId}`
+}
+
 /** A lifetime in seconds as a policy; without one it is left to the cache's defaults. */
 export function policy(domain: string, ttlSeconds: number | undefined): Policy & { readonly domain: string } {
   const ttl = ttlSeconds === undefined ? undefined : ttlSeconds * 1_000
@@ -98,14 +103,18 @@ export class OwnedAddress implements EntryAddress {
 
 /** The entries of one resource. */
 export class ResourceAddresses {
-  readonly policies: { readonly document: Policy; readonly list: Policy }
+  readonly policies: { readonly document: Policy; readonly list: Policy; readonly externalId: Policy }
   readonly #name: string
 
   /** @throws Error for a name whose keys and tags would be those of something else, or that no URL and no SQL takes as it is */
   constructor({ name, kind, lifetimes }: Pick<ResourceDefinition, 'name' | 'kind' | 'lifetimes'>) {
     if (!NAME.test(name) || RESERVED.includes(name)) throw new Error(`A resource can not be called ${name}`)
     this.#name = name
-    this.policies = { document: policy(name, lifetimes?.document), list: policy(`${kind}_lists`, lifetimes?.list) }
+    this.policies = {
+      document: policy(name, lifetimes?.document),
+      list: policy(`${kind}_lists`, lifetimes?.list),
+      externalId: policy(`${kind}_external_ids`, lifetimes?.document),
+    }
   }
 
   /** One document: its key is its own tag. */
@@ -119,13 +128,19 @@ export class ResourceAddresses {
     const tag = listTag(this.#name, userId)
     return new OwnedAddress(userId, { key: `${tag}?${query}`, tag, policy: this.policies.list })
   }
+
+  /** Which row has an external_id: its key is its own tag. */
+  externalId(userId: string, externalId: string): EntryAddress {
+    const tag = externalIdTag(this.#name, userId, externalId)
+    return new OwnedAddress(userId, { key: tag, tag, policy: this.policies.externalId, table: this.#name })
+  }
 }
 
 /** The table of a resource, whose triggers raise these tags whoever changes a row. */
 export function cachedTable({ name, listColumns }: ResourceDefinition): CachedTable {
   return {
     table: name,
-    row: rowTag(name, '{user_id}', '{id}'),
+    row: [rowTag(name, '{user_id}', '{id}'), externalIdTag(name, '{user_id}', '{external_id}')],
     list: listTag(name, '{user_id}'),
     owner: ownerTag('{user_id}'),
     version: 'version',

@@ -10,6 +10,7 @@ export type SqlType =
   | 'double precision'
   | 'timestamptz'
   | 'jsonb'
+  | 'json'
   | 'text[]'
   | 'uuid[]'
 
@@ -32,6 +33,7 @@ function sqlTypeOf(schema: TSchema): SqlType {
 }
 
 const plainTypes: Readonly<Record<string, SqlType>> = {
+  object: 'json',
   boolean: 'boolean',
   integer: 'integer',
   number: 'double precision',
@@ -48,7 +50,7 @@ export function columnValues(columns: Columns, body: Readonly<Record<string, unk
 }
 
 function stored(type: SqlType | undefined, value: unknown): unknown {
-  if (type === 'jsonb') return value === null ? null : JSON.stringify(value)
+  if (type === 'jsonb' || type === 'json') return value === null ? null : JSON.stringify(value)
   if (type === 'uuid' && typeof value === 'string') return value.toLowerCase()
   if (type === 'uuid[]' && Array.isArray(value)) return [...new Set(value.map((id) => String(id).toLowerCase()))]
   return value

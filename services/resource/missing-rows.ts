@@ -1,6 +1,6 @@
 import type { Database, Queryable } from '../database/database.js'
 import { sqlState } from '../database/errors.js'
-import { NotFoundError } from '../errors.js'
+import { ExternalIdTakenError, NotFoundError } from '../errors.js'
 import { insertRows, keysThere, lockBulkInserts, type NewRow } from './bulk-rows.js'
 import type { ResourceDefinition } from './definition.js'
 import { lockOwner, lockReferences, type Reference } from './references.js'
@@ -36,12 +36,15 @@ export async function insertMissing(
       await lockOwner(transaction, userId)
       await lockBulkInserts(transaction, definition, userId)
       const known = await keysThere(transaction, definition, userId, naturalKey, rows.map(keyOf))
+      const taken = await keysThere(transaction, definition, userId, 'external_id', rows.flatMap(externalIdOf))
       const refusals = await referenceRefusals(transaction, userId, references, rows)
       const missing: NewRow[] = []
       const outcomes = rows.map((row, index): BulkOutcome => {
         if (known.has(keyOf(row))) return 'already there'
         const refusal = refusals[index]
         if (refusal !== undefined) return refusal
+        if (externalIdOf(row).some((id) => taken.has(id))) return new ExternalIdTakenError(definition.kind)
+        for (const id of externalIdOf(row)) taken.add(id)
         known.add(keyOf(row))
         missing.push(row)
         return 'created'
@@ -53,6 +56,11 @@ export async function insertMissing(
     // References are locked, so the one foreign key left to violate is the user's.
     throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
   }
+}
+
+/** As a list: of none or one. */
+function externalIdOf({ columns: { external_id: externalId } }: NewRow): readonly string[] {
+  return typeof externalId === 'string' ? [externalId] : []
 }
 
 /** Locks what the rows refer to: in one statement per reference, and row by row only to find out which one is at fault. */

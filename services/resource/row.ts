@@ -3,6 +3,7 @@ export interface ResourceRow {
   readonly id: string
   readonly user_id: string
   readonly version: number | string | bigint
+  readonly external_id: string | null
   readonly created_at: Date | string
   readonly updated_at: Date | string
   readonly [column: string]: unknown

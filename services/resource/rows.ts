@@ -55,6 +55,12 @@ export class ResourceRows {
     return row
   }
 
+  async findByExternalId(db: Queryable, userId: string, externalId: string): Promise<ResourceRow | undefined> {
+    const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and external_id = $2::text`
+    const [row] = await db.query<ResourceRow>(this.#statement('find-by-external-id', text, [userId, externalId]))
+    return row
+  }
+
   /** The rows of `ids` that are there and the user's, in no order. */
   findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
     const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`

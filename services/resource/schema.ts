@@ -4,10 +4,13 @@ import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typ
  * No NUL (PostgreSQL can't store it) and no lone surrogate (jsonb refuses it). Validators compile patterns with
  * the `u` flag, under which a proper surrogate pair is one character and passes.
  */
-const STORABLE = '^[^\\u0000\\uD800-\\uDFFF]*$'
+const STORABLE = '[^\\u0000\\uD800-\\uDFFF]*'
 
 /** A non-empty string that the database can store, of at most `maxLength` characters. */
-export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: STORABLE })
+export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: `^${STORABLE}$` })
+
+/** A key of the caller's own. It is a part of a path, where `.` and `..` can't stand. */
+const ExternalId = Type.String({ minLength: 1, maxLength: 255, pattern: `^(?!\\.{1,2}$)${STORABLE}$` })
 
 /** plugins/validation.ts narrows the format: 36 characters, no `urn:uuid:` prefix. */
 export const Uuid = Type.String({ format: 'uuid' })
@@ -25,6 +28,15 @@ export const Nullable = <Schema extends TSchema>(schema: Schema) =>
 export const Platform = OneOf(['etsy', 'shopify', 'craftflow'])
 
 export const Tags = Type.Array(Text(100), { maxItems: 100 })
+
+/** The largest `metadata`, in bytes of JSON. */
+export const MOST_METADATA_BYTES = 16_384
+
+/** Fields of every resource that its caller may write: a key of their own, unique among their rows, and what has no field. */
+const callersOwn = {
+  external_id: Type.Optional(Nullable(ExternalId)),
+  metadata: Type.Optional(Nullable(Type.Object({}, { additionalProperties: true, maxJsonBytes: MOST_METADATA_BYTES }))),
+}
 
 /** What every row of a resource carries before its own fields. */
 export const identity = { id: Uuid, user_id: Uuid, version: Type.Integer({ minimum: 1 }) }
@@ -52,6 +64,9 @@ export const Ids = Type.String({ pattern: `^${UUID}(,${UUID}){0,99}$`, maxLength
 /** The path of one row. */
 export const ById = Type.Object({ id: Uuid }, strict)
 
+/** The path of one row by its caller's own key. */
+export const ByExternalId = Type.Object({ external_id: ExternalId }, strict)
+
 /** The answer of every list. */
 export const Page = <Item extends TSchema>(item: Item) =>
   Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) })
@@ -61,7 +76,7 @@ export const Page = <Item extends TSchema>(item: Item) =>
  * narrowed by.
  */
 export function schemasOf<Fields extends TProperties, Filters extends TProperties>(fields: Fields, filters: Filters) {
-  const creation = Type.Object(fields, strict)
+  const creation = Type.Object({ ...fields, ...callersOwn }, strict)
   const item = { ...identity, ...Type.Required(creation).properties, ...timestamps }
   const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
   return {

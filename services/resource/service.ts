@@ -4,8 +4,8 @@ import type { Database } from '../database/database.js'
 import { Document } from '../documents/document.js'
 import { combinedLookup } from '../documents/combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
-import { allowedVersions } from '../documents/etag.js'
-import { type EntryAddress, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
+import { allowedVersions, textEtag } from '../documents/etag.js'
+import { type EntryAddress, externalIdTag, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
 import { columnValues, type ColumnValues } from './columns.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, once, type Repeatable } from './idempotency.js'
@@ -28,6 +28,15 @@ export interface ServiceDependencies {
   readonly versionOf: (transaction: number) => string
   /** Every resource, in the order in which writers lock rows. */
   readonly resources: readonly ResourceDefinition[]
+}
+
+/** How often a read by external_id begins anew while rows change under it. */
+const MOST_ATTEMPTS = 3
+
+/** What is kept under an external_id. A row's document has these fields too. */
+interface Which {
+  readonly id: string
+  readonly external_id: string | null
 }
 
 /** For {@link TieredCache.write}. */
@@ -101,6 +110,42 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     })
   }
 
+  /** {@link ResourceService.peek} by the caller's own key. Both entries are judged at one moment, so they belong together. */
+  peekByExternalId(userId: string, externalId: string): Lookup<Document> | undefined {
+    const found = this.#dependencies.cache.peek<Document>(this.#addresses.externalId(userId, externalId).key)
+    return found?.value === undefined ? found : this.peek(userId, found.value.parse<Which>().id)
+  }
+
+  /** The row that has this external_id. It is kept once, under its id; under its external_id is kept which row that is. */
+  async getByExternalId(userId: string, externalId: string): Promise<Lookup<Document>> {
+    for (let attempt = 1; ; attempt += 1) {
+      const which = await this.#which(userId, externalId)
+      if (which.value === undefined) return which
+      const found = await this.get(userId, which.value.parse<Which>().id)
+      const isStill = found.value?.parse<Which>().external_id === externalId
+      // One that was loaded now is in memory already, but no cache had it when it was asked for.
+      if (isStill || attempt === MOST_ATTEMPTS)
+        return which.outcome === 'hit' ? found : { ...which, value: found.value }
+      // The row is newer than what said that it is the one.
+      this.#dependencies.cache.doubt([externalIdTag(this.#definition.name, userId, externalId)])
+    }
+  }
+
+  /** Which row has this external_id; what is read for it is kept under its id as well. */
+  #which(userId: string, externalId: string): Promise<Lookup<Document>> {
+    const { cache, database } = this.#dependencies
+    const entry = this.#addresses.externalId(userId, externalId)
+    return cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const begun = cache.begin()
+      const row = await this.#rows.findByExternalId(database, userId, externalId)
+      if (row === undefined) return undefined
+      const own = this.#entry(userId, row.id)
+      cache.set(own.key, own, this.#document(row), begun)
+      const json = JSON.stringify({ id: row.id, external_id: row.external_id })
+      return new Document(json, textEtag(json), [rowTag(this.#definition.name, userId, row.id)])
+    })
+  }
+
   /**
    * One page when memory holds it fresh.
    * @throws InvalidCursorError
@@ -151,7 +196,9 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       if (key === undefined) return this.#saved(await this.#writer.insert(userId, id, columns))
       return this.#createOnce(userId, { key, request: digestOf(this.#definition.name, body) }, { id, columns })
     }
-    return this.#write(userId, this.#ownTags(userId, id), work, { isChange: (saved) => saved.isRepeated !== true })
+    return this.#write(userId, this.#ownTags(userId, id, columns), work, {
+      isChange: (saved) => saved.isRepeated !== true,
+    })
   }
 
   async #createOnce(userId: string, repeatable: Repeatable, { id, columns }: NewRow): Promise<Saved> {
@@ -189,7 +236,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const rowId = id.toLowerCase()
     const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch, rowId)]
     const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
-    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId), work, { isChange: isChanged }))
+    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId, columns), work, { isChange: isChanged }))
   }
 
   /**
@@ -221,9 +268,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     return this.#dependencies.cache.write(tags, work, { ...options, refusedBy: [ownerTag(userId)] })
   }
 
-  #ownTags(userId: string, id: string): string[] {
+  /** What a write of this row raises, by this replica's own account. An external_id that it had is found by the row's tag. */
+  #ownTags(userId: string, id: string, { external_id: externalId }: ColumnValues = {}): string[] {
     const { name } = this.#definition
-    return [rowTag(name, userId, id), listTag(name, userId)]
+    const own = [rowTag(name, userId, id), listTag(name, userId)]
+    return typeof externalId === 'string' ? [...own, externalIdTag(name, userId, externalId)] : own
   }
 
   #saved({ row, transaction }: Written<ResourceRow>): Saved {

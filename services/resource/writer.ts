@@ -1,4 +1,10 @@
-import { InUseError, NotFoundError, PreconditionFailedError, UnauthorizedError } from '../errors.js'
+import {
+  ExternalIdTakenError,
+  InUseError,
+  NotFoundError,
+  PreconditionFailedError,
+  UnauthorizedError,
+} from '../errors.js'
 import type { Database, Queryable } from '../database/database.js'
 import { sqlState } from '../database/errors.js'
 import type { ColumnValues } from './columns.js'
@@ -9,6 +15,7 @@ import type { ResourceRow } from './row.js'
 import type { AllowedVersions, ResourceRows, Written } from './rows.js'
 
 const FOREIGN_KEY_VIOLATION = '23503'
+const UNIQUE_VIOLATION = '23505'
 
 /** How many of the rows that stand in a delete's way are named to the caller. */
 const MOST_NAMED = 10
@@ -32,10 +39,10 @@ export class ResourceWriter {
     this.#options = options
   }
 
-  /** @throws InvalidReferenceError, UnauthorizedError when the user is gone */
+  /** @throws InvalidReferenceError, ExternalIdTakenError, UnauthorizedError when the user is gone */
   insert(userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const { database, rows } = this.#options
-    if (!this.#refersTo(columns)) return ofAUser(rows.insert(database, userId, id, columns))
+    if (!this.#refersTo(columns)) return this.#allowed(rows.insert(database, userId, id, columns))
     return database.transaction((transaction) => this.insertIn(transaction, userId, id, columns))
   }
 
@@ -50,12 +57,12 @@ export class ResourceWriter {
     await lockOwner(transaction, userId)
     const refusal = await lockReferences(transaction, userId, references, columns)
     if (refusal !== undefined) throw refusal
-    return ofAUser(rows.insert(transaction, userId, id, columns))
+    return this.#allowed(rows.insert(transaction, userId, id, columns))
   }
 
   /**
    * Writes nothing when the row holds all that already.
-   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
+   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError, ExternalIdTakenError
    */
   async update(
     userId: string,
@@ -82,7 +89,7 @@ export class ResourceWriter {
   ): Promise<Written<ResourceRow>> {
     const { rows, definition } = this.#options
     for (;;) {
-      const written = await rows.update(db, userId, id, columns, versions)
+      const written = await this.#allowed(rows.update(db, userId, id, columns, versions))
       if (written !== undefined) return written
       const there = await rows.compare(db, userId, id, columns)
       if (there === undefined) throw new NotFoundError(definition.kind)
@@ -111,6 +118,16 @@ export class ResourceWriter {
     const transaction = await this.#options.rows.delete(db, userId, id, versions)
     if (transaction === undefined) throw await this.#absence(db, userId, id, versions)
     return transaction
+  }
+
+  /** References are locked, so the one foreign key left to violate is the user, deleted since the request came in. */
+  async #allowed<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write
+    } catch (error) {
+      if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new UnauthorizedError()
+      throw sqlState(error) === UNIQUE_VIOLATION ? new ExternalIdTakenError(this.#options.definition.kind) : error
+    }
   }
 
   #refersTo(columns: Readonly<Record<string, unknown>>): boolean {
@@ -143,13 +160,4 @@ export class ResourceWriter {
 
 function isAllowed(versions: AllowedVersions, row: ResourceRow): boolean {
   return versions === undefined || versions.includes(Number(row.version))
-}
-
-/** References are locked, so the one foreign key left to violate is the user, deleted since the request came in. */
-async function ofAUser<T>(insert: Promise<T>): Promise<T> {
-  try {
-    return await insert
-  } catch (error) {
-    throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
-  }
 }

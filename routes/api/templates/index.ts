@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fp from 'fastify-plugin'
 import { templateSchemas } from '../../../services/templates/schema.js'
-import { ById, Page } from '../../../services/resource/schema.js'
+import { ByExternalId, ById, Page } from '../../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from '../answers.js'
-import { answerCreated, answerList, answerRow, idempotencyKeyOf, ownerOf } from '../resource.js'
+import { answerCreated, answerList, answerRow, answerRowByExternalId, idempotencyKeyOf, ownerOf } from '../resource.js'
 
 const { item, creation, change, query } = templateSchemas
 
@@ -17,6 +17,12 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
     answerRow(request, reply, templates, request.params.id),
+  )
+
+  fastify.get(
+    '/by-external-id/:external_id',
+    { schema: { params: ByExternalId, response: { 200: item } } },
+    (request, reply) => answerRowByExternalId(request, reply, templates, request.params.external_id),
   )
 
   fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
