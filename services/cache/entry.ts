@@ -9,7 +9,7 @@ export interface Policy {
   readonly ttl?: number | undefined
   /** After the fresh time: how long a stale entry may be served while one background refresh runs. */
   readonly grace?: number | undefined
-  /** Lifetime of a negative entry ("no such row"); it has no grace. */
+  /** Lifetime of a negative entry ("no such row"); it has no grace. 0: none is kept. */
   readonly negativeTtl?: number | undefined
   /** May an isolated replica answer from memory, marked, when the database does not? `false` for credentials. */
   readonly mayServeOnError?: boolean | undefined

@@ -52,6 +52,8 @@ export class Fills {
     const slots = knowledge.heard.slotsOf(tags)
     if (provenance === undefined || !knowledge.isCurrent(provenance, slots)) return false
     const times = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: settings.random() })
+    // It would only push out what others read.
+    if (times.lifetimeMs <= 0) return true
     const ageMs = clock.now() - startedAt
     try {
       let text: string | undefined

@@ -209,7 +209,7 @@ export class ReadPath {
     }
     const { freshMs } = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: 0 })
     const ageMs = clock.now() - startedAt
-    const stored = flight.isCurrent
+    const stored = flight.isCurrent && freshMs > 0
     return { value, outcome: 'miss', tier: undefined, ttlMs: freshMs - ageMs, ageMs, stored, collapsed: false }
   }
 

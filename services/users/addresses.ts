@@ -7,6 +7,9 @@ export const userPolicies = {
   tokens: { ...policy('tokens', 900), inRedis: false, mayServeOnError: false },
 } as const satisfies Record<string, Policy>
 
+/** Anybody can invent texts without a MAC: to remember that they are no tokens would push out what users read. */
+const unprovenTokens: Policy = { ...userPolicies.tokens, negativeTtl: 0 }
+
 /** Raised by every change of the user's own row. */
 export function profileTag(userId: string): string {
   return `${userId}/profile`
@@ -23,9 +26,10 @@ export function profileEntry(userId: string): EntryAddress {
 }
 
 /** `tokenHash` is the SHA-256 of the token in hex; the token's own text never gets here. */
-export function tokenEntry(userId: string, tokenHash: string): EntryAddress {
+export function tokenEntry(userId: string, tokenHash: string, { isProven = true } = {}): EntryAddress {
   const tag = tokensTag(userId)
-  return new OwnedAddress(userId, { key: `${tag}/${tokenHash}`, tag, policy: userPolicies.tokens, table: 'tokens' })
+  const tokenPolicy = isProven ? userPolicies.tokens : unprovenTokens
+  return new OwnedAddress(userId, { key: `${tag}/${tokenHash}`, tag, policy: tokenPolicy, table: 'tokens' })
 }
 
 /** The tables whose triggers raise these tags. */

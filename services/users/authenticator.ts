@@ -96,7 +96,7 @@ export class Authenticator {
     const recognised = this.#recognised.get(text)
     if (!isProven && recognised === undefined && this.#invented.isReached) throw new TooManyRequestsError()
     const hash = recognised?.hash ?? tokenHash(text)
-    const token = await this.#options.tokens.find(userId, hash)
+    const token = await this.#options.tokens.find(claim, hash)
     if (token.value === undefined) {
       if (!isProven) this.#invented.count()
       return this.#judge(token, token)

@@ -105,9 +105,9 @@ export class TokenService {
     return this.#dependencies.tokenTexts.read(text)
   }
 
-  /** The token of `userId` with this hash: its document holds a {@link KnownToken}. */
-  find(userId: string, hash: string): Promise<Lookup<Document>> {
-    const entry = tokenEntry(userId, hash)
+  /** The token of this claim with this hash: its document holds a {@link KnownToken}. */
+  find({ userId, isProven }: TokenClaim, hash: string): Promise<Lookup<Document>> {
+    const entry = tokenEntry(userId, hash, { isProven })
     return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
       const token = await findToken(this.#dependencies.database, userId, hash)
       return token && tokenDocument(token)

@@ -11,7 +11,7 @@ export interface Mutant {
   /** What the guard sees to. */
   readonly name: string
   readonly edits: readonly Edit[]
-  /** Test files under test/services/cache, without `.test.ts`; each of them must fail. */
+  /** Test files under test/, without `.test.ts`; each of them must fail. */
   readonly noticedBy: readonly string[]
   /** Explored schedules must find it too, within this many. */
   readonly schedules?: number
@@ -22,7 +22,18 @@ export function explored(mutant: Mutant, schedules: number): Mutant {
   return { ...mutant, schedules }
 }
 
-/** Made by one edit of a file of services/cache. */
+/** Made by one edit of a file of services/cache, and noticed by tests of the cache. */
 export function mutant(name: string, file: string, from: string, to: string, ...noticedBy: readonly string[]): Mutant {
-  return { name, edits: [{ file: `services/cache/${file}.ts`, from, to }], noticedBy }
+  return serviceMutant(name, `cache/${file}`, from, to, ...noticedBy.map((test) => `services/cache/${test}`))
+}
+
+/** Made by one edit of a file of services. */
+export function serviceMutant(
+  name: string,
+  file: string,
+  from: string,
+  to: string,
+  ...noticedBy: readonly string[]
+): Mutant {
+  return { name, edits: [{ file: `services/${file}.ts`, from, to }], noticedBy }
 }

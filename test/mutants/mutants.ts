@@ -3,5 +3,12 @@ import type { Mutant } from './mutant.js'
 import { JOURNAL_MUTANTS } from './journal-mutants.js'
 import { READING_MUTANTS } from './reading-mutants.js'
 import { REDIS_MUTANTS } from './redis-tier-mutants.js'
+import { USER_MUTANTS } from './user-mutants.js'
 
-export const MUTANTS: readonly Mutant[] = [...CORE_MUTANTS, ...READING_MUTANTS, ...REDIS_MUTANTS, ...JOURNAL_MUTANTS]
+export const MUTANTS: readonly Mutant[] = [
+  ...CORE_MUTANTS,
+  ...READING_MUTANTS,
+  ...REDIS_MUTANTS,
+  ...JOURNAL_MUTANTS,
+  ...USER_MUTANTS,
+]

@@ -13,8 +13,7 @@ import { MUTANTS } from './mutants.js'
  */
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } })
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const TESTS = 'test/services/cache'
-const EXPLORER = `${TESTS}/schedules/run.ts`
+const EXPLORER = 'test/services/cache/schedules/run.ts'
 const WORKERS = 2
 const LIMIT_MS = 120_000
 
@@ -27,7 +26,7 @@ class Workshop {
   readonly #directory = mkdtempSync(join(tmpdir(), 'rh-mutants-'))
 
   constructor() {
-    for (const part of ['services', 'test', 'package.json', 'tsconfig.json']) {
+    for (const part of ['app.ts', 'plugins', 'routes', 'services', 'test', 'package.json', 'tsconfig.json']) {
       cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true })
     }
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'))
@@ -84,7 +83,7 @@ function lostFragments(mutants: readonly Mutant[]): string[] {
 }
 
 function testFile(name: string): string {
-  return `${TESTS}/${name}.test.ts`
+  return `test/${name}.test.ts`
 }
 
 /** A failed assertion, not a source that does not load: then no test would have said a word. */

@@ -24,7 +24,7 @@ function setUp() {
   const authenticator = new Authenticator({
     tokens: {
       read: (text) => TEXTS.read(text),
-      find: async (userId, hash) => {
+      find: async ({ userId }, hash) => {
         asked.push(`${userId} ${hash}`)
         return found.token
       },
@@ -44,7 +44,14 @@ function setUp() {
 
 t.test('looks a token up under the user it names, by its hash', async (t) => {
   const { authenticator, asked } = setUp()
-  t.same(await authenticator.authenticate(TEXT), { id: USER_ID, tokenId: 't', role: 'owner', isAdmin: false })
+  t.same(await authenticator.authenticate(TEXT), {
+    id: USER_ID,
+    tokenId: 't',
+    role: 'owner',
+    isAdmin: false,
+    mayInspect: false,
+    name: `user ${USER_ID}`,
+  })
   t.same(asked, [`${USER_ID} ${tokenHash(TEXT)}`])
 })
 
@@ -106,6 +113,27 @@ t.test('an answer that may have missed a revocation lets nobody in and turns nob
   found.profile = lookup(ACTIVE, 'stale-if-error')
   await t.rejects(authenticator.authenticate(TEXT), unavailable)
 })
+
+t.test(
+  'memory is asked what the profile and the token say now, not what they said when they were last judged',
+  async (t) => {
+    const { authenticator, found } = setUp()
+    await authenticator.authenticate(TEXT)
+    found.isInMemory = true
+    t.match(authenticator.peek(TEXT), { role: 'owner' })
+    t.match(authenticator.peek(TEXT), { role: 'owner' })
+    found.profile = lookup({ ...ACTIVE, role: 'member' })
+    t.match(authenticator.peek(TEXT), { role: 'member' })
+    found.profile = lookup({ ...ACTIVE, is_active: false })
+    t.equal(authenticator.peek(TEXT), undefined)
+    found.profile = lookup(ACTIVE)
+    t.ok(authenticator.peek(TEXT))
+    found.token = lookup({ ...KNOWN, expires_at_ms: -1 })
+    t.equal(authenticator.peek(TEXT), undefined)
+    found.token = lookup({ ...KNOWN, id: 'another' })
+    t.match(authenticator.peek(TEXT), { tokenId: 'another' })
+  },
+)
 
 t.test('a thousand accepted tokens are remembered, the oldest goes first', async (t) => {
   const { authenticator, found } = setUp()

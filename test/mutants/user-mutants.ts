@@ -1,0 +1,62 @@
+import { type Mutant, mutant, serviceMutant } from './mutant.js'
+
+/** What sees to it that a user's tags reach everything of theirs, and that nobody is who they are not any more. */
+export const USER_MUTANTS: readonly Mutant[] = [
+  serviceMutant(
+    'everything of a user carries the tag of the owner, lists too',
+    'resource/addresses',
+    'this.#tags ??= [this.#tag, ownerTag(this.#userId)]',
+    "this.#tags ??= this.key.includes('?') ? [this.#tag] : [this.#tag, ownerTag(this.#userId)]",
+    'services/resource/addresses',
+  ),
+  serviceMutant(
+    'a change of a user raises their tokens',
+    'users/addresses',
+    "row: [profileTag('{id}'), tokensTag('{id}')],",
+    "row: [profileTag('{id}')],",
+    'services/users/tags',
+  ),
+  serviceMutant(
+    'a change of a user puts their tokens in doubt here at once',
+    'users/service',
+    'cache.write([profileTag(id), tokensTag(id)], work',
+    'cache.write([profileTag(id)], work',
+    'services/users/tags',
+  ),
+  serviceMutant(
+    'what was judged of a token is judged anew when the profile is another one',
+    'users/authenticator',
+    ' && judged.profile === profile.value',
+    '',
+    'services/users/authenticator',
+  ),
+  serviceMutant(
+    'what was judged of a token is judged anew when the token is another one',
+    'users/authenticator',
+    'judged.token === token.value && ',
+    '',
+    'services/users/authenticator',
+  ),
+  mutant(
+    'what memory takes from Redis is as old as it was there',
+    'fills',
+    'const times = moments(now - Math.max(0, clock.wallMs() - loadedAt), {',
+    'const times = moments(now, {',
+    'lifetimes',
+  ),
+  mutant(
+    'what memory takes from Redis is fresh for as long as the policy says at most',
+    'fills',
+    'freshMs: Math.min(stored.freshMs, longest.freshMs),',
+    'freshMs: stored.freshMs,',
+    'lifetimes',
+  ),
+  mutant(
+    'what memory takes from Redis lives for as long as the policy says at most',
+    'fills',
+    'lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),',
+    'lifetimeMs: stored.lifetimeMs,',
+    'lifetimes',
+  ),
+  mutant('what may not live takes no place', 'fills', 'if (times.lifetimeMs <= 0) return true', '', 'lifetimes'),
+]
