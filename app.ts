@@ -5,6 +5,7 @@ import bodies from './plugins/bodies.js'
 import cache from './plugins/cache.js'
 import config, { type Config } from './plugins/config.js'
 import connections, { answerParserError } from './plugins/connections.js'
+import cors from './plugins/cors.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
@@ -56,6 +57,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(config, { config: settings })
   await app.register(errors)
   await app.register(slowClients)
+  await app.register(cors)
   await app.register(notFound)
   await app.register(connections)
   await app.register(urls)

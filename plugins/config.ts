@@ -96,6 +96,8 @@ function configFrom(environment: Environment) {
     /** At least one; made for this run when none was set outside production. */
     adminTokens: isAdminTokenMade ? [randomBytes(32).toString('hex')] : adminTokens,
     isAdminTokenMade,
+    /** Of pages that may call the API; `*` alone stands for all. Empty: none may. */
+    corsOrigins: listOf(environment.CORS_ORIGINS),
     isDebugLogging: environment.DEBUG_LOGGING,
     isPerformanceMonitoring: environment.PERFORMANCE_MONITORING,
     isProduction: environment.NODE_ENV === 'production',

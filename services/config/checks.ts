@@ -21,6 +21,7 @@ export function crossChecks(environment: Environment): Fault[] {
     ...redisFaults(environment),
     ...tokenFaults(environment),
     ...secretFaults(environment),
+    ...corsFaults(environment),
   ]
 }
 
@@ -91,6 +92,27 @@ function redisFaults(environment: Environment): Fault[] {
 function secretFaults({ TOKEN_SECRET: secret }: Environment): Fault[] {
   if (secret === undefined || secret.length >= SHORTEST_TOKEN) return []
   return [{ variable: 'TOKEN_SECRET', message: `is shorter than ${SHORTEST_TOKEN} characters: openssl rand -hex 32` }]
+}
+
+/** An origin as browsers send it: they compare it letter by letter. Apps have schemes of their own, such as `capacitor:`. */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\*]+$/
+
+function corsFaults({ CORS_ORIGINS: origins }: Environment): Fault[] {
+  if (origins === undefined) return []
+  const items = listOf(origins)
+  const fault = (message: string): Fault[] => [{ variable: 'CORS_ORIGINS', message }]
+  if (items.length === 0) return fault('names no origin: set https://shop.example, or remove it')
+  if (items.includes('*')) return items.length === 1 ? [] : fault('names * and others: * alone stands for every origin')
+  const index = items.findIndex((item) => !isOrigin(item))
+  if (index < 0) return []
+  return fault(
+    `origin ${index + 1} is none: write it as the browser does, https://shop.example, in lower case, with the port if it is not the usual one, without a path or a slash at the end`,
+  )
+}
+
+function isOrigin(item: string): boolean {
+  const url = ORIGIN.test(item) ? parsedUrl(item) : undefined
+  return url !== undefined && (['http:', 'https:'].includes(url.protocol) ? url.origin === item : true)
 }
 
 function tokenFaults(environment: Environment): Fault[] {

@@ -34,6 +34,7 @@ export const environmentSchema = Type.Object(
       'comma-separated name:token, or name:read:token for dashboards; 32 characters at least: openssl rand -hex 32',
     ),
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
+    CORS_ORIGINS: text('the origins whose pages may call the API, as https://shop.example,https://admin.example; or *'),
     DEBUG_LOGGING: flag(false, 'true logs every request and the steps of the cache'),
     PERFORMANCE_MONITORING: flag(true, 'false turns Server-Timing and latency histograms off'),
     RAILWAY_REPLICA_ID: text('set by Railway; in every log line'),

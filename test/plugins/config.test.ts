@@ -76,6 +76,36 @@ t.test('production demands admin tokens', async (t) => {
   t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [])
 })
 
+t.test('origins of pages are written as browsers write them', async (t) => {
+  t.same(loadConfig({}).corsOrigins, [])
+  const origins = 'https://shop.example, http://localhost:5173,capacitor://localhost,http://[::1]:80'
+  const good = [
+    'https://shop.example',
+    'http://localhost:5173',
+    'capacitor://localhost',
+    '*',
+    'https://xn--caf-dma.example',
+  ]
+  for (const origin of good) t.same(loadConfig({ CORS_ORIGINS: origin }).corsOrigins, [origin])
+  for (const bad of [
+    'https://shop.example/',
+    'https://shop.example/api',
+    'https://Shop.example',
+    'https://shop.example:443',
+    'shop.example',
+    'https://*.shop.example',
+    'https://user@shop.example',
+    'https://café.example',
+    'null',
+    '*,https://shop.example',
+    'https://a.example https://b.example',
+    ',',
+    origins,
+  ]) {
+    t.same(faultsOf({ CORS_ORIGINS: bad }), ['CORS_ORIGINS'], bad)
+  }
+})
+
 t.test('a secret for version tokens has 32 characters at least, and none is needed', async (t) => {
   t.equal(loadConfig({}).tokenSecret, undefined)
   t.equal(loadConfig({ TOKEN_SECRET: ` ${TOKEN} ` }).tokenSecret, TOKEN)
