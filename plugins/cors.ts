@@ -10,6 +10,7 @@ const EXPOSED = [
   'Allow',
   'Cache-Status',
   'ETag',
+  'Idempotency-Replayed',
   'Location',
   'RateLimit',
   'RateLimit-Policy',

@@ -3,18 +3,29 @@ import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import fp from 'fastify-plugin'
 import { isCurrency } from '../services/money.js'
 import { MOST_METADATA_BYTES } from '../services/resource/schema.js'
+import { composeTexts } from '../services/texts.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Deeper than that, JSON is somebody's attack: parsers and serializers recurse. */
-const DEEPEST_JSON = 32
+const DEEPEST_JSON = 16
 
-const SETTINGS = { removeAdditional: false, useDefaults: true, allErrors: false } as const
+/** `verbose` hands the schema on with a finding: its description names the rule. */
+const SETTINGS = { removeAdditional: false, useDefaults: true, allErrors: false, verbose: true } as const
+
+type Validate = ReturnType<FastifySchemaCompiler<FastifySchema>>
+type Finding = NonNullable<Validate['errors']>[number]
+
+/** What jQuery adds to each URL so that no cache answers. */
+const CACHE_BUSTER = '_'
+
+/** Python's spelling, which its HTTP clients put into URLs. */
+const FLAGS: Readonly<Record<string, string>> = { True: 'true', False: 'false' }
 
 /**
- * Bodies are taken as they are; what comes in a URL is text, so its numbers and booleans are read from it. A repeated
- * query key is an array and fits no schema.
+ * Bodies are taken as they are; what comes in a URL is text, so its numbers and booleans are read from it. Texts of both are composed
+ * (services/texts.ts) before they are judged, so that nothing passes that is stored otherwise than it is compared.
  */
 export default fp(
   async (fastify) => {
@@ -22,12 +33,68 @@ export default fp(
     const validateSchema = !fastify.config.isProduction
     const asTheyAre = compiler({ coerceTypes: false, validateSchema })
     const fromText = compiler({ coerceTypes: true, validateSchema })
-    fastify.setValidatorCompiler<FastifySchema>((route) =>
-      route.httpPart === 'body' ? asTheyAre(route) : fromText(route),
-    )
+    fastify.setValidatorCompiler<FastifySchema>((route) => {
+      if (route.httpPart === 'body') return composed(asTheyAre(route))
+      if (route.httpPart === 'querystring') return query(composed(fromText(route)), flagsOf(route.schema))
+      return hasTexts(route.schema) ? composed(fromText(route)) : fromText(route)
+    })
   },
   { name: 'validation', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
+
+function composed(validate: Validate): Validate {
+  const judge: Validate = (value: unknown) => {
+    const fault = composeTexts(value)
+    if (fault === undefined) {
+      const judgement = validate(value)
+      judge.errors = validate.errors ?? null
+      return judgement
+    }
+    judge.errors = [finding(fault.path, 'text', fault.message)]
+    return false
+  }
+  return judge
+}
+
+/** A key that comes more than once is an array, which would fit no schema without saying why. */
+function query(validate: Validate, flags: readonly string[]): Validate {
+  const judge: Validate = (fields: Record<string, string | string[]>) => {
+    delete fields[CACHE_BUSTER]
+    const repeated = Object.keys(fields).find((name) => Array.isArray(fields[name]) && !name.includes('['))
+    if (repeated !== undefined) {
+      judge.errors = [
+        finding(
+          [repeated],
+          'repeated',
+          repeated === 'ids' ? 'must be given once, separated by commas: ids=a,b' : 'must be given once',
+        ),
+      ]
+      return false
+    }
+    for (const name of flags) {
+      const flag = FLAGS[String(fields[name])]
+      if (flag !== undefined) fields[name] = flag
+    }
+    const judgement = validate(fields)
+    judge.errors = validate.errors ?? null
+    return judgement
+  }
+  return judge
+}
+
+function finding(path: readonly string[], keyword: string, message: string): Finding {
+  return { instancePath: path.map((name) => `/${name}`).join(''), keyword, message, schemaPath: '', params: {} }
+}
+
+/** Ids need no composing: a path that holds nothing else is looked at once less. */
+function hasTexts({ properties = {} }: FastifySchema & { readonly properties?: object }): boolean {
+  return Object.values(properties).some(({ format }) => format !== 'uuid')
+}
+
+/** The fields of a query that are booleans. */
+function flagsOf({ properties = {} }: FastifySchema & { readonly properties?: object }): string[] {
+  return Object.entries(properties).flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []))
+}
 
 function compiler(options: {
   readonly coerceTypes: boolean

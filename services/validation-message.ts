@@ -4,7 +4,12 @@ export interface Finding {
   readonly keyword: string
   readonly params: Readonly<Record<string, unknown>>
   readonly message?: string
+  /** The schema that was not met; its description says what a pattern wants. */
+  readonly parentSchema?: { readonly description?: string }
 }
+
+/** A name that nobody knows may be as long as a body. */
+const LONGEST_NAME = 100
 
 const PARTS: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' }
 
@@ -33,7 +38,10 @@ function alternatives(findings: readonly Finding[], path: string): string[] {
   })
 }
 
-function sentence({ instancePath, keyword, params, message }: Finding, choices: readonly string[]): string {
+function sentence(
+  { instancePath, keyword, params, message, parentSchema }: Finding,
+  choices: readonly string[],
+): string {
   const field = instancePath.slice(1).replaceAll('/', '.')
   const subject = field === '' ? 'it' : field
   const inner = (name: unknown): string => (field === '' ? String(name) : `${field}.${String(name)}`)
@@ -41,15 +49,25 @@ function sentence({ instancePath, keyword, params, message }: Finding, choices: 
     case 'required':
       return `${inner(params.missingProperty)} is missing`
     case 'additionalProperties':
-      return `${inner(params.additionalProperty)} is not a known field`
+      return unknownField(inner(params.additionalProperty))
+    case 'pattern':
+      return `${subject} must be ${parentSchema?.description ?? 'in another form'}`
     case 'enum':
       return `${subject} must be one of ${String(params.allowedValues).replaceAll(',', ', ')}`
     case 'const':
     case 'type':
       return `${subject} must be ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`
     case 'format':
+      if (params.format === 'currency')
+        return `${subject} must be the code of a currency in capital letters, such as EUR`
       return `${subject} must be a valid ${String(params.format)}`
     default:
       return `${subject} ${message ?? 'is invalid'}`
   }
+}
+
+/** PHP and jQuery put brackets behind the name of a list. */
+function unknownField(name: string): string {
+  const hint = name.includes('[') ? ': several ids go into one key, separated by commas: ids=a,b' : ''
+  return `${name.slice(0, LONGEST_NAME)} is not a known field${hint}`
 }

@@ -1,16 +1,15 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
 
-/**
- * No NUL (PostgreSQL can't store it) and no lone surrogate (jsonb refuses it). Validators compile patterns with
- * the `u` flag, under which a proper surrogate pair is one character and passes.
- */
-const STORABLE = '[^\\u0000\\uD800-\\uDFFF]*'
-
-/** A non-empty string that the database can store, of at most `maxLength` characters. */
-export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: `^${STORABLE}$` })
+/** A non-empty string of at most `maxLength` characters. What no database stores never gets as far: services/texts.ts. */
+export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength })
 
 /** A key of the caller's own. It is a part of a path, where `.` and `..` can't stand. */
-const ExternalId = Type.String({ minLength: 1, maxLength: 255, pattern: `^(?!\\.{1,2}$)${STORABLE}$` })
+const ExternalId = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: '^(?!\\.{1,2}$)',
+  description: 'a text other than . and ..',
+})
 
 /** plugins/validation.ts narrows the format: 36 characters, no `urn:uuid:` prefix. */
 export const Uuid = Type.String({ format: 'uuid' })
@@ -59,7 +58,11 @@ export const pageQuery = {
 const UUID = '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
 
 /** At most 100 ids, comma-separated. */
-export const Ids = Type.String({ pattern: `^${UUID}(,${UUID}){0,99}$`, maxLength: 100 * 37 })
+export const Ids = Type.String({
+  pattern: `^${UUID}(,${UUID}){0,99}$`,
+  maxLength: 100 * 37,
+  description: '1 to 100 ids, separated by commas',
+})
 
 /** The path of one row. */
 export const ById = Type.Object({ id: Uuid }, strict)

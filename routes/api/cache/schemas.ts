@@ -89,7 +89,7 @@ const Tier = Type.Object({
 export const Inspection = Type.Object({ key: Type.String(), memory: Tier, redis: Tier })
 
 export const InspectQuery = Type.Object(
-  { key: Type.String({ minLength: 1, maxLength: 2_000, pattern: '^[^\\u0000]*$' }) },
+  { key: Type.String({ minLength: 1, maxLength: 2_000 }) },
   { additionalProperties: false },
 )
 
