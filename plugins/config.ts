@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { envSchema } from 'env-schema'
 import fp from 'fastify-plugin'
 import { crossChecks, listOf, sentinelAddress, type Fault } from '../services/config/checks.js'
+import { redisAddress } from '../services/config/redis-address.js'
 import { environmentSchema, expectation, variables, type Environment } from '../services/config/environment.js'
 
 declare module 'fastify' {
@@ -14,6 +15,9 @@ declare module 'fastify' {
 
 /** The checked settings of this process. */
 export type Config = Readonly<ReturnType<typeof configFrom>>
+
+/** Sentinels may do without REDIS_URL: without user, password, TLS or a database number then. */
+const NO_REDIS_URL = 'redis://localhost'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -109,15 +113,15 @@ function configFrom(environment: Environment) {
   }
 }
 
-/** With sentinels, `url` gives user, password, database number and TLS only; host and port come from the sentinels. */
+/** With sentinels, the address gives user, password, database number and TLS only; host and port come from the sentinels. */
 function redisFrom(environment: Environment) {
   if (environment.REDIS_URL === undefined && environment.REDIS_SENTINELS === undefined) return undefined
+  const address = redisAddress(environment.REDIS_URL ?? NO_REDIS_URL)
+  if (typeof address === 'string') throw new ConfigError([{ variable: 'REDIS_URL', message: address }])
   const addresses = listOf(environment.REDIS_SENTINELS).flatMap((item) => sentinelAddress(item) ?? [])
-  return {
-    url: environment.REDIS_URL,
-    cluster: environment.REDIS_CLUSTER,
-    sentinels: addresses.length > 0 ? { addresses, master: environment.REDIS_SENTINEL_MASTER } : undefined,
-  }
+  const { REDIS_SENTINEL_MASTER: master, REDIS_SENTINEL_USERNAME: username } = environment
+  const sentinels = { addresses, master, username, password: environment.REDIS_SENTINEL_PASSWORD }
+  return { address, cluster: environment.REDIS_CLUSTER, sentinels: addresses.length > 0 ? sentinels : undefined }
 }
 
 function presentIn(env: Variables): Record<string, string> {

@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { isIP } from 'node:net'
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
@@ -6,6 +8,7 @@ import type { Config } from './config.js'
 
 /** How long start-up waits for Redis before the service goes on without it, in ms. */
 const FIRST_CONNECT_MS = 1_000
+const CONNECT_TIMEOUT_MS = 2_000
 
 /**
  * `fastify.redis`, when a Redis is configured: one client, connected or not, from the start to the end. The service starts
@@ -21,6 +24,7 @@ export default fp(
     const client = createClient(redis, fastify.config.redisCommandTimeoutMs)
     // Every failed command rejects and is counted by the cache; without a listener each one would end up on stderr too.
     client.on('error', (error: Error) => fastify.log.debug({ err: error }, 'Redis client'))
+    client.on('error', (error: Error) => refuseOtherDatabase(client, error))
     fastify.addHook('onClose', () => client.disconnect())
     const isReady = await connect(client)
     if (isReady && client instanceof Redis) await fastify.register(fastifyRedis, { client, closeClient: false })
@@ -31,12 +35,19 @@ export default fp(
 
 /** A command of this client rejects within its time limit, at once while not connected, and is never sent again. */
 function createClient(
-  { url, cluster, sentinels }: NonNullable<Config['redis']>,
+  { address, cluster, sentinels }: NonNullable<Config['redis']>,
   commandTimeout: number,
 ): Redis | Cluster {
+  const { host, port, username, password, database: db, protocol, family } = address
+  const tls = address.isTls ? { tls: tlsFor(host) } : {}
   const options = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...tls,
+    protocol,
+    family,
     commandTimeout,
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: 5_000,
     maxRetriesPerRequest: 1,
     // Its INFO falls under the command's time limit, so that a busy machine never gets ready; the cache pings for itself.
@@ -46,42 +57,58 @@ function createClient(
     // Leases and fills of one turn leave in one piece: a miss costs half. Reads are gathered by the cache, which waits for nobody alone.
     enableAutoPipelining: true,
     autoPipeliningIgnoredCommands: ['mget', 'get', 'ping'],
-    family: 0,
+    // Some proxies close the connection at a CLIENT command.
+    disableClientInfo: true,
     keepAlive: 10_000,
-    connectionName: 'roundhouse',
     lazyConnect: true,
     retryStrategy: backoff,
   } satisfies RedisOptions
   if (cluster) {
-    return new Cluster(url === undefined ? [] : [url], {
-      redisOptions: { ...options, ...credentials(url) },
+    return new Cluster([{ host, port }], {
+      redisOptions: options,
+      // Names stay names: a certificate is for one, and the system looks all of its addresses up.
+      dnsLookup: (name, callback) => callback(null, name),
       enableOfflineQueue: false,
       lazyConnect: true,
       clusterRetryStrategy: backoff,
     })
   }
-  if (sentinels !== undefined) {
-    return new Redis({
-      ...options,
-      ...credentials(url),
-      sentinels: sentinels.addresses,
-      name: sentinels.master,
-      sentinelRetryStrategy: backoff,
-    })
-  }
-  return url === undefined ? new Redis(options) : new Redis(url, options)
+  if (sentinels === undefined) return new Redis({ ...options, host, port, db })
+  return new Redis({
+    ...options,
+    db,
+    sentinels: sentinels.addresses,
+    name: sentinels.master,
+    ...(sentinels.username !== undefined && { sentinelUsername: sentinels.username }),
+    ...(sentinels.password !== undefined && { sentinelPassword: sentinels.password }),
+    ...(address.isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsFor(host) }),
+    // One that accepts the connection and says nothing must not keep the next from being asked.
+    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+    sentinelRetryStrategy: backoff,
+  })
 }
 
-/** What a URL says beside host and port, for clients that learn their hosts elsewhere. */
-function credentials(url: string | undefined): Pick<RedisOptions, 'username' | 'password' | 'tls' | 'db'> {
-  if (url === undefined) return {}
-  const { username, password, protocol, pathname } = new URL(url)
+/**
+ * Clusters and sentinels may name their nodes by addresses, which stand in few certificates. Such a node may show one for `host`
+ * instead, the name in REDIS_URL. NODE_EXTRA_CA_CERTS names authorities that the system does not know.
+ */
+function tlsFor(host: string): ConnectionOptions {
   return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
-    ...(/^\/\d+$/.test(pathname) ? { db: Number(pathname.slice(1)) } : {}),
+    checkServerIdentity(name, certificate) {
+      const fault = checkServerIdentity(name, certificate)
+      const isByAddress = isIP(name) !== 0 && isIP(host) === 0
+      return fault !== undefined && isByAddress ? checkServerIdentity(host, certificate) : fault
+    },
   }
+}
+
+/** Where the server has no database of that number, the client would go on with number 0. It tries anew instead, and says why. */
+function refuseOtherDatabase(client: Redis | Cluster, error: Error): void {
+  if ('command' in error && isSelect(error.command)) client.disconnect(true)
+}
+
+function isSelect(command: unknown): boolean {
+  return typeof command === 'object' && command !== null && 'name' in command && command.name === 'select'
 }
 
 function backoff(attempt: number): number {

@@ -1,5 +1,6 @@
 import { adminTokenItem } from './admin-tokens.js'
 import type { Environment } from './environment.js'
+import { redisAddress } from './redis-address.js'
 
 /** One thing that is wrong with the environment. `message` says what to do and never holds the value. */
 export interface Fault {
@@ -16,7 +17,7 @@ export function crossChecks(environment: Environment): Fault[] {
   return [
     ...urlFaults('DATABASE_URL', environment.DATABASE_URL, ['postgresql:', 'postgres:']),
     ...urlFaults('DATABASE_UNPOOLED_URL', environment.DATABASE_UNPOOLED_URL, ['postgresql:', 'postgres:']),
-    ...urlFaults('REDIS_URL', environment.REDIS_URL, ['redis:', 'rediss:']),
+    ...redisUrlFaults(environment),
     ...unpooledFaults(environment),
     ...redisFaults(environment),
     ...tokenFaults(environment),
@@ -72,8 +73,26 @@ function unpooledFaults(environment: Environment): Fault[] {
   return [{ variable: 'DATABASE_UNPOOLED_URL', message: 'is of no use without DATABASE_URL: set both, or neither' }]
 }
 
+function redisUrlFaults({ REDIS_URL: url, REDIS_CLUSTER: isCluster }: Environment): Fault[] {
+  const faults = urlFaults('REDIS_URL', url, ['redis:', 'rediss:'])
+  if (url === undefined || faults.length > 0) return faults
+  const address = redisAddress(url)
+  if (typeof address === 'string') return [{ variable: 'REDIS_URL', message: address }]
+  if (!isCluster || address.database === 0) return []
+  return [{ variable: 'REDIS_URL', message: 'names a database, and a cluster has number 0 alone: take the number out' }]
+}
+
 function redisFaults(environment: Environment): Fault[] {
   const faults: Fault[] = []
+  if (environment.REDIS_SENTINELS === undefined) {
+    for (const variable of ['REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD'] as const) {
+      if (environment[variable] === undefined) continue
+      faults.push({ variable, message: 'is of no use without REDIS_SENTINELS: set both, or neither' })
+    }
+  }
+  if (environment.REDIS_SENTINEL_USERNAME !== undefined && environment.REDIS_SENTINEL_PASSWORD === undefined) {
+    faults.push({ variable: 'REDIS_SENTINEL_USERNAME', message: 'needs REDIS_SENTINEL_PASSWORD: set both, or neither' })
+  }
   if (environment.REDIS_SENTINELS !== undefined) {
     const items = listOf(environment.REDIS_SENTINELS)
     if (items.length === 0 || items.some((item) => sentinelAddress(item) === undefined)) {

@@ -175,7 +175,7 @@ t.test('server URLs in use are accepted', async (t) => {
     'redis://[::1]:6379',
     'redis://:pw@h:1',
   ]
-  for (const url of urls) t.equal(loadConfig({ REDIS_URL: url }).redis?.url, url)
+  for (const url of urls) t.same(faultsOf({ REDIS_URL: url }), [], url)
   for (const url of [
     'postgres://h/db',
     'postgresql://u:p@h:5432/db?sslmode=no-verify',
@@ -183,6 +183,66 @@ t.test('server URLs in use are accepted', async (t) => {
   ]) {
     t.equal(loadConfig({ DATABASE_URL: url }).databaseUrl, url)
   }
+})
+
+t.test('REDIS_URL is read whole: user, password, TLS, database, and two parameters', async (t) => {
+  const addressOf = (url: string) => loadConfig({ REDIS_URL: url }).redis?.address
+  t.same(addressOf('rediss://default:p%40%25w@[::1]:6380/2?family=6&protocol=3'), {
+    host: '::1',
+    port: 6380,
+    username: 'default',
+    password: 'p@%w',
+    database: 2,
+    isTls: true,
+    protocol: 3,
+    family: 6,
+  })
+  t.same(addressOf('redis://h'), {
+    host: 'h',
+    port: 6379,
+    username: undefined,
+    password: undefined,
+    database: 0,
+    isTls: false,
+    protocol: 2,
+    family: 0,
+  })
+  t.match(addressOf('redis://h/?db=3'), { database: 3 })
+})
+
+t.test('what REDIS_URL can not mean is one clear line, and never another database', async (t) => {
+  const messageOf = (url: string, env: Record<string, string> = {}): string => {
+    try {
+      loadConfig({ REDIS_URL: url, ...env })
+      return ''
+    } catch (error) {
+      return error instanceof ConfigError ? error.message : `not a ConfigError: ${String(error)}`
+    }
+  }
+  for (const url of ['redis://:50%off@h', 'redis://%zz:x@h', 'redis://:%@h', 'redis://:%ff@h']) {
+    t.match(messageOf(url), /^The environment has 1 fault:\n  REDIS_URL has a % .* write %25/, url)
+  }
+  for (const url of [
+    'redis://h/cache',
+    'redis://h/-1',
+    'redis://h/1.5',
+    'redis://h/0x1',
+    'redis://h/1/2',
+    'redis://h/1/',
+  ]) {
+    t.match(messageOf(url), 'REDIS_URL must end in the number of a database', url)
+  }
+  for (const query of ['db=x', 'family=5', 'protocol=4', 'tls=true', 'enableOfflineQueue=true']) {
+    t.match(messageOf(`redis://h?${query}`), 'REDIS_URL has a parameter that is not known', query)
+  }
+  t.match(messageOf('redis://h/1', { REDIS_CLUSTER: 'true' }), 'a cluster has number 0 alone')
+})
+
+t.test('user and password of sentinels need sentinels, and a user needs a password', async (t) => {
+  t.same(faultsOf({ REDIS_SENTINEL_PASSWORD: 'x' }), ['REDIS_SENTINEL_PASSWORD'])
+  t.same(faultsOf({ REDIS_SENTINEL_USERNAME: 'x', REDIS_SENTINELS: 's:1' }), ['REDIS_SENTINEL_USERNAME'])
+  const env = { REDIS_SENTINELS: 's:1', REDIS_SENTINEL_USERNAME: 'u', REDIS_SENTINEL_PASSWORD: 'p' }
+  t.match(loadConfig(env).redis?.sentinels, { username: 'u', password: 'p' })
 })
 
 t.test('a cluster needs a node, and excludes sentinels', async (t) => {
@@ -193,8 +253,8 @@ t.test('a cluster needs a node, and excludes sentinels', async (t) => {
 
 t.test('sentinels are host:port pairs with the name of their master', async (t) => {
   const config = loadConfig({ REDIS_SENTINELS: 'one:26379, [::1]:26380', REDIS_SENTINEL_MASTER: 'cache' })
-  t.same(config.redis, {
-    url: undefined,
+  t.match(config.redis, {
+    address: { username: undefined, password: undefined, database: 0, isTls: false },
     cluster: false,
     sentinels: {
       addresses: [
