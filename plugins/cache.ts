@@ -23,7 +23,7 @@ const CAPACITY_LOG_EVERY_MS = 60_000
 const HEALTH_LOG_EVERY_MS = 300_000
 const INVALID_LOG_EVERY_MS = 60_000
 const MOST_NAMED = 100
-const PROBE: Statement = { name: 'health.probe', text: 'select 1 as one', timeoutMs: PROBE_LIMIT_MS }
+const PROBE: Statement = { name: 'health.probe', text: 'select 1 as one' }
 
 /** Builds the tiered cache from the settings, Redis and the journal; closed before the clients it uses. */
 export default fp(
@@ -48,7 +48,7 @@ export default fp(
       events: eventsFor(log, fastify.db),
     })
     fastify.decorate('cache', cache)
-    const probing = new LastingSession(fastify.db)
+    const probing = new LastingSession(fastify.db, PROBE_LIMIT_MS)
     const probes: Probes = {
       database: () => probing.query(PROBE),
       loads: () => fastify.db.query(PROBE),

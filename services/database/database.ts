@@ -7,8 +7,6 @@ export interface Statement {
   readonly name: string
   readonly text: string
   readonly values?: readonly unknown[]
-  /** How long the answer may take, in ms, in place of the database's own limit. The embedded database has no limit. */
-  readonly timeoutMs?: number
 }
 
 export interface Queryable {
@@ -46,8 +44,11 @@ export interface Database extends Queryable {
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
   /** Opens a session of its own and LISTENs on `channel`; `onNotification` gets each payload. */
   listen(channel: string, onNotification: (payload: string) => void): Promise<Session>
-  /** Opens a session that takes the same way to the server as queries do. */
-  connect(): Promise<Session>
+  /**
+   * Opens a session that takes the same way to the server as queries do.
+   * @param timeoutMs longest wait for the answer to one statement, in place of the database's own; the embedded one has no limit
+   */
+  connect(timeoutMs?: number): Promise<Session>
   /** Queries go over connections made from now on, each of which has passed `check`; what is under way is finished. */
   renewConnections(check: ConnectionCheck): void
   close(): Promise<void>

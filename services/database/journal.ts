@@ -10,10 +10,10 @@ export interface JournalOptions {
 
 /** The cache's journal over `database`. It is read over a connection of its own, which takes the same way as the loads. */
 export function openJournal(database: Database, { tables, tailTimeoutMs }: JournalOptions): Journal {
-  const reading = new LastingSession(database)
+  const reading = new LastingSession(database, tailTimeoutMs)
   return createJournal({
     sql: runnerOn(database, 'cache_journal.change'),
-    tail: runnerOn(reading, 'cache_journal.tail', tailTimeoutMs),
+    tail: runnerOn(reading, 'cache_journal.tail'),
     tables,
     close: () => reading.close(),
     // The embedded database has this one process: nobody else is to be told.
@@ -37,7 +37,6 @@ async function listen(database: Database, onPayload: (payload: string) => void):
   }
 }
 
-function runnerOn(database: Queryable, name: string, timeoutMs?: number): SqlRunner {
-  const limit = timeoutMs === undefined ? {} : { timeoutMs }
-  return { query: async (text, values = []) => ({ rows: await database.query({ name, text, values, ...limit }) }) }
+function runnerOn(database: Queryable, name: string): SqlRunner {
+  return { query: async (text, values = []) => ({ rows: await database.query({ name, text, values }) }) }
 }

@@ -3,10 +3,13 @@ import type { Database, Queryable, Session, Statement } from './database.js'
 /** A connection of its own, made when it is needed, and anew after it has ended: a busy pool can't hold it up. */
 export class LastingSession implements Queryable {
   readonly #database: Database
+  readonly #timeoutMs: number
   #opening: Promise<Session> | undefined
 
-  constructor(database: Database) {
+  /** @param timeoutMs longest wait for the answer to one statement */
+  constructor(database: Database, timeoutMs: number) {
     this.#database = database
+    this.#timeoutMs = timeoutMs
   }
 
   /** @throws DatabaseUnavailableError */
@@ -21,7 +24,7 @@ export class LastingSession implements Queryable {
 
   /** One at a time, whoever waits for it. */
   #open(): Promise<Session> {
-    const opening = this.#database.connect()
+    const opening = this.#database.connect(this.#timeoutMs)
     const forget = (): void => {
       if (this.#opening === opening) this.#opening = undefined
     }

@@ -5,6 +5,7 @@ import { lockDataDir } from './data-dir-lock.js'
 import type { Queryable, Session, Statement } from './database.js'
 import { CanNotStartError, toSeamError } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
+import { look, sessionText } from './session-settings.js'
 
 export interface PgliteOptions {
   readonly dataDir: string
@@ -23,6 +24,8 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     // Imported here: with a server there is no need to load 10 MB of WebAssembly.
     const { PGlite } = await import('@electric-sql/pglite')
     const pglite = await PGlite.create(databaseFolder(dataDir))
+    const given = await look(async (text, values) => (await pglite.query<object>(text, [...values])).rows)
+    await pglite.exec(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
     return new PgliteDatabase(pglite, options.onQuery, unlock)
   } catch (error) {
     unlock()

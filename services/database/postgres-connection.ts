@@ -2,20 +2,19 @@ import type pg from 'pg'
 import type { Queryable, Statement } from './database.js'
 import { leavesConnectionUsable, toSeamError } from './errors.js'
 
-/** `pg` reads it; its types do not know it. */
-interface TimedQueryConfig extends pg.QueryConfig {
-  query_timeout?: number
-}
-
 /** One connection of `pg` in use, which remembers whether it may be used again. */
 export class PostgresConnection implements Queryable {
   readonly #client: pg.ClientBase
   readonly #onQuery: (statementName: string) => void
+  readonly #beginning: string
   #isUsable = true
+  #isInTransaction = false
 
-  constructor(client: pg.ClientBase, onQuery: (statementName: string) => void) {
+  /** @param beginning begins the transaction in which each statement then is, where one alone would lack settings; else '' */
+  constructor(client: pg.ClientBase, onQuery: (statementName: string) => void, beginning = '') {
     this.#client = client
     this.#onQuery = onQuery
+    this.#beginning = beginning
   }
 
   /** False once an answer failed to come, or came in a way that leaves open what the next one belongs to. */
@@ -25,12 +24,9 @@ export class PostgresConnection implements Queryable {
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
     this.#onQuery(statement.name)
-    const result = await this.#run<Row>({
-      text: statement.text,
-      ...(statement.values && { values: [...statement.values] }),
-      ...(statement.timeoutMs !== undefined && { query_timeout: statement.timeoutMs }),
-    })
-    return result.rows
+    const config = { text: statement.text, ...(statement.values && { values: [...statement.values] }) }
+    const run = async (): Promise<Row[]> => (await this.#run<Row>(config)).rows
+    return this.#beginning === '' || this.#isInTransaction ? run() : this.transaction(this.#beginning, run)
   }
 
   /** Runs text that is not a counted {@link Statement}: it may hold several, without parameters. */
@@ -40,8 +36,9 @@ export class PostgresConnection implements Queryable {
 
   /** `begin` may be followed by further statements in the same text, to save round trips. */
   async transaction<T>(begin: string, work: () => Promise<T>): Promise<T> {
-    await this.script(begin)
+    this.#isInTransaction = true
     try {
+      await this.script(this.#beginning || begin)
       const result = await work()
       const commit = await this.script('commit')
       // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and no error.
@@ -50,10 +47,12 @@ export class PostgresConnection implements Queryable {
     } catch (error) {
       if (this.#isUsable) await this.script('rollback').catch(() => {})
       throw error
+    } finally {
+      this.#isInTransaction = false
     }
   }
 
-  async #run<Row extends object>(config: TimedQueryConfig): Promise<pg.QueryResult<Row>> {
+  async #run<Row extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Row>> {
     try {
       return await this.#client.query<Row>(config)
     } catch (error) {

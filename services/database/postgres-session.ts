@@ -1,10 +1,15 @@
-import pg from 'pg'
+import type pg from 'pg'
 import type { Session, Statement } from './database.js'
 import { unavailable } from './errors.js'
 import { PostgresConnection } from './postgres-connection.js'
+import type { PostgresConnector } from './postgres-connector.js'
+import type { Limits } from './session-settings.js'
 
-interface SessionOptions {
-  readonly config: pg.ClientConfig
+export interface SessionOptions {
+  readonly connector: PostgresConnector
+  readonly limits: Limits
+  /** Longest wait for the answer to one statement, in ms. */
+  readonly timeoutMs: number
   /** Listens, if there is one. */
   readonly channel: string | undefined
   readonly onNotification: (payload: string) => void
@@ -21,9 +26,9 @@ export class PostgresSession implements Session {
   readonly #connection: PostgresConnection
   #settle: (reason: Error | undefined) => void = () => {}
 
-  private constructor(client: pg.Client, options: SessionOptions) {
+  private constructor(client: pg.Client, beginning: string, options: SessionOptions) {
     this.#client = client
-    this.#connection = new PostgresConnection(client, options.onQuery)
+    this.#connection = new PostgresConnection(client, options.onQuery, beginning)
     this.closed = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -36,16 +41,22 @@ export class PostgresSession implements Session {
 
   /** @throws DatabaseUnavailableError when no connection can be made */
   static async open(options: SessionOptions): Promise<PostgresSession> {
-    const client = new pg.Client(options.config)
-    const session = new PostgresSession(client, options)
+    const { connector, limits, timeoutMs, channel } = options
+    const client = await connector.open(async () => {
+      const opening = new connector.Client({ ...connector.config(), query_timeout: timeoutMs })
+      // Whoever waits for the connection hears of it, and an unheard `error` event ends the process.
+      opening.on('error', () => {})
+      await opening.connect()
+      return opening
+    })
     try {
-      await client.connect()
-      if (options.channel !== undefined) await client.query(`listen ${client.escapeIdentifier(options.channel)}`)
+      const session = new PostgresSession(client, await connector.settle(client, limits), options)
+      if (channel !== undefined) await client.query(`listen ${client.escapeIdentifier(channel)}`)
+      return session
     } catch (error) {
-      session.#abandon(error)
+      client.connection.stream.destroy()
       throw unavailable(error)
     }
-    return session
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {

@@ -3,7 +3,9 @@ import type { ConnectionCheck, Queryable, Session, Statement } from './database.
 import { DatabaseUnavailableError, unavailable } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
-import { PostgresSession } from './postgres-session.js'
+import { PostgresConnector } from './postgres-connector.js'
+import { PostgresSession, type SessionOptions } from './postgres-session.js'
+import type { Limits } from './session-settings.js'
 
 export interface PostgresOptions {
   readonly url: string
@@ -18,27 +20,42 @@ export interface PostgresOptions {
 /** Held while migrating. Any number will do, as long as every release uses the same. */
 const MIGRATION_LOCK = 4_917_305_581
 
+/**
+ * For a migration: its statements take as long as they take, but no longer than this for a lock, since everybody else queues up behind
+ * it; and a migrator that has stopped or vanished is ended by the server, in ms.
+ */
+const MIGRATION_LIMITS = { statementMs: 0, lockMs: 10_000, idleMs: 20_000 }
+
 /** A server, by `pg`. Opens no connection before the first query. */
 export class PostgresDatabase implements MigratableDatabase {
   readonly kind = 'postgres'
   readonly #options: PostgresOptions
   readonly #pool: pg.Pool
+  readonly #connector: PostgresConnector
+  readonly #unpooled: PostgresConnector
   readonly #sessions = new Set<PostgresSession>()
-  /** Which check each connection of the pool has passed. */
-  readonly #checked = new WeakMap<pg.PoolClient, ConnectionCheck | undefined>()
+  /** Which check each connection of the pool has passed, and what its statements begin with. */
+  readonly #checked = new WeakMap<pg.PoolClient, { check: ConnectionCheck | undefined; readonly beginning: string }>()
   #check: ConnectionCheck | undefined
+  readonly #limits: Limits
   readonly #begin: string
   #closing: Promise<void> | undefined
 
   constructor(options: PostgresOptions) {
     this.#options = options
-    const { queryTimeoutMs } = options
+    const { url, unpooledUrl, connectTimeoutMs, queryTimeoutMs } = options
+    const home = { schema: undefined }
+    this.#connector = new PostgresConnector({ url, connectTimeoutMs, home })
+    this.#unpooled =
+      unpooledUrl === url ? this.#connector : new PostgresConnector({ url: unpooledUrl, connectTimeoutMs, home })
     // The server gives up too, and frees the locks of a transaction whose client is frozen or cut off.
+    this.#limits = limitsOf(queryTimeoutMs)
     this.#begin =
-      `begin isolation level read committed; set local statement_timeout = ${queryTimeoutMs}; ` +
+      `begin isolation level read committed read write; set local statement_timeout = ${this.#limits.statementMs}; ` +
       `set local idle_in_transaction_session_timeout = ${queryTimeoutMs}`
     this.#pool = new pg.Pool({
-      ...connectionConfig(options.url, options),
+      ...this.#connector.config(),
+      Client: this.#connector.Client,
       max: options.poolSize,
       idleTimeoutMillis: 30_000,
       query_timeout: queryTimeoutMs,
@@ -63,28 +80,28 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
-    return this.#session(this.#options.unpooledUrl, channel, onNotification)
+    return this.#session(this.#unpooled, { channel, onNotification })
   }
 
-  connect(): Promise<Session> {
-    return this.#session(this.#options.url, undefined, () => {})
+  connect(timeoutMs = this.#options.queryTimeoutMs): Promise<Session> {
+    return this.#session(this.#connector, { timeoutMs })
   }
 
   renewConnections(check: ConnectionCheck): void {
     this.#check = check
   }
 
-  async #session(
-    url: string,
-    channel: string | undefined,
-    onNotification: (payload: string) => void,
-  ): Promise<Session> {
-    const { queryTimeoutMs, onQuery } = this.#options
+  async #session(connector: PostgresConnector, options: Partial<SessionOptions>): Promise<Session> {
+    const { timeoutMs = this.#options.queryTimeoutMs } = options
+    const { onQuery } = this.#options
     const session = await PostgresSession.open({
-      config: { ...connectionConfig(url, this.#options), query_timeout: queryTimeoutMs },
-      channel,
-      onNotification,
+      connector,
+      limits: limitsOf(timeoutMs),
+      channel: undefined,
+      onNotification: () => {},
       onQuery,
+      ...options,
+      timeoutMs,
     })
     this.#sessions.add(session)
     void session.closed.then(() => this.#sessions.delete(session))
@@ -92,19 +109,22 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   async exclusively<T>(work: (runner: ScriptRunner) => Promise<T>): Promise<T> {
-    const client = new pg.Client(connectionConfig(this.#options.unpooledUrl, this.#options))
-    client.on('error', () => {})
-    await client.connect().catch((error: unknown) => {
-      throw unavailable(error)
+    const client = await this.#unpooled.open(async () => {
+      const opening = new this.#unpooled.Client(this.#unpooled.config())
+      opening.on('error', () => {})
+      await opening.connect()
+      return opening
     })
-    const connection = new PostgresConnection(client, this.#options.onQuery)
-    const runner: ScriptRunner = {
-      query: async (text) => (await connection.script(text)).rows,
-      script: async (text) => void (await connection.script(text)),
-    }
     try {
-      const begin = `begin; select pg_advisory_xact_lock(${MIGRATION_LOCK})`
-      return await connection.transaction(begin, () => work(runner))
+      const connection = new PostgresConnection(client, this.#options.onQuery)
+      const begin = await this.#unpooled.beginning(client, MIGRATION_LIMITS).catch(rethrow)
+      const runner: ScriptRunner = {
+        query: async (text) => (await connection.script(text)).rows,
+        script: async (text) => void (await connection.script(text)),
+      }
+      return await connection.transaction(`${begin}; select pg_advisory_xact_lock(${MIGRATION_LOCK})`, () =>
+        work(runner),
+      )
     } finally {
       await client.end()
     }
@@ -120,31 +140,32 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   /** A connection that passes today's check. One that passed an older check only may lead to another server: it is closed. */
-  async #checkedClient(): Promise<pg.PoolClient> {
+  async #checkedClient(): Promise<{ readonly client: pg.PoolClient; readonly beginning: string }> {
     for (;;) {
-      const client = await this.#pool.connect().catch((error: unknown) => {
-        throw unavailable(error)
-      })
+      const client = await this.#connector.open(() => this.#pool.connect())
       const check = this.#check
-      const isNew = !this.#checked.has(client)
-      if (!isNew && this.#checked.get(client) === check) return client
-      if (!isNew) {
+      const passed = this.#checked.get(client)
+      if (passed !== undefined && passed.check === check) return { client, beginning: passed.beginning }
+      if (passed !== undefined) {
         client.release(true)
         continue
       }
-      const reason = check && (await refusalOf(client, check))
-      if (reason === undefined) {
-        this.#checked.set(client, check)
-        return client
+      try {
+        const beginning = await this.#connector.settle(client, this.#limits)
+        const reason = check && (await refusalOf(client, beginning, check))
+        if (reason !== undefined) throw new DatabaseUnavailableError(reason)
+        this.#checked.set(client, { check, beginning })
+        return { client, beginning }
+      } catch (error) {
+        client.release(true)
+        throw unavailable(error)
       }
-      client.release(true)
-      throw new DatabaseUnavailableError(reason)
     }
   }
 
   async #withConnection<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const client = await this.#checkedClient()
-    const connection = new PostgresConnection(client, this.#options.onQuery)
+    const { client, beginning } = await this.#checkedClient()
+    const connection = new PostgresConnection(client, this.#options.onQuery, beginning)
     try {
       return await work(connection)
     } finally {
@@ -153,19 +174,23 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 }
 
-function connectionConfig(url: string, options: PostgresOptions): pg.ClientConfig {
-  return {
-    connectionString: url,
-    connectionTimeoutMillis: options.connectTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    fallback_application_name: 'roundhouse',
-  }
+/** The server gives up a little earlier than the client, so that the connection stays good. */
+function limitsOf(timeoutMs: number): Limits {
+  return { statementMs: Math.ceil(timeoutMs * 0.9), idleMs: timeoutMs }
 }
 
-async function refusalOf(client: pg.PoolClient, { text, refusal }: ConnectionCheck): Promise<string | undefined> {
+function rethrow(error: unknown): never {
+  throw unavailable(error)
+}
+
+async function refusalOf(
+  client: pg.PoolClient,
+  beginning: string,
+  { text, refusal }: ConnectionCheck,
+): Promise<string | undefined> {
   try {
-    return refusal((await client.query<object>(text)).rows)
+    const connection = new PostgresConnection(client, () => {}, beginning)
+    return refusal(await connection.query<object>({ name: 'database.check', text }))
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
