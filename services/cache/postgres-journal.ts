@@ -85,10 +85,10 @@ export async function installJournal(sql: SqlRunner, tables: readonly CachedTabl
     const text = `create function ${made}${declaration} ${rights} as ${literal(body.replaceAll('$schema$', literal(schema)).replaceAll('$release$', release))}`
     return [`${release}_${name}`, `${text}; revoke all on function ${made} from public`]
   })
-  const triggers = namedTriggers(tables).map(({ table, name, event, rows, calls }) => {
+  const triggers = namedTriggers(tables).map(({ table, name, event, rows, calls, fires }) => {
     const called = `${schema}.${quoted(`${release}_${calls}_${table}`)}`
     const on = `${schema}.${quoted(table)}`
-    return [on, name, `create trigger ${name} ${event} on ${on} ${rows} execute function ${called}()`]
+    return [on, name, fires, `create trigger ${name} ${event} on ${on} ${rows} execute function ${called}()`]
   })
   const values = (items: readonly string[][]): string =>
     items.map((item) => `(${item.map(literal).join(', ')})`).join(', ')
@@ -100,10 +100,11 @@ begin
     continue when exists (select from pg_proc where proname = made.name and pronamespace = ${literal(schema)}::regnamespace);
     execute made.text;
   end loop;
-  for made in select tab::regclass as tab, name, text from (values ${values(triggers)}) v (tab, name, text) loop
+  for made in select tab::regclass as tab, name, fires, text from (values ${values(triggers)}) v (tab, name, fires, text) loop
     if not exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name) then execute made.text; end if;
-    continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name and tgenabled = 'A');
-    execute format('alter table %s enable always trigger %I', made.tab, made.name);
+    continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name
+      and (tgenabled = 'A' or made.fires = 'replica' and tgenabled = 'R'));
+    execute format('alter table %s enable %s trigger %I', made.tab, made.fires, made.name);
   end loop;
   -- What is neither of this release nor of the newest other one.
   for made in select p.oid::regprocedure as name from pg_proc p
@@ -148,7 +149,7 @@ function namedTriggers(tables: readonly CachedTable[]) {
     triggersOf(table).map((trigger) => ({
       ...trigger,
       table: table.table,
-      name: `${release}_${trigger.event.replace(' ', '_')}`,
+      name: `${release}_${trigger.event.replaceAll(' ', '_')}`,
     })),
   )
 }
@@ -186,8 +187,8 @@ begin
     left join pg_class c on c.relname = w.name and c.relnamespace = $schema$::regnamespace;
   select string_agg(concat_ws(',', t.oid, t.xmin, ascii(t.tgenabled)), ';' order by w.n),
     coalesce(fault, 'not there or not "enable always": ' || string_agg(w.name || ' on ' || oids[w.tab]::regclass, ', ')
-      filter (where t.oid is null or t.tgenabled <> 'A') || ': run the migrations again')
-    into triggers, fault from unnest($tables$, $triggers$) with ordinality w (tab, name, n)
+      filter (where t.oid is null or not t.tgenabled = any (w.fires::"char"[])) || ': run the migrations again')
+    into triggers, fault from unnest($tables$, $triggers$, $fires$) with ordinality w (tab, name, fires, n)
     left join pg_trigger t on t.tgrelid = oids[w.tab] and t.tgname = w.name;
   if fault is not null or ${IS_BROKEN} then
     return json_build_object('snapshot', own, 'fault', fault, 'is_broken', fault is null);
@@ -277,11 +278,13 @@ function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction
   })
   const arrayOf = (items: readonly (string | number)[]): string => `array[${items.join(', ')}]`
   const watched = [...tables.map(({ table }) => table), 'cache_journal', 'cache_journal_state']
-  const triggers = tables.flatMap((table, at) => triggersOf(table).map(({ event }) => ({ at: at + 1, event })))
-  const names = triggers.map(({ event }) => literal(`$release$_${event.replace(' ', '_')}`))
+  const triggers = tables.flatMap((table, at) => triggersOf(table).map((trigger) => ({ ...trigger, at: at + 1 })))
+  const names = triggers.map(({ event }) => literal(`$release$_${event.replaceAll(' ', '_')}`))
+  const states = triggers.map(({ fires }) => literal(fires === 'always' ? '{A}' : '{A,R}'))
   const tail = TAIL.replace('$watched$', `${arrayOf(watched.map(literal))}::name[]`)
     .replace('$tables$', arrayOf(triggers.map(({ at }) => at)))
     .replace('$triggers$', `${arrayOf(names)}::name[]`)
+    .replace('$fires$', arrayOf(states))
   const planned = 'returns json language plpgsql stable set enable_seqscan = off set jit = off'
   const functions = {
     tail: make('known_since text, known_identity text, most_tags text', tail, planned),
@@ -293,7 +296,7 @@ function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction
   }
   const ofTables = tables.flatMap((table) =>
     Object.entries(triggerFunctions(table)).map(([name, body]) => {
-      return [`${name}_${table.table}`, make('', body, 'returns trigger language plpgsql', name === 'raise')] as const
+      return [`${name}_${table.table}`, make('', body, 'returns trigger language plpgsql', name !== 'version')] as const
     }),
   )
   return { ...functions, ...Object.fromEntries(ofTables) }

@@ -24,7 +24,9 @@ export interface CachedTable {
 export interface TableTrigger {
   readonly event: string
   readonly rows: string
-  readonly calls: 'raise' | 'version'
+  readonly calls: 'raise' | 'raise_row' | 'version'
+  /** Whatever `session_replication_role` says, or where changes of another server are applied alone. */
+  readonly fires: 'always' | 'replica'
 }
 
 /** More tags than this in one statement: their owners' instead. More owners: everything. */
@@ -38,22 +40,26 @@ export function missingTag(table: string): string {
 }
 
 export function triggersOf({ version, updatedAt }: CachedTable): readonly TableTrigger[] {
-  const statement = 'for each statement'
+  const [old, made] = ['old table as old_rows', 'new table as new_rows']
+  const raise = (event: string, tables: string): TableTrigger => {
+    return { event, rows: `referencing ${tables} for each statement`, calls: 'raise', fires: 'always' }
+  }
+  const ofRows = { rows: 'for each row' } as const
   return [
-    { event: 'after insert', rows: `referencing new table as new_rows ${statement}`, calls: 'raise' },
-    {
-      event: 'after update',
-      rows: `referencing old table as old_rows new table as new_rows ${statement}`,
-      calls: 'raise',
-    },
-    { event: 'after delete', rows: `referencing old table as old_rows ${statement}`, calls: 'raise' },
-    ...((version ?? updatedAt) ? [{ event: 'before update', rows: 'for each row', calls: 'version' } as const] : []),
+    raise('after insert', made),
+    raise('after update', `${old} ${made}`),
+    raise('after delete', old),
+    // What applies the changes of another server (logical replication) fires triggers of rows only.
+    { ...ofRows, event: 'after insert or update or delete', calls: 'raise_row', fires: 'replica' },
+    ...((version ?? updatedAt)
+      ? [{ ...ofRows, event: 'before update', calls: 'version', fires: 'always' } as const]
+      : []),
   ]
 }
 
-/** Bodies of the two trigger functions of a table. `raise` runs with its owner's rights. */
+/** Bodies of the trigger functions of a table. Those that raise run with their owner's rights. */
 export function triggerFunctions(table: CachedTable): Record<TableTrigger['calls'], string> {
-  return { raise: raiseFunction(table), version: versionFunction(table) }
+  return { raise: raiseFunction(table), raise_row: raiseRowFunction(table), version: versionFunction(table) }
 }
 
 export function quoted(identifier: string): string {
@@ -124,6 +130,17 @@ function raiseFunction({ table, row, list, owner, listColumns, key = 'id' }: Cac
 begin
   ${branches.join('\n  ')}
   if raised is not null then insert into cache_journal (tags) values (raised); end if;
+  return null;
+end`
+}
+
+/** One row of a change that another server made. Lists are raised whatever has changed. */
+function raiseRowFunction({ row, list }: CachedTable): string {
+  return `begin
+  if tg_op <> 'UPDATE' or new operator(pg_catalog.*<>) old then
+    insert into cache_journal (tags) select array_agg(distinct tag)
+      from unnest(${tagsOf([row, list].flat(), 'old', 'new')}) tag where tag is not null having count(*) > 0;
+  end if;
   return null;
 end`
 }

@@ -1,4 +1,4 @@
-import { type Mutant, mutant } from './mutant.js'
+import { type Mutant, mutant, serviceMutant } from './mutant.js'
 
 /** What sees to it that every change is heard of, and in time: tails, announcements, the SQL behind them. */
 export const JOURNAL_MUTANTS: readonly Mutant[] = [
@@ -137,9 +137,16 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
   mutant(
     'triggers fire in every session',
     'postgres-journal',
-    "execute format('alter table %s enable always trigger %I', made.tab, made.name);",
+    "execute format('alter table %s enable %s trigger %I', made.tab, made.fires, made.name);",
     'null;',
     'races/forgotten-raise',
+  ),
+  serviceMutant(
+    'what another server has changed raises tags, row by row',
+    'cache/table-triggers',
+    'having count(*) > 0',
+    'having false',
+    'replicas/logical-replication',
   ),
   mutant(
     'a tail brings what was running in the one before',

@@ -290,7 +290,7 @@ t.test(
 t.test('a release puts its own beside that of the one before, and takes older ones away', async (t) => {
   const { pool, query, tail } = await setUp(t)
   const sets = async () =>
-    Number((await query(`select count(*) as n from pg_trigger where tgname ~ '^cache_.*after_insert'`))[0]?.['n'])
+    Number((await query(`select count(*) as n from pg_trigger where tgname ~ '^cache_.*after_insert$'`))[0]?.['n'])
   t.equal(await sets(), 1)
   await install(pool)
   t.equal(await sets(), 1, 'what is there is left alone')
