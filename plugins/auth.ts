@@ -2,7 +2,7 @@ import bearerAuth from '@fastify/bearer-auth'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
-import { ForbiddenError, TooManyRequestsError, UnauthorizedError } from '../services/errors.js'
+import { ForbiddenError, ServiceUnavailableError, TooManyRequestsError, UnauthorizedError } from '../services/errors.js'
 import { adminTokenItem } from '../services/config/admin-tokens.js'
 import { Administrators } from '../services/users/administrators.js'
 import { Authenticator, type Principal } from '../services/users/authenticator.js'
@@ -16,7 +16,7 @@ declare module 'fastify' {
   }
   /** Guards are `onRequest` hooks of the scope they guard: they run before a body is read. */
   interface FastifyInstance {
-    /** A user, for their own rows. An administrator has none: 403. */
+    /** A user, for their own rows. An administrator has none: 403. A user who can't be checked now reads only: 503 to the rest. */
     requireUser: Guard
     /** An administrator; a user gets 403, and so does an administrator who may only look. */
     requireAdmin: Guard
@@ -24,7 +24,7 @@ declare module 'fastify' {
     requireInspector: Guard
     /**
      * An administrator or any user; where the path has a `user_id`, that user. Another one gets 403: the path names a
-     * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.)
+     * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.) A user who can't be checked now gets 503.
      */
     requireAdminOrUser: Guard
   }
@@ -48,7 +48,9 @@ export default fp(
     const administrators = new Administrators(
       config.adminTokens.flatMap((item, index) => adminTokenItem(item, index) ?? []),
     )
-    const authenticator = new Authenticator({ users, tokens, cache, wallMs: systemClock.wallMs, now: systemClock.now })
+    const { wallMs, now } = systemClock
+    const staleIfErrorMs = config.staleIfErrorSeconds * 1_000
+    const authenticator = new Authenticator({ users, tokens, cache, staleIfErrorMs, wallMs, now })
     await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
     const verifierOf = fastify.verifyBearerAuthFactory
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
@@ -92,7 +94,10 @@ export default fp(
     fastify.decorateRequest('user', null)
     fastify.decorate(
       'requireUser',
-      guard(({ id }) => (id === undefined ? new ForbiddenError() : undefined)),
+      guard(({ id, isStale }, { method }) => {
+        if (id === undefined) return new ForbiddenError()
+        return isStale && method !== 'GET' && method !== 'HEAD' ? new ServiceUnavailableError() : undefined
+      }),
     )
     fastify.decorate(
       'requireAdmin',
@@ -104,7 +109,10 @@ export default fp(
     )
     fastify.decorate(
       'requireAdminOrUser',
-      guard(({ isAdmin, id }, request) => (isAdmin || isOpenTo(id, request) ? undefined : new ForbiddenError())),
+      guard(({ isAdmin, id, isStale }, request) => {
+        if (!isAdmin && !isOpenTo(id, request)) return new ForbiddenError()
+        return isStale ? new ServiceUnavailableError() : undefined
+      }),
     )
   },
   {

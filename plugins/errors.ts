@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { JournalUnavailableError } from '../services/cache/index.js'
 import { DatabaseUnavailableError, isPassing, sqlState } from '../services/database/errors.js'
 import * as catalogue from '../services/errors.js'
 import { logAnswer } from './logging.js'
@@ -33,7 +34,9 @@ const PRESENTED_TOKEN = /^Bearer +\S/i
  */
 export function publicError(error: unknown, requestId: string): CatalogueError {
   if (isCatalogued(error)) return error
-  if (error instanceof DatabaseUnavailableError) return new catalogue.ServiceUnavailableError()
+  if (error instanceof DatabaseUnavailableError || error instanceof JournalUnavailableError) {
+    return new catalogue.ServiceUnavailableError()
+  }
   const state = sqlState(error)
   if (state !== undefined) return forSqlState(state) ?? new catalogue.InternalError(requestId)
   return forStatus(error) ?? new catalogue.InternalError(requestId)

@@ -1,6 +1,4 @@
 import fp from 'fastify-plugin'
-import { JournalUnavailableError } from '../services/cache/index.js'
-import { ServiceUnavailableError } from '../services/errors.js'
 
 /**
  * `Roundhouse-Min-Version`: the request, authentication included, is answered by nothing older than the write whose
@@ -16,11 +14,7 @@ export default fp(
     })
 
     async function waitFor(token: string): Promise<void> {
-      try {
-        await cache.waitFor(versionTokens.open(token, cache.identity))
-      } catch (error) {
-        throw error instanceof JournalUnavailableError ? new ServiceUnavailableError() : error
-      }
+      await cache.waitFor(versionTokens.open(token, cache.identity))
     }
   },
   {

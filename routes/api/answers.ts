@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { NotFoundError } from '../../services/errors.js'
+import { NotFoundError, ServiceUnavailableError } from '../../services/errors.js'
 import { takesGzip } from './accept-encoding.js'
 
 /** What the cache answers a read with. */
@@ -16,9 +16,11 @@ const PRIVATE = 'private, no-cache'
  * Answers with a cached document, or 304 when the caller has it; says in Cache-Status (RFC 9211) how it was found.
  * The text goes out as it is: with a content type set, Fastify passes strings by its serializer.
  * @param kind what a missing document would have been: `design`
- * @throws NotFoundError when there is no document
+ * @throws NotFoundError when there is no document, ServiceUnavailableError when the caller may not see it now
  */
 export function answerLookup(request: FastifyRequest, reply: FastifyReply, lookup: Lookup, kind: string): FastifyReply {
+  // Whoever could not be checked is answered with what is marked, and with nothing newer.
+  if (request.user?.isStale === true && lookup.outcome !== 'stale-if-error') throw new ServiceUnavailableError()
   reply.header('cache-status', cacheStatus(lookup))
   if (lookup.outcome === 'stale-if-error') reply.header('age', Math.floor(lookup.ageMs / 1000))
   const { value: document } = lookup

@@ -11,8 +11,11 @@ export interface Policy {
   readonly grace?: number | undefined
   /** Lifetime of a negative entry ("no such row"); it has no grace. 0: none is kept. */
   readonly negativeTtl?: number | undefined
-  /** May an isolated replica answer from memory, marked, when the database does not? `false` for credentials. */
-  readonly mayServeOnError?: boolean | undefined
+  /**
+   * May an isolated replica answer from memory, marked, when the database does not? `undoubted`: yes, but not with what a hint puts
+   * in doubt. That is for credentials: what is known to be revoked, or to be perhaps, opens nothing.
+   */
+  readonly mayServeOnError?: boolean | 'undoubted' | undefined
   /** May Redis hold it? `false` for what proves who somebody is: who can write to Redis could forge it. */
   readonly inRedis?: boolean | undefined
 }

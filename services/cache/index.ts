@@ -7,6 +7,7 @@ export { bytesCodec, type Codec, jsonCodec } from './entry-codec.js'
 export type { EntryOptions, Loader, Lookup, Outcome, Policy } from './entry.js'
 export { EVERYTHING } from './core/heard.js'
 export type { Inspection } from './inspect.js'
+export { JournalUnavailableError } from './journal-follower.js'
 export type { Announcements, Change, Journal, SqlRunner, TailAnswer } from './journal.js'
 export { createJournal, installJournal, type PostgresJournalOptions } from './postgres-journal.js'
 export type { Begun } from './fills.js'
@@ -15,7 +16,6 @@ export type { CacheEvents, CacheOptions, CacheSettings, ReplicaState } from './r
 export {
   type CacheHealth,
   type CacheStats,
-  JournalUnavailableError,
   type ManyLoader,
   type ManyRead,
   type TieredCache,

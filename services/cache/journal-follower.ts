@@ -14,6 +14,11 @@ export interface JournalFollowerOptions {
   readonly onChange: () => void
 }
 
+/** No tail can tell what is current, and nothing else answers that could. */
+export class JournalUnavailableError extends Error {
+  override readonly name = 'JournalUnavailableError'
+}
+
 /** After a tail that failed; replicas that follow their journal ask as often. */
 const LONGEST_PAUSE_MS = 1_000
 
@@ -34,6 +39,9 @@ export class JournalFollower {
   #next: Promise<boolean> | undefined
   #isStopped = false
   #cancel = (): void => {}
+  /** When the tail under way began, and how the last one ended: the journal may answer that it can't be relied on. */
+  #askedAt: number | undefined
+  #hasAnswered = false
   /** Why the journal is not followed, in words. */
   reason = 'not connected yet'
   tails = 0
@@ -50,6 +58,11 @@ export class JournalFollower {
   /** How long ago the barrier was, in ms: by the clock that says more. Before the first tail it is infinitely long ago. */
   sinceBarrier(now: number): number {
     return Math.max(now - this.#barrier, this.#options.clock.wallMs() - this.#wallBarrier)
+  }
+
+  /** Does the database answer tails, if only that the journal can't be relied on? One that is slow does not. `now` is monotonic. */
+  isAnswering(now: number): boolean {
+    return this.#hasAnswered && (this.#askedAt === undefined || now - this.#askedAt < this.#options.boundMs / 2)
   }
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
@@ -115,10 +128,16 @@ export class JournalFollower {
     const [startedAt, wallStartedAt] = [clock.now(), clock.wallMs()]
     knowledge.tailBegan()
     this.tails += 1
-    const answer = await journal.tail(knowledge.seen?.text, knowledge.identity).catch((error: unknown) => {
-      knowledge.tailFailed()
-      throw error
-    })
+    this.#askedAt = startedAt
+    const answer = await journal
+      .tail(knowledge.seen?.text, knowledge.identity)
+      .catch((error: unknown) => {
+        knowledge.tailFailed()
+        this.#hasAnswered = false
+        throw error
+      })
+      .finally(() => (this.#askedAt = undefined))
+    this.#hasAnswered = true
     const { identity, fault } = answer
     if (identity === undefined) {
       knowledge.tailFailed()

@@ -1,5 +1,6 @@
 import { type EntryOptions, hitOf, lifetimeOf, type Loader, type Lookup } from './entry.js'
 import type { Begun, Sought } from './fills.js'
+import { Isolation } from './isolation.js'
 import type { Replica } from './replica.js'
 
 /** One run of the read path below memory, which several readers may share. */
@@ -24,12 +25,14 @@ const NO_LOOKUP = new Promise<Lookup>(() => {})
  * began after its reader came. No failure of Redis fails a read; what the loader throws is thrown on.
  */
 export class ReadPath {
+  readonly isolation: Isolation
   readonly #replica: Replica
   readonly #flights = new Map<string, Flight>()
   readonly #refreshing = new Set<string>()
 
   constructor(replica: Replica) {
     this.#replica = replica
+    this.isolation = new Isolation(replica)
   }
 
   /** From now on nobody joins a flight that is under way. Called when the identity has changed, and when a reader needs a load that began after its own request. */
@@ -104,6 +107,7 @@ export class ReadPath {
     if (running !== undefined && (isSecond || (isSettled && this.#isJoinable(running)))) {
       return this.#join(running, load, isSecond)
     }
+    if (!this.isolation.mayLoad()) return this.#answerWithoutLoad(key, options)
     const flight = this.#flight(key, options)
     this.#flights.set(key, flight)
     flight.lookup = this.#run(flight, load, isSettled)
@@ -133,6 +137,10 @@ export class ReadPath {
     const now = clock.now()
     if (follower.isFollowed(now)) return knowledge.isCurrent(begun.provenance, slots)
     return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)
+  }
+
+  async #answerWithoutLoad(key: string, options: EntryOptions): Promise<Lookup> {
+    return this.#count(options, this.isolation.withoutLoad(key, options))
   }
 
   async #lead(flight: Flight): Promise<Lookup> {
@@ -200,6 +208,7 @@ export class ReadPath {
     let value: unknown
     try {
       value = await load()
+      this.isolation.loaded()
       flight.moreTags = options.tagsOf?.(value) ?? []
       flight.isCurrent = fills.keep(key, options, value, flight)
       if (!flight.isCurrent) stats.refusedFills += 1
@@ -227,32 +236,8 @@ export class ReadPath {
       .finally(() => this.#refreshing.delete(key))
   }
 
-  /** An isolated replica waits at most H for the database, then answers from memory if it may. */
-  async #orStale({ lookup, key, options }: Flight): Promise<Lookup> {
-    const { clock, follower, settings } = this.#replica
-    let cancel = (): void => {}
-    try {
-      if (follower.isFollowed(clock.now())) return await lookup
-      const overdue = new Promise<undefined>((resolve) => {
-        cancel = clock.after(settings.boundMs, () => resolve(undefined))
-      })
-      return (await Promise.race([lookup, overdue])) ?? this.#staleIfError(key, options) ?? (await lookup)
-    } catch (error) {
-      const stale = this.#staleIfError(key, options)
-      if (stale === undefined) throw error
-      return stale
-    } finally {
-      cancel()
-    }
-  }
-
-  #staleIfError(key: string, options: EntryOptions): Lookup | undefined {
-    const { clock, follower, memory, settings } = this.#replica
-    const now = clock.now()
-    const isolatedMs = follower.sinceBarrier(now) - settings.boundMs
-    const mayServe = options.mayServeOnError !== false && isolatedMs >= 0 && isolatedMs <= settings.staleIfErrorMs
-    const entry = mayServe ? memory.read(key, now) : undefined
-    return entry && { ...hitOf(entry, now), outcome: 'stale-if-error' }
+  #orStale({ lookup, key, options }: Flight): Promise<Lookup> {
+    return this.isolation.orStale(lookup, key, options)
   }
 
   #count(options: EntryOptions, lookup: Lookup): Lookup {

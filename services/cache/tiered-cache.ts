@@ -3,6 +3,7 @@ import type { EntryOptions, Loader, Lookup } from './entry.js'
 import { EVERYTHING } from './core/heard.js'
 import { inspect, type Inspection } from './inspect.js'
 import type { Begun } from './fills.js'
+import { JournalUnavailableError } from './journal-follower.js'
 import type { Replica, ReplicaState } from './replica.js'
 import { sees } from './core/snapshot.js'
 
@@ -11,11 +12,6 @@ export interface WriteVersion {
   /** Which history of the database it is part of. */
   readonly identity: string
   readonly transaction: number
-}
-
-/** No tail could tell whether the write is seen: the journal does not answer. */
-export class JournalUnavailableError extends Error {
-  override readonly name = 'JournalUnavailableError'
 }
 
 export type CacheHealth = ReturnType<TieredCache['health']>
@@ -64,6 +60,11 @@ export class TieredCache {
     return this.#replica.state
   }
 
+  /** For how long this replica has been isolated, in ms; below 0 while it is not. */
+  get isolatedMs(): number {
+    return this.#replica.reads.isolation.ms
+  }
+
   /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
   peek<Value>(key: string): Lookup<Value> | undefined {
     return this.#replica.reads.peek(key) as Lookup<Value> | undefined
@@ -78,7 +79,8 @@ export class TieredCache {
 
   /**
    * What the tiers have, or else what `load` reads; concurrent misses share one load, over all replicas while Redis answers.
-   * Rejects with what `load` throws, unless an isolated replica may answer from memory, marked.
+   * Rejects with what `load` throws, unless an isolated replica may answer from memory, marked; with JournalUnavailableError, at once,
+   * while an isolated replica knows that no load answers.
    *
    * `load` reads the primary, outside of any transaction of the caller's.
    */
@@ -178,10 +180,12 @@ export class TieredCache {
    * @throws JournalUnavailableError when no tail can tell within H
    */
   async waitFor(write: { readonly transaction: number; readonly isOfThisHistory: boolean }): Promise<void> {
-    const { settings, knowledge, follower, reads } = this.#replica
+    const { settings, knowledge, follower, reads, clock } = this.#replica
     if (!settings.isEnabled) return
     if (write.isOfThisHistory && knowledge.seen !== undefined && sees(knowledge.seen, write.transaction)) return
-    if (!(await follower.settled())) throw new JournalUnavailableError(follower.reason)
+    const now = clock.now()
+    const mayTell = follower.isFollowed(now) || follower.isAnswering(now)
+    if (!mayTell || !(await follower.settled())) throw new JournalUnavailableError(follower.reason)
     reads.detachFlights()
   }
 

@@ -92,7 +92,7 @@ export class OwnedAddress implements EntryAddress {
     return this.#policy.negativeTtl
   }
 
-  get mayServeOnError(): boolean | undefined {
+  get mayServeOnError(): Policy['mayServeOnError'] {
     return this.#policy.mayServeOnError
   }
 

@@ -16,7 +16,7 @@ export class Administrators {
 
   constructor(tokens: readonly AdminToken[]) {
     this.#known = tokens.map(({ name, token, isReadOnly }) => {
-      const user = { id: undefined, tokenId: undefined, role: undefined }
+      const user = { id: undefined, tokenId: undefined, role: undefined, isStale: false }
       return { digest: digestOf(token), principal: { ...user, name, isAdmin: !isReadOnly, mayInspect: true } }
     })
   }

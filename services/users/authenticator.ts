@@ -21,12 +21,19 @@ export interface Principal {
   readonly mayInspect: boolean
   /** What the log calls them. */
   readonly name: string
+  /**
+   * The replica is isolated: that the token is good was true when it last followed the journal. Reads what is marked as stale, and
+   * nothing else.
+   */
+  readonly isStale: boolean
 }
 
 export interface AuthenticatorOptions {
   readonly users: Pick<UserService, 'get'>
   readonly tokens: Pick<TokenService, 'find' | 'read'>
-  readonly cache: Pick<TieredCache, 'peek'>
+  readonly cache: Pick<TieredCache, 'peek' | 'isolatedMs'>
+  /** How long before this replica became isolated a token must have been verified here to be of use while it is, in ms. */
+  readonly staleIfErrorMs: number
   /** Wall-clock milliseconds since 1970: expiry is a date. */
   readonly wallMs: () => number
   /** Monotonic ms. */
@@ -40,13 +47,24 @@ interface Recognised {
   readonly token: string
   readonly profile: string
   /** What the two documents said when they were last judged: the same two say the same, but for the time. */
-  judged: Judgement | undefined
+  judged: Judgement
+  /** How long ago the token had been loaded when it was last accepted, in ms: tells when that was, without a look at a clock. */
+  ageMs: number
 }
 
 interface Judgement {
-  readonly token: Document
-  readonly profile: Document
+  readonly token: Document | undefined
+  readonly profile: Document | undefined
   readonly expiresAtMs: number | null
+  readonly principal: Principal
+}
+
+/** A token that was found good, with what it was judged by. */
+interface Accepted {
+  readonly userId: string
+  readonly hash: string
+  readonly token: Lookup<Document>
+  readonly profile: Lookup<Document>
   readonly principal: Principal
 }
 
@@ -76,17 +94,18 @@ export class Authenticator {
     const profile = this.#options.cache.peek<Document>(recognised.profile)
     if (profile === undefined) return undefined
     const { judged } = recognised
-    if (judged !== undefined && judged.token === token.value && judged.profile === profile.value) {
-      return this.#isOver(judged.expiresAtMs) ? undefined : judged.principal
-    }
-    const principal = this.#judge(token, profile)
-    if (principal !== undefined) recognised.judged = judgement(token, profile, principal)
-    return principal
+    if (judged.token !== token.value || judged.profile !== profile.value) {
+      const principal = this.#judge(token, profile)
+      if (principal === undefined) return undefined
+      recognised.judged = judgement(token, profile, principal)
+    } else if (this.#isOver(judged.expiresAtMs)) return undefined
+    recognised.ageMs = token.ageMs
+    return recognised.judged.principal
   }
 
   /**
    * The user, `undefined` when the token is unknown, revoked or expired, or its user gone or inactive.
-   * @throws ServiceUnavailableError, DatabaseUnavailableError when nothing that is sure to be current can answer;
+   * @throws ServiceUnavailableError, DatabaseUnavailableError, JournalUnavailableError when nothing can tell;
    * TooManyRequestsError for a text without a MAC while many are invented
    */
   async authenticate(text: string): Promise<Principal | undefined> {
@@ -97,30 +116,44 @@ export class Authenticator {
     if (!isProven && recognised === undefined && this.#invented.isReached) throw new TooManyRequestsError()
     const hash = recognised?.hash ?? tokenHash(text)
     const token = await this.#options.tokens.find(claim, hash)
-    if (token.value === undefined) {
-      if (!isProven) this.#invented.count()
-      return this.#judge(token, token)
-    }
-    const principal = this.#judge(token, await this.#options.users.get(userId))
-    if (principal !== undefined) this.#remember(text, userId, hash)
+    const profile = token.value === undefined ? token : await this.#options.users.get(userId)
+    const principal = this.#judge(token, profile)
+    if (isOnError(token) || isOnError(profile)) return this.#whileIsolated(principal, token, recognised)
+    if (!isProven && token.value === undefined) this.#invented.count()
+    if (principal !== undefined) this.#remember(text, { userId, hash, token, profile, principal })
     return principal
   }
 
-  #remember(text: string, userId: string, hash: string): void {
+  #remember(text: string, { userId, hash, token, profile, principal }: Accepted): void {
     const [oldest] = this.#recognised.keys()
     if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
-    const [{ key: token }, { key: profile }] = [tokenEntry(userId, hash), profileEntry(userId)]
-    this.#recognised.set(text, { hash, token, profile, judged: undefined })
+    const keys = { token: tokenEntry(userId, hash).key, profile: profileEntry(userId).key }
+    this.#recognised.set(text, { hash, ...keys, judged: judgement(token, profile, principal), ageMs: token.ageMs })
   }
 
-  #judge(token: Lookup<Document>, profile: Lookup<Document>): Principal | undefined {
-    // A revocation may have been missed while nothing could be asked: such an answer never lets anybody in.
-    if (token.outcome === 'stale-if-error' || profile.outcome === 'stale-if-error') throw new ServiceUnavailableError()
-    if (token.value === undefined || profile.value === undefined) return undefined
-    const { id: tokenId, expires_at_ms: expiresAtMs } = token.value.parse<KnownToken>()
+  /**
+   * Nothing says what has changed since the replica became isolated. Let in, to read, is whom this replica itself accepted, or looked
+   * up in the database, shortly before. The others may be good by now, so they are told to come again.
+   */
+  #whileIsolated(
+    principal: Principal | undefined,
+    token: Lookup<Document>,
+    recognised: Recognised | undefined,
+  ): Principal {
+    const { cache, staleIfErrorMs } = this.#options
+    const acceptedMs = recognised !== undefined && recognised.judged.token === token.value ? recognised.ageMs : 0
+    const beforeMs = token.ageMs - acceptedMs - cache.isolatedMs
+    if (principal === undefined || beforeMs > staleIfErrorMs) throw new ServiceUnavailableError()
+    return { ...principal, isStale: true }
+  }
+
+  #judge({ value: token }: Lookup<Document>, { value: profile }: Lookup<Document>): Principal | undefined {
+    if (token === undefined || profile === undefined) return undefined
+    const { id: tokenId, expires_at_ms: expiresAtMs } = token.parse<KnownToken>()
     if (this.#isOver(expiresAtMs)) return undefined
-    const { id, role, is_active: isActive } = profile.value.parse<User>()
-    return isActive ? { id, tokenId, role, isAdmin: false, mayInspect: false, name: `user ${id}` } : undefined
+    const { id, role, is_active: isActive } = profile.parse<User>()
+    if (!isActive) return undefined
+    return { id, tokenId, role, isAdmin: false, mayInspect: false, name: `user ${id}`, isStale: false }
   }
 
   #isOver(expiresAtMs: number | null): boolean {
@@ -128,11 +161,15 @@ export class Authenticator {
   }
 }
 
+function isOnError({ outcome }: Lookup): boolean {
+  return outcome === 'stale-if-error'
+}
+
 function judgement(
   { value: token }: Lookup<Document>,
   { value: profile }: Lookup<Document>,
   principal: Principal,
-): Judgement | undefined {
-  if (token === undefined || profile === undefined) return undefined
-  return { token, profile, expiresAtMs: token.parse<KnownToken>().expires_at_ms, principal }
+): Judgement {
+  const expiresAtMs = token?.parse<KnownToken>().expires_at_ms ?? null
+  return { token, profile, expiresAtMs, principal }
 }

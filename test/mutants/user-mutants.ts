@@ -59,4 +59,55 @@ export const USER_MUTANTS: readonly Mutant[] = [
     'lifetimes',
   ),
   mutant('what may not live takes no place', 'fills', 'if (times.lifetimeMs <= 0) return true', '', 'lifetimes'),
+  serviceMutant(
+    'while a replica is isolated a token opens nothing that is known to be in doubt',
+    'users/addresses',
+    "mayServeOnError: 'undoubted'",
+    'mayServeOnError: true',
+    'replicas/isolated',
+  ),
+  serviceMutant(
+    'while a replica is isolated a token that it knew opens what is marked',
+    'users/addresses',
+    "mayServeOnError: 'undoubted'",
+    'mayServeOnError: false',
+    'replicas/isolated',
+  ),
+  serviceMutant(
+    'while a replica is isolated a token opens something only if it was verified shortly before',
+    'users/authenticator',
+    ' || beforeMs > staleIfErrorMs',
+    '',
+    'services/users/authenticator',
+  ),
+  serviceMutant(
+    'while a replica is isolated a token is told from one that was checked',
+    'users/authenticator',
+    'return { ...principal, isStale: true }',
+    'return principal',
+    'services/users/authenticator',
+    'replicas/isolated',
+  ),
+  {
+    name: 'while a replica is isolated nobody writes who could not be checked',
+    edits: [
+      {
+        file: 'plugins/auth.ts',
+        from: "return isStale && method !== 'GET' && method !== 'HEAD' ?",
+        to: 'return method === "" ?',
+      },
+    ],
+    noticedBy: ['replicas/isolated'],
+  },
+  {
+    name: 'who could not be checked gets what is marked',
+    edits: [
+      {
+        file: 'routes/api/answers.ts',
+        from: "request.user?.isStale === true && lookup.outcome !== 'stale-if-error'",
+        to: 'request.user === undefined',
+      },
+    ],
+    noticedBy: ['routes/api/answers'],
+  },
 ]

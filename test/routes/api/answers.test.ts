@@ -14,6 +14,8 @@ const LOOKUP: Lookup = {
   collapsed: false,
 }
 
+const USER = { id: 'u', tokenId: 't', role: 'owner', isAdmin: false, mayInspect: false, name: 'user u' } as const
+
 t.test('Cache-Status says how an answer was found', async (t) => {
   const miss = { ...LOOKUP, outcome: 'miss', tier: undefined } as const
   const expected: [Lookup, string][] = [
@@ -27,6 +29,25 @@ t.test('Cache-Status says how an answer was found', async (t) => {
     [{ ...miss, outcome: 'bypass' }, 'roundhouse; fwd=bypass'],
   ]
   for (const [lookup, status] of expected) t.equal(cacheStatus(lookup), status)
+})
+
+t.test('who could not be checked gets what is marked, and nothing newer', async (t) => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  const document = new Document('{}', '"x"')
+  app.decorateRequest('user', null)
+  const told = { isStale: false, outcome: 'hit' as Lookup['outcome'] }
+  app.get('/', (request, reply) => {
+    request.user = { ...USER, isStale: told.isStale }
+    return answerLookup(request, reply, { ...LOOKUP, outcome: told.outcome, value: document }, 'design')
+  })
+  for (told.isStale of [false, true]) {
+    for (told.outcome of ['hit', 'stale', 'miss', 'bypass', 'stale-if-error'] as const) {
+      const { statusCode } = await app.inject('/')
+      const mayRead = !told.isStale || told.outcome === 'stale-if-error'
+      t.equal(statusCode, mayRead ? 200 : 503, `${told.isStale} ${told.outcome}`)
+    }
+  }
 })
 
 t.test('only what memory holds is compressed', async (t) => {

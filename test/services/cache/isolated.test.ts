@@ -137,3 +137,110 @@ t.test('a machine that was suspended for longer than answers on error may last g
   clock.stepWall(3_600_000)
   await t.rejects(rows.read(only, 'a'), /no database/)
 })
+
+t.test(
+  'a replica whose database is silent refuses at once, and one load in H finds out whether it answers again',
+  async (t) => {
+    const { database, members, clock } = await startWorld(t, { replicas: 1 })
+    const only = members[0]!
+    const rows = new Rows(database)
+    database.rows.set('a', 'old')
+    await rows.read(only, 'a')
+    const answer = (name: string): Promise<string> => rows.read(only, name).catch((error: Error) => error.name)
+    // Frozen: tails neither fail nor end.
+    only.journal.hold()
+    rows.hold()
+    await clock.advance(600)
+    const early = answer('never read')
+    await clock.advance(BOUND_MS - 200)
+    t.equal(only.cache.state, 'isolated')
+    t.equal(await early, 'JournalUnavailableError', 'it waits until the replica is isolated, and no longer')
+
+    const before = rows.count
+    const trial = answer('b')
+    const refused = ['c', 'd', 'a'].map(answer)
+    t.same(await Promise.all(refused), [
+      'JournalUnavailableError',
+      'JournalUnavailableError',
+      'old: stale-if-error in memory',
+    ])
+    t.equal(rows.count - before, 1, 'one load was begun')
+    await clock.advance(0)
+    t.equal(await trial, 'JournalUnavailableError', 'whoever asks for it waits no longer than the others')
+    await clock.advance(BOUND_MS)
+    void answer('c')
+    void answer('d')
+    await drain()
+    t.equal(rows.count - before, 2)
+    const waiting = only.cache.waitFor({ transaction: 1_000, isOfThisHistory: true })
+    await t.rejects(waiting, { name: 'JournalUnavailableError' }, 'nor is a tail waited for that will not end')
+
+    rows.release()
+    await drain()
+    t.equal(await answer('d'), 'nothing: miss', 'the load has ended: the database answers')
+    only.journal.release()
+    await clock.advance(BOUND_MS)
+    t.equal(only.cache.state, 'coherent')
+  },
+)
+
+t.test(
+  'while the journal is followed a load may take as long as it wants; once it is not, it is given up',
+  async (t) => {
+    const { database, members, clock } = await startWorld(t, { replicas: 1 })
+    const only = members[0]!
+    const rows = new Rows(database)
+    rows.hold()
+    let answer = 'none yet'
+    void rows.read(only, 'a').catch((error: Error) => (answer = error.name))
+    await clock.advance(5 * BOUND_MS)
+    t.equal(answer, 'none yet')
+    only.journal.hold()
+    await clock.advance(BOUND_MS + 100)
+    t.equal(answer, 'JournalUnavailableError')
+    only.journal.release()
+  },
+)
+
+t.test('a database that answers tails, if only that the journal can not be relied on, is waited for', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1 })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'old')
+  await rows.read(only, 'a')
+  only.journal.fault = 'a trigger is missing'
+  await clock.advance(BOUND_MS + 400)
+  rows.hold()
+  const slow = rows.read(only, 'a')
+  await clock.advance(BOUND_MS - 100)
+  rows.release()
+  t.equal(await slow, 'old: miss')
+  rows.hold()
+  const slower = rows.read(only, 'a')
+  await clock.advance(BOUND_MS + 10)
+  t.equal(await slower, 'old: stale-if-error in memory', 'for H at most')
+  rows.release()
+})
+
+t.test('credentials are answered on error while nothing puts them in doubt', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, options: { staleIfErrorMs: 10_000 } })
+  const only = members[0]!
+  const rows = new Rows(database)
+  const policy = { mayServeOnError: 'undoubted' } as const
+  for (const name of ['a', 'b', 'c']) database.rows.set(name, 'good')
+  for (const name of ['a', 'b', 'c']) await rows.read(only, name, policy)
+  database.change([tagOf('c')], { c: 'revoked' })
+  await clock.advance(BOUND_MS / 3)
+  only.journal.failure = new Error('gone')
+  rows.failure = new Error('no database')
+  await clock.advance(BOUND_MS + 200)
+  t.ok(only.cache.isolatedMs >= 0)
+  t.equal(await rows.read(only, 'a', policy), 'good: stale-if-error in memory')
+  await t.rejects(rows.read(only, 'c', policy), /no database/, 'heard of before')
+  only.journal.hear(JSON.stringify(['another replica', tagOf('b')]))
+  await t.rejects(rows.read(only, 'b', policy), /no database/, 'announced meanwhile')
+  t.equal(await rows.read(only, 'a', policy), 'good: stale-if-error in memory')
+  only.cache.doubt([tagOf('a')])
+  await t.rejects(rows.read(only, 'a', policy), /no database/, 'in doubt here')
+  t.equal(await rows.read(only, 'a'), 'good: stale-if-error in memory', 'a document is answered, marked')
+})

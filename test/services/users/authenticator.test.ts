@@ -18,7 +18,7 @@ function lookup(content: object | undefined, outcome: Outcome = 'hit'): Lookup<D
 
 /** An authenticator whose lookups answer `found`, at a time that a test moves. */
 function setUp() {
-  const found = { token: lookup(KNOWN), profile: lookup(ACTIVE), isInMemory: false }
+  const found = { token: lookup(KNOWN), profile: lookup(ACTIVE), isInMemory: false, isolatedMs: 0 }
   const asked: string[] = []
   const clock = { ms: 0, now: 0 }
   const authenticator = new Authenticator({
@@ -30,7 +30,11 @@ function setUp() {
       },
     },
     users: { get: async () => found.profile },
+    staleIfErrorMs: 10_000,
     cache: {
+      get isolatedMs() {
+        return found.isolatedMs
+      },
       peek<Value>(key: string) {
         if (!found.isInMemory) return undefined
         return (key.endsWith('/profile') ? found.profile : found.token) as Lookup<Value>
@@ -51,6 +55,7 @@ t.test('looks a token up under the user it names, by its hash', async (t) => {
     isAdmin: false,
     mayInspect: false,
     name: `user ${USER_ID}`,
+    isStale: false,
   })
   t.same(asked, [`${USER_ID} ${tokenHash(TEXT)}`])
 })
@@ -102,16 +107,59 @@ t.test('an unknown token, a missing user and an inactive user are refused', asyn
   t.notOk(await authenticator.authenticate(TEXT))
 })
 
-t.test('an answer that may have missed a revocation lets nobody in and turns nobody away', async (t) => {
-  const { authenticator, found } = setUp()
-  const unavailable = { statusCode: 503, code: 'SERVICE_UNAVAILABLE' }
-  found.token = lookup(KNOWN, 'stale-if-error')
-  await t.rejects(authenticator.authenticate(TEXT), unavailable)
-  found.token = lookup(undefined, 'stale-if-error')
-  await t.rejects(authenticator.authenticate(TEXT), unavailable)
-  found.token = lookup(KNOWN)
-  found.profile = lookup(ACTIVE, 'stale-if-error')
-  await t.rejects(authenticator.authenticate(TEXT), unavailable)
+const UNAVAILABLE = { statusCode: 503, code: 'SERVICE_UNAVAILABLE' }
+
+t.test(
+  'while the replica is isolated who was known shortly before is let in as such, and nobody is turned away',
+  async (t) => {
+    const { authenticator, found } = setUp()
+    found.token = lookup(KNOWN, 'stale-if-error')
+    t.match(await authenticator.authenticate(TEXT), { id: USER_ID, isStale: true })
+    found.token = lookup(undefined, 'stale-if-error')
+    await t.rejects(authenticator.authenticate(TEXT), UNAVAILABLE, 'it may have been made since')
+    found.token = lookup(KNOWN)
+    found.profile = lookup(ACTIVE, 'stale-if-error')
+    t.match(await authenticator.authenticate(TEXT), { isStale: true })
+    for (const profile of [undefined, { ...ACTIVE, is_active: false }]) {
+      found.profile = lookup(profile, 'stale-if-error')
+      await t.rejects(authenticator.authenticate(TEXT), UNAVAILABLE)
+    }
+    found.profile = lookup(ACTIVE)
+    t.match(await authenticator.authenticate(TEXT), { isStale: false })
+  },
+)
+
+t.test('shortly before is CACHE_STALE_IF_ERROR_SECONDS before the replica became isolated', async (t) => {
+  const aged = (ageMs: number, isolatedMs: number, found: ReturnType<typeof setUp>['found']): void => {
+    found.token = { ...found.token, outcome: 'stale-if-error', ageMs }
+    found.isolatedMs = isolatedMs
+  }
+  await t.test('looked up in the database then', async (t) => {
+    const { authenticator, found } = setUp()
+    for (const isolatedMs of [0, 5_000]) {
+      aged(10_000 + isolatedMs, isolatedMs, found)
+      t.ok(await authenticator.authenticate(TEXT))
+      aged(10_001 + isolatedMs, isolatedMs, found)
+      await t.rejects(authenticator.authenticate(TEXT), UNAVAILABLE)
+    }
+  })
+  await t.test('or accepted from memory then', async (t) => {
+    const { authenticator, found } = setUp()
+    found.token = { ...found.token, ageMs: 0 }
+    await authenticator.authenticate(TEXT)
+    found.isInMemory = true
+    found.token = { ...found.token, ageMs: 500_000 }
+    t.ok(authenticator.peek(TEXT))
+    found.isInMemory = false
+    aged(510_000, 0, found)
+    t.ok(await authenticator.authenticate(TEXT))
+    aged(510_001, 0, found)
+    await t.rejects(authenticator.authenticate(TEXT), UNAVAILABLE)
+    // Loaded anew in the background, and not used since.
+    found.token = lookup(KNOWN)
+    aged(10_001, 0, found)
+    await t.rejects(authenticator.authenticate(TEXT), UNAVAILABLE)
+  })
 })
 
 t.test(

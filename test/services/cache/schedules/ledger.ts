@@ -1,4 +1,9 @@
-import type { Clock, EntryOptions, Lookup } from '../../../../services/cache/index.js'
+import {
+  type Clock,
+  type EntryOptions,
+  JournalUnavailableError,
+  type Lookup,
+} from '../../../../services/cache/index.js'
 
 /** Two rows, a list of both, and an entry that shows row `a` without its reader knowing before the load. */
 export const KEYS = ['a', 'b', 'list', 'shows a'] as const
@@ -113,9 +118,9 @@ export class Ledger {
     }
   }
 
-  /** A read may fail with what the database says, and with nothing else. */
+  /** A read may fail with what the database says, or because nothing can say what is current, and with nothing else. */
   failed({ key, replica }: Began, error: unknown): void {
-    if (error instanceof NoAnswer) return
+    if (error instanceof NoAnswer || error instanceof JournalUnavailableError) return
     this.broken.push(`${replica} failed to read ${key}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
