@@ -18,7 +18,10 @@ const POLL_PAUSE_MS = 15
 const JUDGED_POLLS = 3
 const RETRY_MS = 100
 
-/** What a status says of the token; others say nothing. A 404 is about the document: the token was let in. */
+/**
+ * What a status says of the token; others say nothing. A 404 is about the document: the token was let in. Nor does an answer that is
+ * marked: a replica cut off from all news says by it that it could not look.
+ */
 const VERDICTS: Partial<Record<number, 'accepted' | 'refused'>> = {
   200: 'accepted',
   404: 'accepted',
@@ -108,7 +111,8 @@ export class Tenant {
     while (judged < JUDGED_POLLS && !isStopped()) {
       const path = `/api/designs/${this.#designId}`
       const answer = await this.#send(connection, 'auth', { method: 'GET', path, token })
-      const verdict = VERDICTS[answer?.status ?? 0]
+      const isMarked = answer?.header('cache-status')?.includes('stale-if-error') === true
+      const verdict = isMarked ? undefined : VERDICTS[answer?.status ?? 0]
       if (answer !== undefined && verdict !== undefined) {
         const isOld = (verdict === 'accepted') !== isAccepted
         const ageMs = answer.begunAt - since
