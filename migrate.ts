@@ -1,25 +1,22 @@
-import { type Config, ConfigError, loadProcessConfig } from './plugins/config.js'
-import { cachedTables } from './services/cache-map.js'
-import { migrate, openDatabase } from './services/database/index.js'
+import { endWith, guardStart } from './starting.js'
+
+/** As a shell says of a process that SIGTERM ended: the schema is as it was, and the deployment must not go on. */
+const TERMINATED = 143
+
+guardStart(TERMINATED)
+await run().catch(endWith)
 
 /** The migrate step of a deployment: brings the schema and the triggers up to this release, says what it did, and ends. */
-const { databaseUrl, databaseUnpooledUrl, dataDir } = settingsOrExit()
-const database = await openDatabase({ url: databaseUrl, unpooledUrl: databaseUnpooledUrl, dataDir })
-try {
-  const ran = await migrate(database, cachedTables)
-  console.log(ran.length > 0 ? `Migrated: ${ran.join(', ')}` : 'The schema is up to date')
-} catch (error) {
-  console.error(error)
-  process.exitCode = 1
-} finally {
-  await database.close()
-}
-
-function settingsOrExit(): Config {
+async function run(): Promise<void> {
+  const { loadProcessConfig } = await import('./plugins/config.js')
+  const { databaseUrl, databaseUnpooledUrl, dataDir } = await loadProcessConfig({ listens: false })
+  const { cachedTables } = await import('./services/cache-map.js')
+  const { migrate, openDatabase } = await import('./services/database/index.js')
+  const database = await openDatabase({ url: databaseUrl, unpooledUrl: databaseUnpooledUrl, dataDir })
   try {
-    return loadProcessConfig()
-  } catch (error) {
-    console.error(error instanceof ConfigError ? error.message : error)
-    process.exit(1)
+    const ran = await migrate(database, cachedTables)
+    console.log(ran.length > 0 ? `Migrated: ${ran.join(', ')}` : 'The schema is up to date')
+  } finally {
+    await database.close()
   }
 }

@@ -1,7 +1,6 @@
-import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
-import { buildApp } from './app.js'
-import { ConfigError, isRunByNpm, loadProcessConfig, type Config } from './plugins/config.js'
+import type { Config } from './plugins/config.js'
+import { endWith, guardStart } from './starting.js'
 
 /** The time between SIGTERM and SIGKILL where the platform does not name one. */
 const DEFAULT_DRAINING_SECONDS = 10
@@ -16,36 +15,24 @@ const LONGEST_PRE_CLOSE_MS = 10_000
 const PARENT = process.ppid
 const PARENT_WATCH_MS = 200
 
-await start()
+const stopGuarding = guardStart(0)
+await start().catch(endWith)
 
+/** Loads the rest only now that signals are heard: it takes most of a second. */
 async function start(): Promise<void> {
-  const config = settingsOrExit()
-  const app = await appOrExit(config)
-  closeOnSignals(app, config)
+  const { isRunByNpm, loadProcessConfig } = await import('./plugins/config.js')
+  const config = await loadProcessConfig({ listens: true })
+  const { buildApp } = await import('./app.js')
+  const app = await buildApp(config)
+  const isClosing = await closeOnSignals(app, config, isRunByNpm())
+  stopGuarding()
   try {
     await listen(app, config)
   } catch (error) {
-    app.log.fatal({ err: error }, listenFault(error, config))
+    // A signal may close the app before it listens: that ends the process, and not badly.
+    if (isClosing()) return
     await app.close()
-    process.exit(1)
-  }
-}
-
-function settingsOrExit(): Config {
-  try {
-    return loadProcessConfig()
-  } catch (error) {
-    console.error(error instanceof ConfigError ? error.message : error)
-    process.exit(1)
-  }
-}
-
-async function appOrExit(config: Config): Promise<FastifyInstance> {
-  try {
-    return await buildApp(config)
-  } catch (error) {
-    console.error('The service could not start:', error)
-    process.exit(1)
+    throw error
   }
 }
 
@@ -59,20 +46,6 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<voi
   }
 }
 
-function listenFault(error: unknown, { host, port }: Config): string {
-  switch (codeOf(error)) {
-    case 'EADDRINUSE':
-      return `Port ${port} is in use: stop the process that has it, or set PORT to a free one`
-    case 'EACCES':
-      return `Port ${port} is not open to this user: set PORT to one above 1023`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `HOST ${host} is no address of this machine: set HOST to one that is, or remove it`
-    default:
-      return `Can not listen on ${host}, port ${port}`
-  }
-}
-
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
@@ -80,15 +53,17 @@ function codeOf(error: unknown): string {
 /**
  * SIGTERM: go on serving for a while, then finish what is under way and close, all before the platform kills. An
  * uncaught error closes too, and ends with a code that makes the platform start the replica again.
+ * @returns whether it is closing
  */
-function closeOnSignals(app: FastifyInstance, config: Config): void {
+async function closeOnSignals(app: FastifyInstance, config: Config, isRunByNpm: boolean): Promise<() => boolean> {
+  const { default: closeWithGrace } = await import('close-with-grace')
   const drainingMs = (config.drainingSeconds ?? DEFAULT_DRAINING_SECONDS) * 1000
   const delay = Math.max(drainingMs - DEADLINE_MARGIN_MS, DEADLINE_MARGIN_MS)
   const logger = { error: (reason: unknown) => app.log.error(reason) }
   let isClosing = false
   const { close } = closeWithGrace({ delay, logger, skip: ['SIGINT'] }, async ({ signal, err }) => {
     isClosing = true
-    if (err) app.log.fatal({ err }, 'An error nobody caught: closing')
+    if (err) app.log.error({ err }, 'An error nobody caught: closing')
     else app.log.info(`${signal ?? 'SIGINT'}: closing`)
     const servedMs = signal === 'SIGTERM' ? preCloseMs(config) : 0
     await keepServing(app, servedMs)
@@ -96,7 +71,8 @@ function closeOnSignals(app: FastifyInstance, config: Config): void {
     await app.close()
   })
   closeOnInterrupt(close)
-  closeWithoutParent(() => isClosing)
+  if (isRunByNpm) closeWithoutParent(() => isClosing)
+  return () => isClosing
 }
 
 /** npm hands a Ctrl-C on to a process that the terminal has told already: only a later one means "at once". */
@@ -117,7 +93,6 @@ function closeOnInterrupt(close: () => void): void {
  * closing already: a second one would end it at once.
  */
 function closeWithoutParent(isClosing: () => boolean): void {
-  if (!isRunByNpm()) return
   let isOrphan = false
   const watch = setInterval(() => {
     if (isOrphan) {

@@ -13,9 +13,10 @@ const DOORS = [
 const ROOMS = [
   [
     'server.ts',
-    { may: ['app', 'plugins/config'], packages: ['**'] },
+    { may: ['app', 'plugins/config', 'starting'], packages: ['**'] },
     'server.ts starts the app, and knows its configuration.',
   ],
+  ['starting.ts', { packages: [] }, 'Whatever starting.ts imports comes before signals are heard.'],
   [
     'app.ts',
     { may: ['plugins/**', 'routes/**'], packages: ['**'] },

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
-const SOURCES = ['app.ts', 'server.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
+const SOURCES = ['app.ts', 'server.ts', 'starting.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
 /** Copied last, and dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */

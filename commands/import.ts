@@ -17,7 +17,7 @@ const MAX_LINE_BYTES = 1_048_576
 async function run({ file, userId, kind }: ImportArguments): Promise<number> {
   // A missing file is said before a database is opened, or made.
   statSync(file)
-  const app = await buildApp(loadProcessConfig(), { logLevel: 'silent' })
+  const app = await buildApp(await loadProcessConfig({ listens: false }), { logLevel: 'silent' })
   const interruption = new AbortController()
   // More than once: npm hands a Ctrl-C on to a process that the terminal has told already.
   process.on('SIGINT', () => interruption.abort())

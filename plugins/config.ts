@@ -1,11 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { envSchema } from 'env-schema'
 import fp from 'fastify-plugin'
-import { crossChecks, listOf, sentinelAddress, type Fault } from '../services/config/checks.js'
+import { crossChecks, listOf, sentinelAddress } from '../services/config/checks.js'
+import { unreadDatabaseVariables } from '../services/config/database-url.js'
+import { containerSign, platformSign } from '../services/config/deployment.js'
+import { readEnvFile } from '../services/config/env-file.js'
+import {
+  environmentSchema,
+  expectation,
+  isMiswrittenNumber,
+  variables,
+  type Environment,
+} from '../services/config/environment.js'
+import type { Fault } from '../services/config/fault.js'
+import { listeningFaults } from '../services/config/listening.js'
 import { redisAddress } from '../services/config/redis-address.js'
-import { environmentSchema, expectation, variables, type Environment } from '../services/config/environment.js'
+import { dataDirFault, folderFault } from '../services/database/data-dir.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -21,13 +33,18 @@ const NO_REDIS_URL = 'redis://localhost'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** Lists every fault of the environment; names variables, never their values. */
+/** Lists every fault of the environment and of the place; names variables, never their values. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 
-  constructor(readonly faults: readonly Fault[]) {
-    const lines = faults.map(({ variable, message }) => `  ${variable} ${message}`)
-    super(`The environment has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}:\n${lines.join('\n')}`)
+  /** @param note ends the message: what the faults are judged by */
+  constructor(
+    readonly faults: readonly Fault[],
+    note?: string,
+  ) {
+    const lines = faults.map(({ variable, message }) => `\n  ${variable} ${message}`)
+    const count = `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`
+    super(`The environment has ${count}:${lines.join('')}${note === undefined ? '' : `\n${note}`}`)
   }
 }
 
@@ -37,23 +54,28 @@ export class ConfigError extends Error {
  * @throws ConfigError with every fault at once
  */
 export function loadConfig(env: Variables): Config {
-  const present = presentIn(env)
-  const faults = [...referenceFaults(present), ...emptyFaults(env)]
-  const faulty = new Set(faults.map(({ variable }) => variable))
-
-  const typeFaults = faultsOfTypes(without(present, faulty))
-  for (const { variable } of typeFaults) faulty.add(variable)
-
-  const environment = parse(without(present, faulty))
-  faults.push(...typeFaults, ...crossChecks(environment).filter(({ variable }) => !faulty.has(variable)))
-  if (faults.length > 0) throw new ConfigError(faults)
+  const { environment, faults, note } = examine(env)
+  if (faults.length > 0) throw new ConfigError(faults, note)
   return configFrom(environment)
 }
 
-/** {@link loadConfig} on the environment of this process, and on `.env` of the working directory for what is not set there. */
-export function loadProcessConfig(): Config {
-  if (existsSync('.env')) process.loadEnvFile('.env')
-  const config = loadConfig(process.env)
+/**
+ * {@link loadConfig} on the environment of this process, and on `.env` of the working directory for what is not set there; and can
+ * the service be in this place?
+ * @param listens is it going to listen, at HOST and PORT?
+ * @throws ConfigError with every fault at once
+ */
+export async function loadProcessConfig({ listens }: { readonly listens: boolean }): Promise<Config> {
+  const file = readEnvFile('.env')
+  for (const [name, value] of Object.entries(file.values)) process.env[name] ??= value
+  const { environment, faults: settingFaults, note } = examine(process.env, containerSign)
+  const config = configFrom(environment)
+
+  const faulty = new Set(settingFaults.map(({ variable }) => variable))
+  const faults = [...file.faults, ...settingFaults, ...dataDirFaults(config, faulty)]
+  const isPlaceKnown = !faulty.has('HOST') && !faulty.has('PORT')
+  if (listens && isPlaceKnown) faults.push(...(await listeningFaults(config)))
+  if (faults.length > 0) throw new ConfigError(faults, note)
   return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
 }
 
@@ -62,17 +84,67 @@ export function isRunByNpm(): boolean {
   return process.env['npm_lifecycle_event'] !== undefined
 }
 
+interface Examined {
+  /** What is right, and the defaults. */
+  readonly environment: Environment
+  readonly faults: readonly Fault[]
+  readonly note?: string
+}
+
+/** @param otherSign says why this is a deployment, where the variables do not */
+function examine(given: Variables, otherSign: () => string | undefined = () => undefined): Examined {
+  const sign = isBlank(given.NODE_ENV) ? (platformSign(given) ?? otherSign()) : undefined
+  const env = sign === undefined ? given : { ...given, NODE_ENV: 'production' }
+  const present = presentIn(env)
+  const faults = [...referenceFaults(present), ...emptyFaults(env)]
+  const faulty = new Set(faults.map(({ variable }) => variable))
+
+  const typeFaults = faultsOfTypes(without(present, faulty))
+  for (const { variable } of typeFaults) faulty.add(variable)
+
+  const typed = parse(without(present, faulty))
+  const otherFaults = [...crossChecks(typed), ...databaseFaults(typed, env)]
+  faults.push(...typeFaults, ...otherFaults.filter(({ variable }) => !faulty.has(variable)))
+  for (const { variable } of otherFaults) faulty.add(variable)
+  const environment = parse(without(present, faulty))
+  if (sign === undefined) return { environment, faults }
+  const note = `NODE_ENV is not set and counts as production, because ${sign}. If this is none, set NODE_ENV=development.`
+  return { environment, faults, note }
+}
+
+/** Data that goes to an embedded database because DATABASE_URL is misspelt is lost with the container. */
+function databaseFaults({ NODE_ENV, DATABASE_URL }: Environment, env: Variables): Fault[] {
+  if (NODE_ENV !== 'production' || !isBlank(env.DATABASE) || DATABASE_URL !== undefined) return []
+  const unread = unreadDatabaseVariables(env)
+  const hint = unread.length === 0 ? '' : ` (${unread.join(', ')} is not read)`
+  const message = `is required in production: set it${hint}, or DATABASE=embedded if the data is meant to be in DATA_DIR`
+  return [{ variable: 'DATABASE_URL', message }]
+}
+
+/** Where the embedded database is meant to be, it must be able to; the admin token that is made wants a place too. */
+function dataDirFaults({ databaseUrl, dataDir, isAdminTokenMade }: Config, faulty: ReadonlySet<string>): Fault[] {
+  if (faulty.has('DATA_DIR') || faulty.has('DATABASE_URL')) return []
+  const isTokenKept = isAdminTokenMade && !faulty.has('ADMIN_TOKENS')
+  const message = databaseUrl === undefined ? dataDirFault(dataDir) : isTokenKept ? folderFault(dataDir) : undefined
+  return message === undefined ? [] : [{ variable: 'DATA_DIR', message }]
+}
+
 /** The admin token made by an earlier run, or the one just made, kept in `DATA_DIR/admin-token` for its owner alone. */
 function keptAdminToken({ dataDir, adminTokens }: Config): string {
   const path = join(dataDir, 'admin-token')
-  if (existsSync(path)) {
-    const kept = readFileSync(path, 'utf8').trim()
-    if (kept.length >= 32) return kept
+  try {
+    if (existsSync(path)) {
+      const kept = readFileSync(path, 'utf8').trim()
+      if (kept.length >= 32) return kept
+    }
+    const made = adminTokens.join()
+    writeFileSync(path, `${made}\n`, { mode: 0o600 })
+    return made
+  } catch {
+    const message =
+      'holds an admin-token that is not readable and writable for the user of this process: delete that file'
+    throw new ConfigError([{ variable: 'DATA_DIR', message }])
   }
-  const made = adminTokens.join()
-  mkdirSync(dataDir, { recursive: true })
-  writeFileSync(path, `${made}\n`, { mode: 0o600 })
-  return made
 }
 
 function configFrom(environment: Environment) {
@@ -139,6 +211,10 @@ function referenceFaults(env: Record<string, string>): Fault[] {
   return unresolved.map((variable) => ({ variable, message }))
 }
 
+function isBlank(value: string | undefined): boolean {
+  return value === undefined || value.trim() === ''
+}
+
 function emptyFaults(env: Variables): Fault[] {
   if (env.NODE_ENV?.trim() !== 'production') return []
   const empty = ['DATABASE_URL', 'DATABASE_UNPOOLED_URL', 'REDIS_URL'].filter((name) => env[name]?.trim() === '')
@@ -152,13 +228,18 @@ function parse(env: Record<string, string>): Environment {
 }
 
 function faultsOfTypes(env: Record<string, string>): Fault[] {
+  const miswritten = Object.keys(env).filter((name) => isMiswrittenNumber(name, env[name] ?? ''))
+  const names = new Set([...miswritten, ...namesOfWrongType(env)])
+  return [...names].map((variable) => ({ variable, message: expectation(variable) }))
+}
+
+function namesOfWrongType(env: Record<string, string>): string[] {
   try {
     parse(env)
     return []
   } catch (error) {
     if (!(error instanceof Error && 'errors' in error && Array.isArray(error.errors))) throw error
-    const names = error.errors.map(({ instancePath }: { instancePath: string }) => instancePath.slice(1))
-    return [...new Set(names)].map((variable) => ({ variable, message: expectation(variable) }))
+    return error.errors.map(({ instancePath }: { instancePath: string }) => instancePath.slice(1))
   }
 }
 

@@ -1,48 +1,11 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
-import { join } from 'node:path'
-import type { Readable } from 'node:stream'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { until } from './helpers/deadline.js'
 import { preparedPgliteDir } from './helpers/pglite.js'
 import { freePort } from './helpers/servers.js'
-
-const server = join(import.meta.dirname, '../server.ts')
-
-class Service {
-  readonly #process: ChildProcessByStdio<null, Readable, Readable>
-  output = ''
-
-  constructor(test: Test, env: Record<string, string>) {
-    const { PATH } = process.env
-    // In the test's own folder, where no .env is.
-    const options = { cwd: test.testdir(), env: { PATH, ...env } }
-    this.#process = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), server], {
-      ...options,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text))
-    }
-    test.teardown(() => this.#process.kill('SIGKILL'))
-  }
-
-  async listening(): Promise<void> {
-    await until(() => this.output.includes('Server listening'), { timeoutMs: 60_000, describe: 'the service listens' })
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal)
-  }
-
-  /** The exit code. */
-  async ended(): Promise<number | null> {
-    if (this.#process.exitCode === null) await once(this.#process, 'close')
-    return this.#process.exitCode
-  }
-}
+import { ServiceProcess } from './helpers/service-process.js'
 
 async function ask(port: number, agent: Agent): Promise<IncomingMessage> {
   const [response]: IncomingMessage[] = await once(get({ port, path: '/api/cache/health', agent }), 'response')
@@ -53,12 +16,17 @@ async function ask(port: number, agent: Agent): Promise<IncomingMessage> {
 }
 
 t.test('a faulty environment is listed on stderr, and ends the process with 1', async (t) => {
-  const service = new Service(t, { PORT: 'http', NODE_ENV: 'production', REDIS_URL: '${{Redis.REDIS_URL}}' })
+  const service = new ServiceProcess(t, { PORT: 'http', NODE_ENV: 'production', REDIS_URL: '${{Redis.REDIS_URL}}' })
   t.equal(await service.ended(), 1)
-  for (const line of ['3 faults', 'PORT must be', 'ADMIN_TOKENS is required', 'REDIS_URL holds a']) {
-    t.match(service.output, line)
-  }
-  t.notMatch(service.output, 'at loadConfig', 'no stack trace')
+  const expected = [
+    '4 faults',
+    'PORT must be',
+    'ADMIN_TOKENS is required',
+    'DATABASE_URL is required',
+    'REDIS_URL holds a',
+  ]
+  for (const line of expected) t.match(service.errors, line)
+  t.equal(service.output.trim().split('\n').length, 5, 'one line each, below how many there are')
 })
 
 t.test('a port in use is named, and ends the process with 1', async (t) => {
@@ -67,15 +35,15 @@ t.test('a port in use is named, and ends the process with 1', async (t) => {
   t.teardown(() => other.close())
   const address = other.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const service = new Service(t, { PORT: String(port), DATA_DIR: await preparedPgliteDir() })
+  const service = new ServiceProcess(t, { PORT: String(port), DATA_DIR: await preparedPgliteDir() })
   t.equal(await service.ended(), 1)
-  t.match(service.output, `Port ${port} is in use`)
+  t.match(service.errors, `PORT ${port} is in use`)
 })
 
 t.test('after SIGTERM a replica serves on for a third of the draining time, then ends with 0', async (t) => {
   const port = await freePort()
   const env = { PORT: String(port), DATA_DIR: await preparedPgliteDir(), RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '6' }
-  const service = new Service(t, env)
+  const service = new ServiceProcess(t, env)
   await service.listening()
   const agent = new Agent({ keepAlive: true })
   t.equal((await ask(port, agent)).headers.connection, 'keep-alive')
@@ -92,7 +60,7 @@ t.test('after SIGTERM a replica serves on for a third of the draining time, then
 t.test('after SIGTERM nobody who is slow holds up the end', async (t) => {
   const port = await freePort()
   const env = { PORT: String(port), DATA_DIR: await preparedPgliteDir(), RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '6' }
-  const service = new Service(t, env)
+  const service = new ServiceProcess(t, env)
   await service.listening()
   for (const begin of [
     'GET / HTTP/1.1\r\n',
@@ -111,7 +79,7 @@ t.test('after SIGTERM nobody who is slow holds up the end', async (t) => {
 
 t.test('Ctrl-C closes at once, also when npm hands it on a second time', async (t) => {
   const port = await freePort()
-  const service = new Service(t, {
+  const service = new ServiceProcess(t, {
     PORT: String(port),
     DATA_DIR: await preparedPgliteDir(),
     RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '60',
@@ -120,4 +88,20 @@ t.test('Ctrl-C closes at once, also when npm hands it on a second time', async (
   service.kill('SIGINT')
   service.kill('SIGINT')
   t.equal(await service.ended(), 0)
+})
+
+t.test('a second service on the same folder says who has it, in one line', async (t) => {
+  const DATA_DIR = await preparedPgliteDir()
+  const first = new ServiceProcess(t, { PORT: '0', DATA_DIR })
+  await first.listening()
+  const second = new ServiceProcess(t, { PORT: '0', DATA_DIR })
+  t.equal(await second.ended(), 1)
+  t.match(
+    second.errors,
+    new RegExp(`^The service could not start: Process ${first.pid} has the embedded database.*\n$`),
+  )
+  first.kill('SIGKILL')
+  await first.ended()
+  const third = new ServiceProcess(t, { PORT: '0', DATA_DIR })
+  await third.listening()
 })

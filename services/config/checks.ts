@@ -1,12 +1,15 @@
+import { isIP } from 'node:net'
 import { adminTokenItem } from './admin-tokens.js'
+import { databaseUrlFaults } from './database-url.js'
 import type { Environment } from './environment.js'
+import type { Fault } from './fault.js'
 import { redisAddress } from './redis-address.js'
 
-/** One thing that is wrong with the environment. `message` says what to do and never holds the value. */
-export interface Fault {
-  readonly variable: string
-  readonly message: string
-}
+/** A name of the domain name system; its last part is no number, or it would be an address that is none. */
+const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*(?!\d+$)[a-z0-9_-]{1,63}\.?$/i
+
+/** How the texts of users' tokens begin: what is read in a log or in a list must be one or the other. */
+const LIKE_A_USERS_TOKEN = /^rh\d*_/
 
 /** The characters of a bearer token, `b64token` of RFC 6750 section 2.1. */
 const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
@@ -15,10 +18,12 @@ const SHORTEST_TOKEN = 32
 /** What types and ranges can't say: the inside of URLs and tokens, and variables that depend on each other. */
 export function crossChecks(environment: Environment): Fault[] {
   return [
-    ...urlFaults('DATABASE_URL', environment.DATABASE_URL, ['postgresql:', 'postgres:']),
-    ...urlFaults('DATABASE_UNPOOLED_URL', environment.DATABASE_UNPOOLED_URL, ['postgresql:', 'postgres:']),
+    ...hostFaults(environment),
+    ...databaseUrlFaults('DATABASE_URL', environment.DATABASE_URL),
+    ...databaseUrlFaults('DATABASE_UNPOOLED_URL', environment.DATABASE_UNPOOLED_URL),
     ...redisUrlFaults(environment),
     ...unpooledFaults(environment),
+    ...embeddedFaults(environment),
     ...redisFaults(environment),
     ...tokenFaults(environment),
     ...secretFaults(environment),
@@ -66,6 +71,18 @@ function urlFaults(variable: keyof Environment, value: string | undefined, proto
 
 function parsedUrl(value: string): URL | undefined {
   return URL.canParse(value) ? new URL(value) : undefined
+}
+
+function hostFaults({ HOST: host }: Environment): Fault[] {
+  if (isIP(host) !== 0 || HOST_NAME.test(host)) return []
+  return [
+    { variable: 'HOST', message: 'must be an IP address, without port and brackets, or the name of this machine' },
+  ]
+}
+
+function embeddedFaults({ DATABASE: database, DATABASE_URL: url }: Environment): Fault[] {
+  if (database === undefined || url === undefined) return []
+  return [{ variable: 'DATABASE', message: 'excludes DATABASE_URL: set one of them' }]
 }
 
 function unpooledFaults(environment: Environment): Fault[] {
@@ -155,6 +172,10 @@ function tokenFaults(environment: Environment): Fault[] {
     }
     if (!BEARER_TOKEN.test(token)) {
       const message = `${which} holds characters that a bearer token may not have: use letters, digits and - . _ ~ + /`
+      return [{ variable: 'ADMIN_TOKENS', message }]
+    }
+    if (LIKE_A_USERS_TOKEN.test(token)) {
+      const message = `${which} begins like a user's token: make one of its own, from: openssl rand -hex 32`
       return [{ variable: 'ADMIN_TOKENS', message }]
     }
     if (token.length >= SHORTEST_TOKEN) return []

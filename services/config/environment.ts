@@ -8,12 +8,15 @@ export const environmentSchema = Type.Object(
   {
     NODE_ENV: Type.Union([Type.Literal('production'), Type.Literal('development'), Type.Literal('test')], {
       default: 'development',
-      description: 'production turns JSON logs on and demands ADMIN_TOKENS',
+      description: 'production turns JSON logs on and demands ADMIN_TOKENS and a database',
     }),
     PORT: whole(0, 65_535, 3000, 'the port to listen on'),
     HOST: Type.String({ default: '::', description: 'the address to listen on; :: is every IPv6 and IPv4 address' }),
     DATABASE_URL: text('postgresql://user:password@host:5432/database; without it PGlite keeps the data in DATA_DIR'),
     DATABASE_UNPOOLED_URL: text('the same database past its connection pooler, for LISTEN and migrations'),
+    DATABASE: Type.Optional(
+      Type.Literal('embedded', { description: 'the data is meant to be in DATA_DIR, also in production' }),
+    ),
     DATABASE_POOL_SIZE: whole(1, 1000, 10, 'the most connections that one replica opens for queries'),
     DATA_DIR: Type.String({ default: './.data', description: 'the folder of the embedded database' }),
     REDIS_URL: text('redis://default:password@host:6379, or rediss:// for TLS; without it there is no Redis tier'),
@@ -57,6 +60,12 @@ const entries: ReadonlyArray<readonly [string, TSchema]> = Object.entries(enviro
 /** Names of all variables the service reads. */
 export const variables: readonly string[] = entries.map(([name]) => name)
 
+/** Is it a number by the rules of JavaScript (`0x10`, `1e3`) that a person did not mean as one, or might misread? */
+export function isMiswrittenNumber(variable: string, value: string): boolean {
+  const isWhole = entries.some(([name, schema]) => name === variable && schema.type === 'integer')
+  return isWhole && !/^-?\d+$/.test(value)
+}
+
 /** What a variable must hold, for the message of a fault: never its value, which may be a secret. */
 export function expectation(variable: string): string {
   const schema = entries.find(([name]) => name === variable)?.[1]
@@ -67,6 +76,7 @@ export function expectation(variable: string): string {
 function kindOf(schema: TSchema): string {
   if (schema.type === 'integer') return `a whole number from ${String(schema.minimum)} to ${String(schema.maximum)}`
   if (schema.type === 'boolean') return 'true or false'
+  if (schema.const !== undefined) return String(schema.const)
   if (schema.anyOf === undefined) return 'text'
   return schema.anyOf.map((option: TSchema) => String(option.const)).join(', ')
 }

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { codeOf } from './errors.js'
 
 /** The release of PostgreSQL that PGlite is; its files are of no other. A test compares it with a new database. */
@@ -16,6 +16,18 @@ export function databaseFolder(dataDir: string): string {
   return join(dataDir, 'pglite')
 }
 
+/** Makes a folder and those above it. Node's own `recursive` never ends where the system says ENOENT again, as /proc does. */
+export function makeFolder(path: string): void {
+  if (isThere(path) && statSync(path).isDirectory()) return
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || isThere(dirname(path))) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path)
+  }
+}
+
 /** Why the embedded database can't be in `dataDir`, and what to do; `undefined`: it can. Makes the folder if need be. */
 export function dataDirFault(dataDir: string): string | undefined {
   return folderFault(dataDir) ?? versionFault(dataDir) ?? roomFault(dataDir)
@@ -24,7 +36,7 @@ export function dataDirFault(dataDir: string): string | undefined {
 /** Why `dataDir` can't be written to; `undefined`: it can. Makes the folder if need be. */
 export function folderFault(dataDir: string): string | undefined {
   try {
-    mkdirSync(dataDir, { recursive: true })
+    makeFolder(dataDir)
     const probe = join(dataDir, `probe.${process.pid}`)
     try {
       writeFileSync(probe, Buffer.alloc(PROBE_BYTES))

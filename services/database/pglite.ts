@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
-import { dataDirFault, databaseFolder } from './data-dir.js'
+import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
 import type { Queryable, Session, Statement } from './database.js'
 import { CanNotStartError, toSeamError } from './errors.js'
@@ -18,7 +17,7 @@ export interface PgliteOptions {
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
   const { dataDir } = options
-  mkdirSync(dataDir, { recursive: true })
+  makeFolder(dataDir)
   const unlock = await lockDataDir(dataDir)
   try {
     // Imported here: with a server there is no need to load 10 MB of WebAssembly.

@@ -6,7 +6,16 @@ import t from 'tap'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = readFileSync(join(ROOT, 'docs/adding-a-domain.md'), 'utf8')
-const COPIED = ['package.json', 'tsconfig.json', '.oxlintrc.json', '.oxlint', 'app.ts', 'server.ts', 'migrate.ts']
+const COPIED = [
+  'package.json',
+  'tsconfig.json',
+  '.oxlintrc.json',
+  '.oxlint',
+  'app.ts',
+  'server.ts',
+  'starting.ts',
+  'migrate.ts',
+]
 const FOLDERS = ['bench', 'commands', 'plugins', 'routes', 'services', 'test']
 
 /** A code block that names its file. */

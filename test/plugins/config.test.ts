@@ -70,10 +70,73 @@ t.test('an admin token may have a name, and say that it is for looking only', as
   }
 })
 
+const DATABASE_URL = 'postgresql://h/db'
+
 t.test('production demands admin tokens', async (t) => {
-  t.same(faultsOf({ NODE_ENV: 'production' }), ['ADMIN_TOKENS'])
-  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: ' , ' }), ['ADMIN_TOKENS'])
-  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [])
+  t.same(faultsOf({ NODE_ENV: 'production', DATABASE_URL }), ['ADMIN_TOKENS'])
+  t.same(faultsOf({ NODE_ENV: 'production', DATABASE_URL, ADMIN_TOKENS: ' , ' }), ['ADMIN_TOKENS'])
+  t.same(faultsOf({ NODE_ENV: 'production', DATABASE_URL, ADMIN_TOKENS: TOKEN }), [])
+})
+
+t.test('production demands a database, or that the embedded one is meant', async (t) => {
+  const production = { NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }
+  t.same(faultsOf(production), ['DATABASE_URL'])
+  t.same(faultsOf({ ...production, DATABASE: 'embedded' }), [])
+  t.same(faultsOf({ ...production, DATABASE: 'embedded', DATABASE_URL }), ['DATABASE'], 'one of them')
+  t.same(faultsOf({ ...production, DATABASE: 'postgres' }), ['DATABASE'], 'a typing error says nothing')
+  t.throws(() => loadConfig({ ...production, DATABSE_URL: DATABASE_URL, PGHOST: 'h', PGPASSWORD: 'hunter2' }), {
+    message: /DATABASE_URL is required in production: set it \(DATABSE_URL, PGHOST is not read\), or DATABASE=embedded/,
+  })
+})
+
+t.test('without NODE_ENV what a platform sets says that this is production', async (t) => {
+  for (const name of ['RAILWAY_PROJECT_ID', 'RAILWAY_ENVIRONMENT', 'RAILWAY_REPLICA_ID', 'KUBERNETES_SERVICE_HOST']) {
+    t.same(faultsOf({ [name]: 'x', NODE_ENV: ' ' }), ['ADMIN_TOKENS', 'DATABASE_URL'], name)
+    t.throws(() => loadConfig({ [name]: 'x' }), { message: new RegExp(`\nNODE_ENV .* because ${name} is set`) })
+    t.same(faultsOf({ [name]: 'x', NODE_ENV: 'development' }), [], 'unless it says otherwise')
+    t.equal(loadConfig({ [name]: 'x', DATABASE_URL, ADMIN_TOKENS: TOKEN }).isProduction, true)
+  }
+  for (const name of ['RAILWAY_TOKEN', 'RAILWAY_API_TOKEN', 'RAILWAY_RUN_UID']) {
+    t.same(faultsOf({ [name]: 'x' }), [], `${name} is set by people`)
+  }
+  t.same(faultsOf({ RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '30' }), [])
+})
+
+t.test('a number is written in digits', async (t) => {
+  for (const port of ['0x10', '1e3', '0b11', '8080.0', '+80', '8 0', '3000,', '٣'])
+    t.same(faultsOf({ PORT: port }), ['PORT'], port)
+  t.equal(loadConfig({ PORT: ' 08080 ' }).port, 8080)
+  t.same(faultsOf({ CACHE_TTL_SECONDS: '1e2', RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '0x1e' }).length, 2)
+})
+
+t.test('an address to listen on is an address or a name', async (t) => {
+  const wrong = [
+    'http://h',
+    '127.0.0.1:3000',
+    '[::]',
+    '256.1.1.1',
+    '1.2.3',
+    'a b',
+    'h/',
+    '*',
+    'ä',
+    `${'a'.repeat(64)}.b`,
+  ]
+  for (const host of wrong) t.same(faultsOf({ HOST: host }), ['HOST'], host)
+  for (const host of ['::', '0.0.0.0', '::1', 'localhost', 'my_host.internal', 'fe80::1%eth0']) {
+    t.equal(loadConfig({ HOST: host }).host, host)
+  }
+})
+
+t.test("an admin's token that begins like a user's is refused", async (t) => {
+  const body = 'a'.repeat(60)
+  for (const token of [`rh_${body}`, `rh2_${body}`, `ops:rh12_${body}`, `ops:read:rh2_${body}`]) {
+    t.same(faultsOf({ ADMIN_TOKENS: `${TOKEN},${token}` }), ['ADMIN_TOKENS'], token)
+  }
+  t.throws(() => loadConfig({ ADMIN_TOKENS: `${TOKEN},rh2_${body}` }), {
+    message: /ADMIN_TOKENS token 2 begins like a user/,
+  })
+  t.same(faultsOf({ ADMIN_TOKENS: `rhubarb-${body}` }), [])
 })
 
 t.test('origins of pages are written as browsers write them', async (t) => {
@@ -111,7 +174,7 @@ t.test('a secret for version tokens has 32 characters at least, and none is need
   t.equal(loadConfig({ TOKEN_SECRET: ` ${TOKEN} ` }).tokenSecret, TOKEN)
   t.equal(loadConfig({ TOKEN_SECRET: '' }).tokenSecret, undefined, 'empty is unset')
   t.same(faultsOf({ TOKEN_SECRET: 'a'.repeat(31) }), ['TOKEN_SECRET'])
-  t.same(faultsOf({ NODE_ENV: 'production', ADMIN_TOKENS: TOKEN }), [], 'nor in production')
+  t.same(faultsOf({ NODE_ENV: 'production', DATABASE_URL, ADMIN_TOKENS: TOKEN }), [], 'nor in production')
   t.throws(() => loadConfig({ TOKEN_SECRET: 'short' }), { message: /TOKEN_SECRET is shorter than 32 characters/ })
 })
 
@@ -143,7 +206,9 @@ t.test('every fault is listed in one error, by name, with what to do and without
 })
 
 t.test('an unresolved reference is a fault in any variable, listed once', async (t) => {
-  for (const variable of variables) t.same(faultsOf({ [variable]: 'x${{Other.NAME}}' }), [variable], variable)
+  for (const variable of variables) {
+    t.same(faultsOf({ NODE_ENV: 'development', [variable]: 'x${{Other.NAME}}' }), [variable], variable)
+  }
 })
 
 t.test('empty variables count as unset, but for the servers in production', async (t) => {
@@ -163,8 +228,40 @@ t.test('broken server URLs are refused', async (t) => {
     'localhost:6379',
   ]
   for (const url of broken) t.same(faultsOf({ REDIS_URL: url }), ['REDIS_URL'], url)
-  for (const url of ['postgresql://user:p@ss#w@h/db', 'postgresql://', 'postgresql://u:p@:5432/db', 'http://h/db']) {
-    t.same(faultsOf({ DATABASE_URL: url }), ['DATABASE_URL'], url)
+})
+
+t.test('URLs that pg would misread are refused, each with its reason', async (t) => {
+  const broken = {
+    'must begin with': ['http://h/db', 'mysql://h/db', 'socket:/run/pg?db=x', 'h:5432/db', 'postgresql:h', 'PGHOST=h'],
+    'has no host': ['postgresql://', 'postgresql://u:p@:5432/db', 'postgresql://u:p@/db', 'postgresql:///db'],
+    'percent-encode': [
+      'postgresql://user:p@ss#w@h/db',
+      'postgresql://u:a/b@h/db',
+      'postgresql://u:a?b@h/db',
+      'postgresql://u:%ff@h/db',
+    ],
+    'several hosts': [
+      'postgresql://u:p@h1,h2/db',
+      'postgresql://u:p@h1:5432,h2:5433/db',
+      'postgresql:///db?host=h1,h2',
+    ],
+    'a port that is none': [
+      ...['70000', '0', '5432x', '-1', '0x10', '99999999999'].map((port) => `postgresql://u:p@h:${port}/db`),
+      'postgresql://[::1]:70000/db',
+      'postgresql:///db?host=/run/pg&port=70000',
+    ],
+    '?schema=': ['postgresql://u:p@h/db?schema=public', 'postgresql://u:p@h/db?sslmode=disable&schema=shop'],
+    sslmode: ['postgresql://h/db?sslmode=REQUIRE', 'postgresql://h/db?sslmode=', 'postgresql://h/db?sslmode=allow'],
+    sslrootcert: ['postgresql://h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem'],
+  }
+  for (const [reason, urls] of Object.entries(broken)) {
+    for (const url of urls) {
+      for (const variable of ['DATABASE_URL', 'DATABASE_UNPOOLED_URL']) {
+        const env = { DATABASE_URL, [variable]: url }
+        t.same(faultsOf(env), [variable], url)
+        t.throws(() => loadConfig(env), { message: reason }, url)
+      }
+    }
   }
 })
 
@@ -180,6 +277,11 @@ t.test('server URLs in use are accepted', async (t) => {
     'postgres://h/db',
     'postgresql://u:p@h:5432/db?sslmode=no-verify',
     'postgresql:///db?host=/run/pg',
+    'postgresql://user:p%23w@/db?host=/cloudsql/project:region:instance',
+    'postgresql://user@%2Frun%2Fpg:5433/db',
+    'postgresql://u:p@[::1]:5432/db',
+    'postgresql://u:50%off@h/db',
+    'postgresql://u:p@h/db?sslmode=require&channel_binding=require',
   ]) {
     t.equal(loadConfig({ DATABASE_URL: url }).databaseUrl, url)
   }
@@ -272,7 +374,7 @@ t.test('sentinels are host:port pairs with the name of their master', async (t) 
 t.test('the plugin decorates the instance and logs a made admin token', async (t) => {
   const lines: string[] = []
   const app = Fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } })
-  const config = loadConfig({ RAILWAY_DEPLOYMENT_ID: 'd1' })
+  const config = loadConfig({ RAILWAY_DEPLOYMENT_ID: 'd1', NODE_ENV: 'development' })
   await app.register(configPlugin, { config })
   t.equal(app.config, config)
   t.match(lines.join(''), config.adminTokens[0])

@@ -156,5 +156,5 @@ t.test('pino-pretty is for a terminal outside production', async (t) => {
   }
   t.equal(targetOf({}, true), true)
   t.equal(targetOf({}, false), false)
-  t.equal(targetOf({ NODE_ENV: 'production' }, true), false)
+  t.equal(targetOf({ NODE_ENV: 'production', DATABASE: 'embedded' }, true), false)
 })

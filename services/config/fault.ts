@@ -1,0 +1,5 @@
+/** One thing that is wrong with the environment. `message` says what to do and never holds the value. */
+export interface Fault {
+  readonly variable: string
+  readonly message: string
+}
