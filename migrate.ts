@@ -11,10 +11,10 @@ async function run(): Promise<void> {
   const { loadProcessConfig } = await import('./plugins/config.js')
   const { databaseUrl, databaseUnpooledUrl, dataDir } = await loadProcessConfig({ listens: false })
   const { cachedTables } = await import('./services/cache-map.js')
-  const { migrate, openDatabase } = await import('./services/database/index.js')
+  const { openDatabase, startDatabase } = await import('./services/database/index.js')
   const database = await openDatabase({ url: databaseUrl, unpooledUrl: databaseUnpooledUrl, dataDir })
   try {
-    const ran = await migrate(database, cachedTables)
+    const ran = await startDatabase(database, cachedTables, { onWait: console.error })
     console.log(ran.length > 0 ? `Migrated: ${ran.join(', ')}` : 'The schema is up to date')
   } finally {
     await database.close()

@@ -24,6 +24,9 @@ const LONGEST_PATH = 200
 const MOST_KEYS = 10
 const LONGEST_KEY = 20
 
+/** Railway files a line of any other level as info. */
+const KNOWN_LEVELS: Readonly<Record<string, string>> = { fatal: 'error', trace: 'debug' }
+
 /** Wherever somebody logs a request or an error that carries one. */
 const SECRET_PATHS = ['headers', 'req.headers', 'request.headers', 'err.headers'].flatMap((path) => [
   `${path}.authorization`,
@@ -51,7 +54,7 @@ export function loggerSettings(config: Config, isTerminal: boolean): LoggerOptio
     messageKey: 'message',
     base: replicaFields(config),
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label) => ({ level: KNOWN_LEVELS[label] ?? label }) },
     serializers: {
       err: pino.stdSerializers.err,
       // Somebody may log an object of another shape under this name.

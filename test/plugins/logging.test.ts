@@ -65,6 +65,13 @@ t.test('a line has its level as a word, a message, a time, and what Railway says
   ])
 })
 
+t.test('levels are those that Railway knows, and an error is one line with its stack', async (t) => {
+  const { app, records, text } = await appWith(t, {})
+  app.log.fatal({ err: new Error('broken\nin two') }, 'An end')
+  t.match(records(), [{ level: 'error', message: 'An end', err: { stack: /^Error: broken\nin two\n +at / } }])
+  t.equal(text().trim().split('\n').length, 1)
+})
+
 t.test('what an operator must know at the start is logged like everything else', async (t) => {
   const lines: string[] = []
   const config = { ...loadConfig({ ADMIN_TOKENS: TOKEN }), isAdminTokenMade: true, deploymentId: 'd1' }
