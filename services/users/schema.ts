@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { change, Nullable, OneOf, pageQuery, strict, Text, Timestamp, timestamps, Uuid } from '../resource/schema.js'
 
-/** Unique whatever the letter case. */
+/** Unique whatever the case of its letters, which are those of ASCII only. */
 const Email = Type.String({ format: 'email', maxLength: 254 })
 
 export const NewUser = Type.Object(
