@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Journal, SqlRunner, TailAnswer } from './journal.js'
 import { transactionId } from './core/snapshot.js'
-import { type CachedTable, literal, quoted, triggerFunctions, triggersOf } from './table-triggers.js'
+import { type CachedTable, literal, triggerFunctions, triggersOf } from './table-triggers.js'
 
 export interface PostgresJournalOptions extends Pick<Journal, 'listen' | 'close'> {
   /** Runs one statement each, in no transaction of the caller's: a pool. */
@@ -26,7 +26,7 @@ interface RawTail {
   readonly changes?: TailAnswer['changes'] | null
 }
 
-/** The journal in PostgreSQL (14 or later, PGlite too), as {@link installJournal} has made it for these very tables. */
+/** The journal in PostgreSQL (14 or later, PGlite too), as `installJournal` has made it for these very tables. */
 export function createJournal(options: PostgresJournalOptions): Journal {
   const { sql, tail = sql, tables, mostTags = MOST_TAGS, listen, close } = options
   const release = releaseOf(tables)
@@ -70,80 +70,13 @@ export function createJournal(options: PostgresJournalOptions): Journal {
   }
 }
 
-/**
- * Puts the journal, its functions and the triggers of `tables` into the current schema where they are absent; to be run in one
- * transaction. Their names end in a hash of what they are, and they are never replaced: a deployment puts its own beside those of the one
- * before, and takes older ones away. (Two journal rows for one write do no harm.)
- */
-export async function installJournal(sql: SqlRunner, tables: readonly CachedTable[]): Promise<void> {
-  const { rows } = await sql.query('select quote_ident(current_schema()) as schema')
-  const schema = (rows as { schema: string }[])[0]?.schema ?? 'public'
-  const release = releaseOf(tables)
-  const functions = Object.entries(functionsOf(tables)).map(([name, { declaration, body, isOwners }]) => {
-    const rights = isOwners ? `security definer set search_path = pg_catalog, ${schema}, pg_temp` : ''
-    const made = `${schema}.${quoted(`${release}_${name}`)}`
-    const text = `create function ${made}${declaration} ${rights} as ${literal(body.replaceAll('$schema$', literal(schema)).replaceAll('$release$', release))}`
-    return [`${release}_${name}`, `${text}; revoke all on function ${made} from public`]
-  })
-  const triggers = namedTriggers(tables).map(({ table, name, event, rows, calls, fires }) => {
-    const called = `${schema}.${quoted(`${release}_${calls}_${table}`)}`
-    const on = `${schema}.${quoted(table)}`
-    return [on, name, fires, `create trigger ${name} ${event} on ${on} ${rows} execute function ${called}()`]
-  })
-  const values = (items: readonly string[][]): string =>
-    items.map((item) => `(${item.map(literal).join(', ')})`).join(', ')
-  for (const text of TABLES) await sql.query(text)
-  await sql.query(`do $do$ declare
-  made record;
-begin
-  for made in select * from (values ${values(functions)}) v (name, text) loop
-    continue when exists (select from pg_proc where proname = made.name and pronamespace = ${literal(schema)}::regnamespace);
-    execute made.text;
-  end loop;
-  for made in select tab::regclass as tab, name, fires, text from (values ${values(triggers)}) v (tab, name, fires, text) loop
-    if not exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name) then execute made.text; end if;
-    continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name
-      and (tgenabled = 'A' or made.fires = 'replica' and tgenabled = 'R'));
-    execute format('alter table %s enable %s trigger %I', made.tab, made.fires, made.name);
-  end loop;
-  -- What is neither of this release nor of the newest other one.
-  for made in select p.oid::regprocedure as name from pg_proc p
-    where p.pronamespace = ${literal(schema)}::regnamespace and p.proname ~ '^cache_[0-9a-f]{8}_' and left(p.proname, 14) not in (
-      '${release}', coalesce((select left(f.proname, 14) from pg_proc f where f.pronamespace = p.pronamespace
-        and f.proname ~ '^cache_[0-9a-f]{8}_tail$' and left(f.proname, 14) <> '${release}' order by f.oid desc limit 1), '')) loop
-    execute format('drop function %s cascade', made.name);
-  end loop;
-end $do$`)
-  await sql.query(`create or replace function ${schema}.cache_touch(tags text[]) returns text language sql
-    security definer set search_path = pg_catalog, ${schema}, pg_temp as
-    'insert into cache_journal (tags) select $1 where cardinality($1) > 0 returning changed_in::text'`)
-  await sql.query(`revoke all on function ${schema}.cache_touch(text[]) from public`)
-}
-
-/**
- * Unlogged: a crash or a failover empties both exactly when transaction ids may be given out again, and a write logs half as much. The
- * state has no primary key: a restored second row is to be noticed, not refused.
- */
-const TABLES = [
-  `create unlogged table if not exists cache_journal (
-    changed_in xid8 not null default pg_current_xact_id(), tags text[] not null)`,
-  // "create index if not exists" would wait for every open write, and all later ones for it, at each start of a replica.
-  `do $do$ begin if to_regclass('cache_journal_changed_in') is null then create index cache_journal_changed_in on cache_journal (changed_in); end if; end $do$`,
-  `create unlogged table if not exists cache_journal_state (
-    epoch uuid not null,
-    -- Rows that this sees may be gone, and rows that this sees are gone.
-    pruned pg_snapshot not null, deleted pg_snapshot not null,
-    -- Where a starting replica may begin.
-    marks pg_snapshot[] not null default '{}', marked_at timestamptz[] not null default '{}')`,
-]
-
 /** What all names of one release begin with. */
-function releaseOf(tables: readonly CachedTable[]): string {
+export function releaseOf(tables: readonly CachedTable[]): string {
   const content = JSON.stringify([functionsOf(tables), tables.map(triggersOf)])
   return `cache_${createHash('sha256').update(content).digest('hex').slice(0, 8)}`
 }
 
-function namedTriggers(tables: readonly CachedTable[]) {
+export function namedTriggers(tables: readonly CachedTable[]) {
   const release = releaseOf(tables)
   return tables.flatMap((table) =>
     triggersOf(table).map((trigger) => ({
@@ -268,9 +201,9 @@ const FINISH = `update cache_journal_state set deleted = done::pg_snapshot,
   where ${covers('done::pg_snapshot', 'deleted')} returning null::text`
 
 /** `isOwners`: runs with its owner's rights, and then looks nothing up where callers may put things. */
-type SqlFunction = Readonly<{ declaration: string; body: string; isOwners: boolean }>
+export type SqlFunction = Readonly<{ declaration: string; body: string; isOwners: boolean }>
 
-function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction> {
+export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction> {
   const make = (args: string, body: string, is = 'returns text language plpgsql', isOwners = true): SqlFunction => ({
     declaration: `(${args}) ${is}`,
     body,

@@ -50,6 +50,18 @@ export class PostgresConnector {
     }
   }
 
+  /** @throws DatabaseUnavailableError */
+  connect(queryTimeoutMs?: number): Promise<pg.Client> {
+    return this.open(async () => {
+      const limit = queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs }
+      const client = new this.Client({ ...this.config(), ...limit })
+      // Whoever waits for the connection hears of it, and an unheard `error` event ends the process.
+      client.on('error', () => {})
+      await client.connect()
+      return client
+    })
+  }
+
   /**
    * Runs `connect`, and once more where parameters of sessions are refused: then without.
    * @throws DatabaseUnavailableError

@@ -42,13 +42,7 @@ export class PostgresSession implements Session {
   /** @throws DatabaseUnavailableError when no connection can be made */
   static async open(options: SessionOptions): Promise<PostgresSession> {
     const { connector, limits, timeoutMs, channel } = options
-    const client = await connector.open(async () => {
-      const opening = new connector.Client({ ...connector.config(), query_timeout: timeoutMs })
-      // Whoever waits for the connection hears of it, and an unheard `error` event ends the process.
-      opening.on('error', () => {})
-      await opening.connect()
-      return opening
-    })
+    const client = await connector.connect(timeoutMs)
     try {
       const session = new PostgresSession(client, await connector.settle(client, limits), options)
       if (channel !== undefined) await client.query(`listen ${client.escapeIdentifier(channel)}`)

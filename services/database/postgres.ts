@@ -4,6 +4,7 @@ import { DatabaseUnavailableError, unavailable } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
 import { PostgresConnector } from './postgres-connector.js'
+import { runExclusively } from './postgres-migrator.js'
 import { PostgresSession, type SessionOptions } from './postgres-session.js'
 import type { Limits } from './session-settings.js'
 
@@ -16,15 +17,6 @@ export interface PostgresOptions {
   readonly connectTimeoutMs: number
   readonly onQuery: (statementName: string) => void
 }
-
-/** Held while migrating. Any number will do, as long as every release uses the same. */
-const MIGRATION_LOCK = 4_917_305_581
-
-/**
- * For a migration: its statements take as long as they take, but no longer than this for a lock, since everybody else queues up behind
- * it; and a migrator that has stopped or vanished is ended by the server, in ms.
- */
-const MIGRATION_LIMITS = { statementMs: 0, lockMs: 10_000, idleMs: 20_000 }
 
 /** A server, by `pg`. Opens no connection before the first query. */
 export class PostgresDatabase implements MigratableDatabase {
@@ -108,26 +100,8 @@ export class PostgresDatabase implements MigratableDatabase {
     return session
   }
 
-  async exclusively<T>(work: (runner: ScriptRunner) => Promise<T>): Promise<T> {
-    const client = await this.#unpooled.open(async () => {
-      const opening = new this.#unpooled.Client(this.#unpooled.config())
-      opening.on('error', () => {})
-      await opening.connect()
-      return opening
-    })
-    try {
-      const connection = new PostgresConnection(client, this.#options.onQuery)
-      const begin = await this.#unpooled.beginning(client, MIGRATION_LIMITS).catch(rethrow)
-      const runner: ScriptRunner = {
-        query: async (text) => (await connection.script(text)).rows,
-        script: async (text) => void (await connection.script(text)),
-      }
-      return await connection.transaction(`${begin}; select pg_advisory_xact_lock(${MIGRATION_LOCK})`, () =>
-        work(runner),
-      )
-    } finally {
-      await client.end()
-    }
+  exclusively<T>(work: (runner: ScriptRunner) => Promise<T>, onWait: (holder: string) => void = () => {}): Promise<T> {
+    return runExclusively({ connector: this.#unpooled, onQuery: this.#options.onQuery, onWait }, work)
   }
 
   close(): Promise<void> {
@@ -177,10 +151,6 @@ export class PostgresDatabase implements MigratableDatabase {
 /** The server gives up a little earlier than the client, so that the connection stays good. */
 function limitsOf(timeoutMs: number): Limits {
   return { statementMs: Math.ceil(timeoutMs * 0.9), idleMs: timeoutMs }
-}
-
-function rethrow(error: unknown): never {
-  throw unavailable(error)
 }
 
 async function refusalOf(

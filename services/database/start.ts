@@ -28,7 +28,7 @@ export async function startDatabase(
   for (;;) {
     try {
       await checkServer(database)
-      return await migrate(database, tables)
+      return await migrate(database, tables, { onWait: (holder) => onWait(`The schema is being migrated: ${holder}`) })
     } catch (error) {
       const refusal = lastingRefusal(error)
       if (refusal !== undefined) throw new CanNotStartError(refusal, { cause: error })

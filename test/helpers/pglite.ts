@@ -11,7 +11,7 @@ import { copyDirectory, publishDirectory, temporaryDirectory } from './servers.j
 const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')
 /** What else puts something into the schema. */
-const JOURNAL = ['cache/postgres-journal.ts', 'cache/table-triggers.ts']
+const JOURNAL = ['cache/postgres-journal.ts', 'cache/journal-installation.ts', 'cache/table-triggers.ts']
 
 /**
  * A `dataDir` of this test's own, migrated. Making one takes seconds, so one is kept per version of PGlite, of

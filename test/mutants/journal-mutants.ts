@@ -136,7 +136,7 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'triggers fire in every session',
-    'postgres-journal',
+    'journal-installation',
     "execute format('alter table %s enable %s trigger %I', made.tab, made.fires, made.name);",
     'null;',
     'races/forgotten-raise',
