@@ -40,8 +40,8 @@ const ROOMS = [
   ],
   [
     'services/documents/**',
-    { may: ['services/cache/index', 'services/uuid-text'] },
-    'Documents know the door of the cache, and no domain.',
+    { may: ['services/cache/index', 'services/errors', 'services/uuid-text'] },
+    'Documents know the door of the cache, errors, and no domain.',
   ],
   ['services/config/**', {}, 'The checks of settings know nothing else.'],
   ['services/resource/**', { may: DOORS }, 'What all resources share knows none of them.'],

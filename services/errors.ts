@@ -22,6 +22,13 @@ export const MalformedBodyError = createError<[]>(
   400,
 )
 
+/** Of a field that only the service writes. */
+export const ReadOnlyFieldError = createError<[field: string]>(
+  'READ_ONLY_FIELD',
+  'body: %s can not be changed and is not what the row has now: leave it out, or read the row again',
+  400,
+)
+
 export const InvalidCursorError = createError<[]>(
   'INVALID_CURSOR',
   'The cursor is not one this list gave out: start again without ?cursor, with the same filters on each page',
@@ -109,7 +116,7 @@ export const StillRunningError = createError<[]>(
 
 export const PreconditionFailedError = createError<[]>(
   'PRECONDITION_FAILED',
-  'The row has changed since the ETag in If-Match: read it again, apply your change to it, and send the new ETag',
+  'The row is not what If-Match or If-None-Match asks for: read it again, apply your change to it, send the new ETag',
   412,
 )
 

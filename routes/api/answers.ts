@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { NotFoundError, ServiceUnavailableError } from '../../services/errors.js'
+import { NotFoundError, PreconditionFailedError, ServiceUnavailableError } from '../../services/errors.js'
 import { takesGzip } from './accept-encoding.js'
 
 /** What the cache answers a read with. */
@@ -36,10 +36,8 @@ export function answerDocument(request: FastifyRequest, reply: FastifyReply, doc
 }
 
 function answerSmall(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
-  const known = request.headers['if-none-match']
   reply.header('vary', 'Authorization')
-  if (known === undefined || !isKnown(known, document.etag)) return answerBody(reply, document)
-  return answerKnown(reply, document.etag)
+  return isKnown(request, document) ? answerKnown(reply, document.etag) : answerBody(reply, document)
 }
 
 /**
@@ -57,8 +55,7 @@ function answerLarge(
   const isGzipTaken = takesGzip(request.headers['accept-encoding'])
   const copy = isGzipTaken ? document.gzip : undefined
   const etag = copy === undefined ? document.etag : document.gzipEtag
-  const known = request.headers['if-none-match']
-  if (known !== undefined && isKnown(known, document.etag, document.gzipEtag)) return answerKnown(reply, etag)
+  if (isKnown(request, document)) return answerKnown(reply, etag)
   if (copy !== undefined) return answerBody(reply.header('content-encoding', 'gzip'), { body: copy, etag })
   const { body } = document
   if (isGzipTaken && isKept) document.compressLater()
@@ -91,10 +88,14 @@ function answerKnown(reply: FastifyReply, etag: string): FastifyReply {
   return reply.header('cache-control', PRIVATE).header('etag', etag).code(304).send()
 }
 
-/** Whether If-None-Match names the document by either of its ETags, by weak comparison (RFC 9110, section 13.1.2). */
-function isKnown(ifNoneMatch: string, etag: string, other = etag): boolean {
-  if (ifNoneMatch.trim() === '*') return true
-  return ifNoneMatch.match(/"[^"]*"/g)?.some((tag) => tag === etag || tag === other) ?? false
+/**
+ * Whether If-None-Match names the document.
+ * @throws PreconditionFailedError when If-Match names another one, InvalidRequestError for a header that is no list of ETags
+ */
+function isKnown({ headers }: FastifyRequest, document: Document): boolean {
+  const { 'if-match': expected, 'if-none-match': known } = headers
+  if (expected !== undefined && !document.isNamedBy('if-match', expected)) throw new PreconditionFailedError()
+  return known !== undefined && document.isNamedBy('if-none-match', known)
 }
 
 /** Of hits in memory, by their ttl in seconds: made once, since every answer has one. */

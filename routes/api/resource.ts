@@ -12,6 +12,11 @@ export function ownerOf(request: FastifyRequest): string {
   return id
 }
 
+/** What a write asks of the row that it meets. */
+export function preconditionsOf({ headers }: FastifyRequest) {
+  return { ifMatch: headers['if-match'], ifNoneMatch: headers['if-none-match'] }
+}
+
 /** The reads of a resource's service, with its list's query. */
 interface Reads<Query> {
   /** What an error calls one row: `design`. */

@@ -1,3 +1,4 @@
+import { isTagged, tagsIn } from './etag.js'
 import { CompressedCopy, gzipEtag, LARGE_FROM_CHARACTERS } from './compressed-copy.js'
 
 /**
@@ -51,6 +52,14 @@ export class Document {
 
   get gzipEtag(): string {
     return gzipEtag(this.etag)
+  }
+
+  /**
+   * Whether If-None-Match or If-Match names it, by either of its ETags, or by what a proxy made of one.
+   * @throws InvalidRequestError when `value` is no list of ETags
+   */
+  isNamedBy(header: 'if-match' | 'if-none-match', value: string): boolean {
+    return value === this.etag || isTagged(tagsIn(header, value), this.etag)
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { InvalidRequestError } from '../errors.js'
 import { packUuid } from '../uuid-text.js'
-import { GZIP_SUFFIX } from './compressed-copy.js'
 
 /**
  * Changes when the JSON of the same row version changes its shape, or ETags theirs, so that an old ETag never vouches for it. Redis
@@ -21,20 +21,47 @@ export function textEtag(text: string): string {
   return `"${createHash('sha256').update(text).digest('base64url')}"`
 }
 
-const ENTITY_TAG = /(W\/)?"([^"]*)"/g
-const OWN_TAG = new RegExp(`^${DOCUMENT_FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})(?:${GZIP_SUFFIX})?$`)
+/** Entity tags in a list, empty members allowed (RFC 9110, 5.6.1 and 8.8.3). */
+const TAG_LIST = /^[\t ,]*(?:(?:W\/)?"[!#-~\u0080-\u00ff]*"[\t ]*(?:,[\t ,]*|$))+$/
+const OPAQUE = /"([^"]*)"/g
+
+/** What proxies put behind a tag, inside of its quotes, when they compress what has it: `-gzip`, `--gzip`, `;gzip`, `-br`. */
+const CODING = /(?:(?:--?|;)(?:x-gzip|gzip|br|zstd|deflate))+$/
+
+const OWN_TAG = new RegExp(`^${DOCUMENT_FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})$`)
 
 /**
- * The versions of the row `id` that an If-Match header allows, by strong comparison (RFC 9110, 13.1.1): weak tags, those of another
- * format and of another row match nothing, the tag of a compressed answer stands for its version. `undefined` allows any version: no
- * header, or `*`.
+ * The tags that a header names, without their quotes and without the mark of a weak one; `*` for any.
+ * @throws InvalidRequestError when it is no list of entity tags
  */
-export function allowedVersions(ifMatch: string | undefined, id: string): number[] | undefined {
-  if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
-  const versions: number[] = []
-  for (const [, weak, tag = ''] of ifMatch.matchAll(ENTITY_TAG)) {
-    const { row, version } = OWN_TAG.exec(tag)?.groups ?? {}
-    if (weak === undefined && row === packUuid(id)) versions.push(Number(version))
+export function tagsIn(header: string, value: string): readonly string[] | '*' {
+  if (value.trim() === '*') return '*'
+  if (!TAG_LIST.test(value)) {
+    throw new InvalidRequestError(`headers: ${header} must be * or ETags in their quotes, separated by commas`)
   }
-  return versions
+  return [...value.matchAll(OPAQUE)].map(([, tag = '']) => tag)
+}
+
+/*
+ * A proxy that compresses an answer marks its tag as weak, or adds to it. Ours name the version of a row, or the content of a list, and
+ * never the bytes on the way: whoever has such a form of a tag has seen just what the tag names. So it stands for it, in If-Match
+ * as well, where RFC 9110 wants strong comparison. What that guards against, other content under the same weak tag, there is not:
+ * every change of a row makes another version, and the version is compared where it is written.
+ */
+
+/** Whether one of these tags names what has the ETag `etag`. */
+export function isTagged(tags: readonly string[] | '*', etag: string): boolean {
+  if (tags === '*') return true
+  const own = etag.slice(1, -1)
+  return tags.some((tag) => tag === own || tag.replace(CODING, '') === own)
+}
+
+/** The versions of the row `id` that these tags name; `undefined` for any. Tags of another format and of another row name none. */
+export function versionsIn(tags: readonly string[] | '*', id: string): number[] | undefined {
+  if (tags === '*') return undefined
+  const packed = packUuid(id)
+  return tags.flatMap((tag) => {
+    const { row, version } = OWN_TAG.exec(tag.replace(CODING, ''))?.groups ?? {}
+    return row === packed ? [Number(version)] : []
+  })
 }

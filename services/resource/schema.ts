@@ -43,6 +43,15 @@ export const identity = { id: Uuid, user_id: Uuid, version: Type.Integer({ minim
 /** What every row carries after its own fields. */
 export const timestamps = { created_at: Timestamp, updated_at: Timestamp }
 
+/** The fields that only the service writes. A change may repeat them as they were read; services/resource/condition.ts compares. */
+export const repeatable = {
+  id: Type.Optional(Type.Unknown()),
+  user_id: Type.Optional(Type.Unknown()),
+  version: Type.Optional(Type.Unknown()),
+  created_at: Type.Optional(Type.Unknown()),
+  updated_at: Type.Optional(Type.Unknown()),
+}
+
 /** Bodies and queries: an unknown field is a mistake of the caller, not noise. */
 export const strict = { additionalProperties: false }
 
@@ -84,7 +93,7 @@ export function schemasOf<Fields extends TProperties, Filters extends TPropertie
   const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
   return {
     creation,
-    change: Type.Partial(creation, change),
+    change: Type.Object({ ...Type.Partial(creation).properties, ...repeatable }, change),
     item: Type.Object(item),
     query: Type.Object(query, strict),
   }

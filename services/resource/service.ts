@@ -1,34 +1,26 @@
 import type { Static } from '@sinclair/typebox'
-import { type Lookup, missingTag, type TieredCache, type WriteOptions } from '../cache/index.js'
-import type { Database } from '../database/database.js'
+import { type Lookup, missingTag, type WriteOptions } from '../cache/index.js'
 import { Document } from '../documents/document.js'
 import { combinedLookup } from '../documents/combined-lookup.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
-import { allowedVersions, textEtag } from '../documents/etag.js'
+import { textEtag } from '../documents/etag.js'
 import { type EntryAddress, externalIdTag, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
 import { columnValues, type ColumnValues } from './columns.js'
+import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, once, type Repeatable } from './idempotency.js'
 import type { NewRow } from './bulk-rows.js'
+import type { Saved, ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
 import { cutPage, type Filters, filtersOf, type ListQuery, selectionOf } from './list-query.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import { commonFields, type ResourceRow } from './row.js'
-import { ResourceRows, type Written } from './rows.js'
+import { type AllowedVersions, ResourceRows, type Written } from './rows.js'
+import { repeatable } from './schema.js'
 import { ResourceWriter } from './writer.js'
 
-/** What a service is built from. */
-export interface ServiceDependencies {
-  readonly database: Database
-  readonly cache: TieredCache
-  /** A fresh UUIDv7, in lower case, higher than the ones before it. */
-  readonly newId: () => string
-  /** The version token of a committed transaction: a read that requires it is never older. */
-  readonly versionOf: (transaction: number) => string
-  /** Every resource, in the order in which writers lock rows. */
-  readonly resources: readonly ResourceDefinition[]
-}
+export type { Saved, ServiceDependencies }
 
 /** How often a read by external_id begins anew while rows change under it. */
 const MOST_ATTEMPTS = 3
@@ -42,15 +34,8 @@ interface Which {
 /** For {@link TieredCache.write}. */
 export const isChanged = (write: Written<unknown>): boolean => write.isChanged
 
-/** A row that was just written. */
-export interface Saved {
-  readonly id: string
-  readonly document: Document
-  /** The write's version token. */
-  readonly version: string
-  /** Nothing was written now: it is the answer to an earlier request with the same key. */
-  readonly isRepeated?: boolean
-}
+/** What every row has and no caller writes. */
+const READ_ONLY = Object.keys(repeatable)
 
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
 type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>
@@ -228,31 +213,43 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   /**
-   * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told.
-   * @param ifMatch the If-Match header: compared and written in one statement
-   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError
+   * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told. Fields that only the
+   * service writes may be in it as they were read.
+   * @param preconditions compared and written in one statement
+   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError, ReadOnlyFieldError, InvalidRequestError
    */
-  async update(userId: string, id: string, change: Change<Schemas>, ifMatch?: string): Promise<Saved> {
+  async update(userId: string, id: string, change: Change<Schemas>, preconditions: Preconditions = {}): Promise<Saved> {
     const rowId = id.toLowerCase()
-    const [columns, versions] = [this.#columns(change), allowedVersions(ifMatch, rowId)]
-    const work = (): Promise<Written<ResourceRow>> => this.#writer.update(userId, rowId, columns, versions)
+    const [fields, repeated] = splitChange(change, READ_ONLY)
+    const columns = this.#columns(fields)
+    const condition = new Condition({ id: rowId, kind: this.kind }, preconditions, repeated)
+    const work = async (): Promise<Written<ResourceRow>> =>
+      this.#writer.update(userId, rowId, columns, await this.#versions(userId, rowId, condition))
     return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId, columns), work, { isChange: isChanged }))
   }
 
   /**
-   * @param ifMatch the If-Match header: compared under the row's lock
+   * @param preconditions compared under the row's lock
    * @returns the write's version token
-   * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
+   * @throws NotFoundError, PreconditionFailedError, InvalidRequestError, or the domain's refusal while other rows need this one
    */
-  async delete(userId: string, id: string, ifMatch?: string): Promise<string> {
+  async delete(userId: string, id: string, preconditions: Preconditions = {}): Promise<string> {
     const { versionOf } = this.#dependencies
     const rowId = id.toLowerCase()
     // Rows that refer to it change too: the owner's tag stands for them.
     const isAlone = this.#dependents.length === 0
     const changed = isAlone ? this.#ownTags(userId, rowId) : [ownerTag(userId), ...this.#ownTags(userId, rowId)]
-    return versionOf(
-      await this.#write(userId, changed, () => this.#writer.delete(userId, rowId, allowedVersions(ifMatch, rowId))),
-    )
+    const condition = new Condition({ id: rowId, kind: this.kind }, preconditions)
+    const work = async (): Promise<number> =>
+      this.#writer.delete(userId, rowId, await this.#versions(userId, rowId, condition))
+    return versionOf(await this.#write(userId, changed, work))
+  }
+
+  #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {
+    return condition.versions(async () => {
+      const row = await this.#rows.find(this.#dependencies.database, userId, id)
+      return row && this.#item(row)
+    })
   }
 
   /**
@@ -291,7 +288,10 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 
   #document(row: ResourceRow): Document {
     const refersTo = tagsOfReferences(row.user_id, this.#references, row)
-    const item = { ...(this.#definition.toItem?.(row) ?? row), ...commonFields(row) }
-    return rowDocument(item, this.#serialize, refersTo)
+    return rowDocument(this.#item(row), this.#serialize, refersTo)
+  }
+
+  #item(row: ResourceRow) {
+    return { ...(this.#definition.toItem?.(row) ?? row), ...commonFields(row) }
   }
 }

@@ -1,5 +1,16 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { change, Nullable, OneOf, pageQuery, strict, Text, Timestamp, timestamps, Uuid } from '../resource/schema.js'
+import {
+  change,
+  Nullable,
+  OneOf,
+  pageQuery,
+  repeatable,
+  strict,
+  Text,
+  Timestamp,
+  timestamps,
+  Uuid,
+} from '../resource/schema.js'
 
 /** Unique whatever the case of its letters, which are those of ASCII only. */
 const Email = Type.String({ format: 'email', maxLength: 254 })
@@ -16,12 +27,28 @@ export const NewUser = Type.Object(
 )
 export type NewUser = Static<typeof NewUser>
 
+const repeatableOfUser = Type.Omit(Type.Object(repeatable), ['user_id']).properties
+
 /** What an administrator may change. */
-export const UserChange = Type.Partial(NewUser, change)
+export const UserChange = Type.Object({ ...Type.Partial(NewUser).properties, ...repeatableOfUser }, change)
 export type UserChange = Static<typeof UserChange>
 
-/** What users may change of themselves: not what they may do or pay for. */
-export const OwnChange = Type.Partial(Type.Pick(NewUser, ['email', 'shop_name']), change)
+const own = Type.Partial(Type.Pick(NewUser, ['email', 'shop_name']))
+
+/** What users may not change of themselves: what they may do and what they pay for. */
+const administered = {
+  role: Type.Optional(Type.Unknown()),
+  subscription_plan: Type.Optional(Type.Unknown()),
+  is_active: Type.Optional(Type.Unknown()),
+}
+
+/** What users may change of themselves. */
+export const OwnChange = Type.Object({ ...own.properties, ...administered, ...repeatableOfUser }, change)
+export type OwnChange = Static<typeof OwnChange>
+
+/** Of a change: what nobody writes, and what users do not write of themselves. */
+export const readOnly = Object.keys(repeatableOfUser)
+export const readOnlyToOneself = [...readOnly, ...Object.keys(administered)]
 
 export const User = Type.Object({
   id: Uuid,

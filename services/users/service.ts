@@ -1,7 +1,7 @@
 import type { Lookup } from '../cache/index.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
-import { allowedVersions } from '../documents/etag.js'
 import { ownerTag } from '../resource/addresses.js'
+import { Condition, type Preconditions, splitChange } from '../resource/condition.js'
 import { isChanged, type ServiceDependencies, type Saved } from '../resource/service.js'
 import type { AllowedVersions, Written } from '../resource/rows.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
@@ -11,7 +11,15 @@ import type { Document } from '../documents/document.js'
 import { EmailTakenError, NotFoundError, PreconditionFailedError } from '../errors.js'
 import { profileEntry, profileTag, tokensTag } from './addresses.js'
 import { compareUser, deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
-import { type NewUser, type PageQuery, User, type UserChange } from './schema.js'
+import {
+  type NewUser,
+  type OwnChange,
+  type PageQuery,
+  readOnly,
+  readOnlyToOneself,
+  User,
+  type UserChange,
+} from './schema.js'
 
 const UNIQUE_VIOLATION = '23505'
 
@@ -54,13 +62,28 @@ export class UserService {
   /**
    * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told. Once it resolves, a
    * user made inactive is refused here.
-   * @param ifMatch the If-Match header: compared and written in one statement
-   * @throws NotFoundError, PreconditionFailedError, EmailTakenError
+   * @param preconditions compared and written in one statement
+   * @throws NotFoundError, PreconditionFailedError, EmailTakenError, ReadOnlyFieldError, InvalidRequestError
    */
-  async update(id: string, change: UserChange, ifMatch?: string): Promise<Saved> {
+  async update(id: string, change: UserChange, preconditions: Preconditions = {}): Promise<Saved> {
+    const [fields, repeated] = splitChange(change, readOnly)
+    return this.#update(id, fields, new Condition({ id, kind: 'user' }, preconditions, repeated))
+  }
+
+  /** {@link update} by the user: what only an administrator changes may be in `change` as it was read. */
+  async updateOwn(id: string, change: OwnChange, preconditions: Preconditions = {}): Promise<Saved> {
+    const [{ email, shop_name: shopName }, repeated] = splitChange(change, readOnlyToOneself)
+    const fields = { ...(email !== undefined && { email }), ...(shopName !== undefined && { shop_name: shopName }) }
+    return this.#update(id, fields, new Condition({ id, kind: 'user' }, preconditions, repeated))
+  }
+
+  async #update(id: string, fields: UserChange, condition: Condition): Promise<Saved> {
+    const { database } = this.#dependencies
     const userId = id.toLowerCase()
-    const versions = allowedVersions(ifMatch, userId)
-    return this.#write(userId, () => this.#updateRow(userId, change, versions))
+    return this.#write(userId, async () => {
+      const versions = await condition.versions(() => findUser(database, userId))
+      return this.#updateRow(userId, fields, versions)
+    })
   }
 
   /** Begins anew when somebody else's change came between its two looks at the row. */
@@ -79,17 +102,18 @@ export class UserService {
 
   /**
    * Deletes a user with every row and token of theirs.
-   * @param ifMatch the If-Match header: compared under the row's lock
+   * @param preconditions compared under the row's lock
    * @returns the write's version token
-   * @throws NotFoundError, PreconditionFailedError
+   * @throws NotFoundError, PreconditionFailedError, InvalidRequestError
    */
-  async delete(id: string, ifMatch?: string): Promise<string> {
+  async delete(id: string, preconditions: Preconditions = {}): Promise<string> {
     const userId = id.toLowerCase()
-    const versions = allowedVersions(ifMatch, userId)
+    const condition = new Condition({ id, kind: 'user' }, preconditions)
     const { database, cache, versionOf, resources } = this.#dependencies
     // Every row of the user goes, and everything of theirs carries the owner's tag.
     const transaction = await cache.write([ownerTag(userId)], () =>
       database.transaction(async (transaction) => {
+        const versions = await condition.versions(() => findUser(transaction, userId))
         const isLocked = await lockUser(transaction, userId, versions)
         if (!isLocked) throw await absence(transaction, userId, versions)
         return deleteUser(transaction, userId, resources)

@@ -3,7 +3,15 @@ import fp from 'fastify-plugin'
 import { designSchemas } from '../../../services/designs/schema.js'
 import { ByExternalId, ById, Page } from '../../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from '../answers.js'
-import { answerCreated, answerList, answerRow, answerRowByExternalId, idempotencyKeyOf, ownerOf } from '../resource.js'
+import {
+  answerCreated,
+  answerList,
+  answerRow,
+  answerRowByExternalId,
+  idempotencyKeyOf,
+  ownerOf,
+  preconditionsOf,
+} from '../resource.js'
 
 const { item, creation, change, query } = designSchemas
 
@@ -30,13 +38,13 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
-    const { params, body, headers } = request
-    return answerSaved(reply, await designs.update(ownerOf(request), params.id, body, headers['if-match']))
+    const { params, body } = request
+    return answerSaved(reply, await designs.update(ownerOf(request), params.id, body, preconditionsOf(request)))
   })
 
   fastify.delete('/:id', { schema: { params: ById } }, async (request, reply) => {
-    const { params, headers } = request
-    return answerDeleted(reply, await designs.delete(ownerOf(request), params.id, headers['if-match']))
+    const deleted = await designs.delete(ownerOf(request), request.params.id, preconditionsOf(request))
+    return answerDeleted(reply, deleted)
   })
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../answers.js'
+import { preconditionsOf } from '../resource.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */
@@ -22,11 +23,11 @@ export const administration: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   fastify.patch('/:user_id', { schema: changeUser }, async (request, reply) => {
-    const { params, body, headers } = request
-    return answerSaved(reply, await users.update(params.user_id, body, headers['if-match']))
+    const { params, body } = request
+    return answerSaved(reply, await users.update(params.user_id, body, preconditionsOf(request)))
   })
 
   fastify.delete('/:user_id', { schema: deleteUser }, async (request, reply) => {
-    return answerDeleted(reply, await users.delete(request.params.user_id, request.headers['if-match']))
+    return answerDeleted(reply, await users.delete(request.params.user_id, preconditionsOf(request)))
   })
 }

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ownerOf } from '../resource.js'
+import { ownerOf, preconditionsOf } from '../resource.js'
 import { answerLookup, answerSaved } from '../answers.js'
 import { changeMe, readMe } from './schemas.js'
 
@@ -13,6 +13,6 @@ export const me: FastifyPluginAsyncTypebox = async (fastify) => {
   })
 
   fastify.patch('/me', { schema: changeMe }, async (request, reply) =>
-    answerSaved(reply, await users.update(ownerOf(request), request.body, request.headers['if-match'])),
+    answerSaved(reply, await users.updateOwn(ownerOf(request), request.body, preconditionsOf(request))),
   )
 }

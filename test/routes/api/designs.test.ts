@@ -95,10 +95,16 @@ t.test('designs', async (t) => {
     const its = `/api/designs/${body.id}`
     const tag = (version: number): string => rowEtag(body.id, version)
     const others = [rowEtag(id, 1), `${tag(1).slice(0, -1)}9999999999999999"`]
-    for (const wrong of [tag(2), `W/${tag(1)}`, '"1"', 'nonsense', ...others]) {
+    for (const wrong of [tag(2), `W/${tag(2)}`, '"1"', ...others]) {
       const patched = await user.patch(its, { filename: 'x' }, { 'if-match': wrong })
       t.match(patched, { status: 412, body: { code: 'PRECONDITION_FAILED' } }, wrong)
       t.equal((await user.delete(its, { 'if-match': wrong })).status, 412, wrong)
+    }
+    for (const malformed of ['nonsense', '', tag(1).slice(1), `${tag(1)} ${tag(1)}`]) {
+      const patched = await user.patch(its, { filename: 'x' }, { 'if-match': malformed })
+      t.match(patched, { status: 400, body: { code: 'INVALID_REQUEST', message: /if-match/ } }, malformed)
+      t.equal((await user.delete(its, { 'if-none-match': malformed })).status, 400, malformed)
+      t.equal((await user.get(its, { 'if-none-match': malformed })).status, 400, malformed)
     }
     t.equal((await user.patch(its, { filename: 'x' }, { 'if-match': `${tag(7)}, ${tag(1)}` })).status, 200)
     t.equal((await user.patch(its, { filename: 'y' }, { 'if-match': '*' })).status, 200)
@@ -106,6 +112,87 @@ t.test('designs', async (t) => {
     t.equal((await user.delete(its, { 'if-match': tag(3) })).status, 204)
     t.equal((await user.patch(its, { filename: 'x' }, { 'if-match': tag(3) })).status, 404)
     t.equal((await user.get(its)).status, 404)
+  })
+
+  t.test('If-Match takes the tag of a version as a compressing proxy changed it', async (t) => {
+    const { body } = await user.post('/api/designs', MINIMAL)
+    const its = `/api/designs/${body.id}`
+    const tag = (version: number, suffix: string): string => `${rowEtag(body.id, version).slice(0, -1)}${suffix}"`
+    const forms = (version: number) => [
+      `W/${tag(version, '')}`,
+      ...['-gzip', ';gzip', '-br'].map((end) => tag(version, end)),
+    ]
+    let version = 1
+    for (const form of forms(0).keys()) {
+      t.equal(
+        (await user.patch(its, { filename: `${version}` }, { 'if-match': forms(version)[form] ?? '' })).status,
+        200,
+      )
+      t.equal((await user.patch(its, { filename: 'late' }, { 'if-match': forms(version)[form] ?? '' })).status, 412)
+      version += 1
+      t.equal((await user.get(its, { 'if-none-match': forms(version)[form] ?? '' })).status, 304)
+      t.equal((await user.get(its, { 'if-none-match': forms(version - 1)[form] ?? '' })).status, 200)
+    }
+  })
+
+  t.test('If-None-Match lets PATCH and DELETE pass only for another version', async (t) => {
+    const { body } = await user.post('/api/designs', MINIMAL)
+    const its = `/api/designs/${body.id}`
+    const tag = (version: number): string => rowEtag(body.id, version)
+    for (const known of [tag(1), `W/${tag(1)}`, `"x", ${tag(1).slice(0, -1)}-gzip"`, '*']) {
+      const patched = await user.patch(its, { filename: 'x' }, { 'if-none-match': known })
+      t.match(patched, { status: 412, body: { code: 'PRECONDITION_FAILED' } }, known)
+      t.equal((await user.delete(its, { 'if-none-match': known })).status, 412, known)
+    }
+    t.equal((await user.get(its)).body.version, 1)
+    t.equal((await user.patch(its, { filename: 'x' }, { 'if-none-match': `${tag(7)}, "x"` })).status, 200)
+    const both = { 'if-match': tag(2), 'if-none-match': tag(2) }
+    t.equal((await user.patch(its, { filename: 'y' }, both)).status, 412)
+    t.equal((await user.delete(its, { 'if-match': tag(1), 'if-none-match': '"x"' })).status, 412)
+    t.equal((await user.patch(`/api/designs/${UNKNOWN_ID}`, { filename: 'x' }, { 'if-none-match': '*' })).status, 404)
+    t.equal((await user.delete(its, { 'if-none-match': tag(1) })).status, 204)
+  })
+
+  t.test('GET under an If-Match of another version is 412', async (t) => {
+    t.equal((await user.get(url, { 'if-match': first })).status, 200)
+    t.equal((await user.get(url, { 'if-match': '*' })).status, 200)
+    t.match(await user.get(url, { 'if-match': rowEtag(id, 2) }), { status: 412, body: { code: 'PRECONDITION_FAILED' } })
+    t.equal((await user.get('/api/designs', { 'if-match': first })).status, 412)
+  })
+
+  t.test('what GET gave may be sent back: what only the service writes is compared, not written', async (t) => {
+    const { body } = await user.post('/api/designs', { ...MINIMAL, tags: ['a'], description: 'd' })
+    const its = `/api/designs/${body.id}`
+    const read = (await user.get(its)).body
+    t.match(await user.patch(its, read), { status: 200, body: { version: 1 } }, 'nothing changes')
+    const changed = await user.patch(its, { ...read, filename: 'new.png' })
+    t.match(changed, { status: 200, body: { filename: 'new.png', version: 2 } })
+    for (const [field, value] of Object.entries({
+      id: UNKNOWN_ID,
+      user_id: stranger.id,
+      version: 1,
+      created_at: '2020-01-01T00:00:00.000Z',
+      updated_at: null,
+    })) {
+      const refused = await user.patch(its, { ...changed.body, filename: 'z', [field]: value })
+      const expected = {
+        status: 400,
+        body: { code: 'READ_ONLY_FIELD', message: new RegExp(`^body: ${field} can not`) },
+      }
+      t.match(refused, expected, field)
+    }
+    t.match(await user.patch(its, { id: body.id, version: 2 }), {
+      status: 400,
+      body: { message: /nothing but id, version/ },
+    })
+    t.equal(
+      (await user.patch(its, { ...changed.body, filename: 'z' }, { 'if-match': rowEtag(body.id, 1) })).status,
+      412,
+    )
+    t.equal((await user.patch(`/api/designs/${UNKNOWN_ID}`, read)).status, 404)
+    const writes = [1, 2, 3].map((n) => user.patch(its, { ...changed.body, filename: `${n}.png` }))
+    const statuses = (await Promise.all(writes)).map(({ status }) => status)
+    t.equal(statuses.filter((status) => status === 200).length, 1, 'one of those who read the same version')
   })
 
   t.test('bodies are refused with 400 and the name of the field', async (t) => {

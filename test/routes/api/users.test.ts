@@ -128,6 +128,33 @@ t.test('users', async (t) => {
     }
   })
 
+  t.test('may send back what they read, and what they may not change is named', async (t) => {
+    const user = await newUser()
+    const { body: read } = await user.get('/api/users/me')
+    t.match(await user.patch('/api/users/me', { ...read, shop_name: 'Sent back' }), {
+      status: 200,
+      body: { shop_name: 'Sent back', role: 'member', version: 2 },
+    })
+    const { body: now } = await user.get('/api/users/me')
+    for (const [field, value] of Object.entries({
+      role: 'owner',
+      subscription_plan: 'pro',
+      is_active: false,
+      id: UNKNOWN_ID,
+    })) {
+      const refused = await user.patch('/api/users/me', { ...now, [field]: value })
+      t.match(refused, { status: 400, body: { code: 'READ_ONLY_FIELD', message: new RegExp(`^body: ${field} `) } })
+    }
+    t.same((await user.get('/api/users/me')).body, now)
+    const byAdmin = await admin.patch(`/api/users/${user.id}`, { ...now, role: 'owner' })
+    t.match(byAdmin, { status: 200, body: { role: 'owner', version: 3 } })
+    const stale = await admin.patch(`/api/users/${user.id}`, { ...now, role: 'admin' })
+    t.match(stale, { status: 400, body: { code: 'READ_ONLY_FIELD' } })
+    t.equal((await admin.patch(`/api/users/${user.id}`, { role: 'admin' }, { 'if-none-match': '*' })).status, 412)
+    t.equal((await admin.delete(`/api/users/${user.id}`, { 'if-none-match': tag(3, user.id) })).status, 412)
+    t.equal((await admin.delete(`/api/users/${user.id}`, { 'if-none-match': tag(2, user.id) })).status, 204)
+  })
+
   t.test('take every row of theirs with them', async (t) => {
     const user = await newUser()
     const { body: template } = await user.post('/api/templates', {
