@@ -122,8 +122,8 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   mutant(
     'an entry that is still current is stamped anew',
     'core/knowledge',
-    'this.seen === undefined || covers(provenance.snapshot, this.seen) ? provenance : { ...provenance, snapshot: this.seen }',
-    'provenance',
+    ': { ...provenance, snapshot: this.seen }',
+    ': provenance',
     'core/core',
     'memory',
   ),

@@ -26,14 +26,14 @@ export const USER_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'what was judged of a token is judged anew when the profile is another one',
     'users/authenticator',
-    ' && judged.profile === profile.value',
+    ' || judged.profile !== profile.value',
     '',
     'services/users/authenticator',
   ),
   serviceMutant(
     'what was judged of a token is judged anew when the token is another one',
     'users/authenticator',
-    'judged.token === token.value && ',
+    'judged.token !== token.value || ',
     '',
     'services/users/authenticator',
   ),
