@@ -52,7 +52,7 @@ export default fp(
     const probes: Probes = {
       database: () => probing.query(PROBE),
       loads: () => fastify.db.query(PROBE),
-      redis: config.redis && (() => fastify.redis.ping()),
+      redis: config.redis && (() => cache.checkRedis()),
     }
     const health = new HealthProbe({ cache, probes, clock: systemClock })
     fastify.decorate('health', health)
@@ -75,15 +75,30 @@ export default fp(
 
 function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
+  let oversizedLoggedAt = Number.NEGATIVE_INFINITY
   let isFewItemsSaid = false
   const tellOfInvalid = invalidEntryLog(log)
   return {
     onState({ from, to, reason }) {
+      // Redis has come or gone, and has a line of its own for that.
+      if ([from, to].every((state) => state === 'coherent' || state === 'memory-only')) return
       const level = to === 'isolated' ? 'error' : from === undefined || to === 'coherent' ? 'info' : 'warn'
       log[level]({ from, to, reason }, `Cache state: ${from === undefined ? to : `${from} → ${to}`} (${reason})`)
     },
     onRedisLost: (reason) => log.warn(`⚠️ Redis connection failed, using memory cache: ${reason}`),
     onRedisBack: () => log.info('Redis answers and is in use'),
+    onRedisRefusal(kind, words) {
+      if (words === undefined) log.info(`Redis takes ${kind} again`)
+      else log.warn(`Redis refuses ${kind}: ${words}`)
+    },
+    onOversizedEntry(key, bytes) {
+      const now = systemClock.now()
+      if (now - oversizedLoggedAt < CAPACITY_LOG_EVERY_MS) return
+      oversizedLoggedAt = now
+      log.warn(
+        `An entry of ${bytes} bytes is too large for Redis (1 MiB at most), memory alone keeps it: ${nameOf(key)}`,
+      )
+    },
     onInvalidEntry: (key) => tellOfInvalid(key),
     onCapacity({ isByItems, bytes, maxBytes }) {
       if (isByItems && bytes < maxBytes / 2 && !isFewItemsSaid) {
@@ -104,7 +119,12 @@ function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
   }
 }
 
-/** Each key once a minute, and no more than {@link MOST_NAMED} of them. A list's key ends in its query, which is the caller's text. */
+/** A key as logs show it: that of a list ends in its query, which is the caller's text. */
+function nameOf(key: string): string {
+  return key.replace(/\?.*/s, '?…')
+}
+
+/** Each key once a minute, and no more than {@link MOST_NAMED} of them. */
 function invalidEntryLog(log: FastifyBaseLogger): (key: string) => void {
   const named = new Set<string>()
   let since = Number.NEGATIVE_INFINITY
@@ -114,7 +134,7 @@ function invalidEntryLog(log: FastifyBaseLogger): (key: string) => void {
       named.clear()
       since = now
     }
-    const name = key.replace(/\?.*/s, '?…')
+    const name = nameOf(key)
     if (named.has(name) || named.size > MOST_NAMED) return
     named.add(name)
     const which = named.size > MOST_NAMED ? 'more entries; they are counted in invalid_entries' : name

@@ -1,14 +1,19 @@
 import { once } from 'node:events'
-import { isIP } from 'node:net'
-import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
+import { connect as connectPlain, isIP } from 'node:net'
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { SentinelAddress } from '../services/config/checks.js'
 import type { Config } from './config.js'
 
 /** How long start-up waits for Redis before the service goes on without it, in ms. */
 const FIRST_CONNECT_MS = 1_000
 const CONNECT_TIMEOUT_MS = 2_000
+/** What a replica says to writes, and to reads while it has no copy. */
+const OF_A_REPLICA = /^(READONLY|MASTERDOWN) /
+const FIRST_RECONNECT_PAUSE_MS = 1_000
+const LONGEST_RECONNECT_PAUSE_MS = 30_000
 
 /**
  * `fastify.redis`, when a Redis is configured: one client, connected or not, from the start to the end. The service starts
@@ -24,7 +29,7 @@ export default fp(
     const client = createClient(redis, fastify.config.redisCommandTimeoutMs)
     // Every failed command rejects and is counted by the cache; without a listener each one would end up on stderr too.
     client.on('error', (error: Error) => fastify.log.debug({ err: error }, 'Redis client'))
-    client.on('error', (error: Error) => refuseOtherDatabase(client, error))
+    if (client instanceof Redis) client.on('error', (error: Error) => refuseOtherDatabase(client, error))
     fastify.addHook('onClose', () => client.disconnect())
     const isReady = await connect(client)
     if (isReady && client instanceof Redis) await fastify.register(fastifyRedis, { client, closeClient: false })
@@ -73,9 +78,11 @@ function createClient(
       clusterRetryStrategy: backoff,
     })
   }
-  if (sentinels === undefined) return new Redis({ ...options, host, port, db })
-  return new Redis({
+  const reconnectOnError = otherServerWanted()
+  if (sentinels === undefined) return new Redis({ ...options, reconnectOnError, host, port, db })
+  const client = new Redis({
     ...options,
+    reconnectOnError,
     db,
     sentinels: sentinels.addresses,
     name: sentinels.master,
@@ -85,6 +92,26 @@ function createClient(
     // One that accepts the connection and says nothing must not keep the next from being asked.
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
     sentinelRetryStrategy: backoff,
+  })
+  sayWhyNoSentinel(client, sentinels.addresses[0], tls.tls)
+  return client
+}
+
+/** The client does not say why a connection to a sentinel failed; one more of our own does, in time for its next error. */
+function sayWhyNoSentinel(
+  client: Redis,
+  sentinel: SentinelAddress | undefined,
+  tls: ConnectionOptions | undefined,
+): void {
+  if (sentinel === undefined) return
+  let reason: string | undefined
+  client.on('error', (error: Error) => {
+    if (!error.message.endsWith('Last error: Connection is closed.')) return
+    if (reason !== undefined) error.message = `no sentinel can be reached: ${reason}`
+    const socket = tls === undefined ? connectPlain(sentinel) : connectTls({ ...sentinel, ...tls })
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('connect ETIMEDOUT')))
+    socket.once('error', ({ message }) => (reason = message))
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => socket.destroy())
   })
 }
 
@@ -102,9 +129,31 @@ function tlsFor(host: string): ConnectionOptions {
   }
 }
 
+/**
+ * After a failover the old connection leads to what is a replica now: a new one is made, by the name or the sentinels. Where the name
+ * itself leads to a replica that does not help, and is tried less and less often.
+ */
+function otherServerWanted(): (error: Error) => boolean {
+  let [pauseMs, triedAt] = [FIRST_RECONNECT_PAUSE_MS, Number.NEGATIVE_INFINITY]
+  return ({ message }) => {
+    if (!OF_A_REPLICA.test(message)) return false
+    const sinceMs = performance.now() - triedAt
+    if (sinceMs < pauseMs) return false
+    pauseMs =
+      sinceMs > 2 * LONGEST_RECONNECT_PAUSE_MS
+        ? FIRST_RECONNECT_PAUSE_MS
+        : Math.min(2 * pauseMs, LONGEST_RECONNECT_PAUSE_MS)
+    triedAt = performance.now()
+    return true
+  }
+}
+
 /** Where the server has no database of that number, the client would go on with number 0. It tries anew instead, and says why. */
-function refuseOtherDatabase(client: Redis | Cluster, error: Error): void {
-  if ('command' in error && isSelect(error.command)) client.disconnect(true)
+function refuseOtherDatabase(client: Redis, error: Error): void {
+  if (!('command' in error && isSelect(error.command))) return
+  client.disconnect(true)
+  // It would call itself ready on its way out, and try anew without a pause.
+  client.status = 'close'
 }
 
 function isSelect(command: unknown): boolean {

@@ -11,6 +11,8 @@ export interface Health {
   readonly uptime_seconds: number
   readonly cache_health: {
     readonly redis: string
+    /** What a Redis refuses that answers otherwise, and the code of its reason. */
+    readonly redis_refuses: string | null
     readonly memory: string
     readonly journal: string
     /** How news of other replicas come; without them the bound alone holds. */
@@ -98,7 +100,7 @@ export class HealthProbe {
       this.#answers(probes.loads),
       probes.redis === undefined ? undefined : this.#answers(probes.redis),
     ])
-    const { state, redis: tier, memory, journal, announcements, stateChanges } = cache.health()
+    const { state, redis: tier, redisRefuses, memory, journal, announcements, stateChanges } = cache.health()
     const redis = tier === 'healthy' && isRedisUp === false ? 'unavailable' : tier
     const database = isDatabaseUp ? 'healthy' : 'unavailable'
     const loads = isLoading ? 'healthy' : isDatabaseUp ? 'waiting' : 'unavailable'
@@ -114,6 +116,7 @@ export class HealthProbe {
       uptime_seconds: Math.floor((clock.now() - this.#startedAt) / 1_000),
       cache_health: {
         redis,
+        redis_refuses: redisRefuses ?? null,
         memory,
         journal,
         announcements,

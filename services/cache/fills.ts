@@ -16,6 +16,8 @@ interface Read {
   readonly begun: Begun
   /** Tags known only from the value itself. */
   readonly moreTags: readonly string[]
+  /** The mark of the lease that the read holds. */
+  readonly lease?: number | undefined
 }
 
 /** An entry that is looked for. */
@@ -45,7 +47,7 @@ export class Fills {
   }
 
   /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
-  keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags }: Read): boolean {
+  keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags, lease }: Read): boolean {
     const { knowledge, clock, codec, redis, settings, stats } = this.#replica
     const { provenance, startedAt } = begun
     const tags = union(options.tags, moreTags)
@@ -61,8 +63,9 @@ export class Fills {
         const loadedAt = clock.wallMs() - ageMs
         text = encodeEntry({ value, snapshot: provenance.snapshot, loadedAt, ...times, moreTags }, codec)
         // Nobody waits for it: a reader that comes before it is there loads for itself.
-        void redis.set(key, text, times.lifetimeMs - ageMs)
-      }
+        const { freshMs, lifetimeMs } = times
+        void redis.set(key, text, { freshMs, lifetimeMs: lifetimeMs - ageMs, lease })
+      } else if (lease !== undefined) void redis?.release(key, lease)
       this.#remember({ key, value, tags, slots, provenance, ...moments(startedAt, times) }, options, text)
       return true
     } catch (error) {

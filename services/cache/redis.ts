@@ -1,4 +1,5 @@
 import { Batcher } from './batcher.js'
+import { CircuitBreaker, isRefusal, Refusals, type RefusalKind, wordsOf } from './circuit-breaker.js'
 import type { Clock } from './clock.js'
 import { EntrySeal, FORMAT_VERSION } from './entry-codec.js'
 
@@ -15,7 +16,9 @@ export interface RedisClient {
   del(key: string): Promise<unknown>
   ping(): Promise<unknown>
   on(event: 'close', listener: () => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'close', listener: () => void): unknown
+  off(event: 'error', listener: (error: Error) => void): unknown
 }
 
 export interface RedisOptions {
@@ -26,9 +29,18 @@ export interface RedisOptions {
   /** What entries are sealed with: {@link EntrySeal}. */
   readonly secret: string
   readonly clock: Clock
-  /** {@link CircuitBreaker.isDown} has changed. */
-  readonly onChange: () => void
-  readonly onError: () => void
+  readonly events: RedisEvents
+}
+
+export interface RedisEvents {
+  /** {@link CircuitBreaker.isDown} or {@link CircuitBreaker.isLost} has changed. */
+  onChange(): void
+  /** A command failed: refused by the server, or without an answer. */
+  onError(isRefused: boolean): void
+  /** See `onRedisRefusal` of the cache's events. */
+  onRefusal(kind: RefusalKind, words: string | undefined): void
+  /** An entry is too large for Redis. */
+  onOversized(key: string, bytes: number): void
 }
 
 /** Under the name of an entry lies what no replica has stored there. */
@@ -36,6 +48,16 @@ export const INVALID = Symbol('no entry of this cache')
 
 /** Keys of one MGET. Above it client and server take turns instead of working at the same time. */
 const MOST_KEYS = 32
+/** The least that a server's `proto-max-bulk-len` can be: one value above it, and the server closes the connection for all. */
+const MOST_BYTES = 1_048_576
+/** How long a lease stays after its entry was stored, in ms: long enough for who looked before that and asks for the lease after it. */
+const SETTLED_LEASE_MS = 200
+/** Leases that could not be given back are given back when Redis answers again, unless they are over by then. */
+const LONGEST_LEASE_MS = 10_000
+const MOST_OWED = 1_000
+
+/** Whose the right to load is. `free`: Redis can't tell, so everybody has it. */
+export type Lease = 'mine' | 'elsewhere' | 'free'
 
 /**
  * The Redis tier: it stores bytes, and is trusted with no order, no freshness and no content. No failure of it fails a read. A server that
@@ -43,30 +65,40 @@ const MOST_KEYS = 32
  */
 export class Redis {
   readonly #options: RedisOptions
-  readonly #reads: Batcher<string, string | null>
+  readonly #ask: (name: string) => Promise<string | null>
   readonly #seal: EntrySeal
+  /** Leases that could not be given back, and since when. */
+  readonly #owed = new Map<string, number>()
   readonly breaker: CircuitBreaker
-  /** What the server refused last, in its own words; `undefined` once it has done the like again. */
-  refusal: string | undefined
+  readonly refusals: Refusals
+  /** What the client said last of a connection that it could not make. */
+  #cause: string | undefined
   #prefix = ''
 
   constructor(options: RedisOptions) {
-    const { client, isCluster, secret, clock, onChange } = options
+    const { client, isCluster, secret, clock, events } = options
     this.#options = options
     this.#seal = new EntrySeal(secret)
-    this.breaker = new CircuitBreaker({ clock, ping: () => client.ping(), onChange })
-    this.#reads = new Batcher({
-      most: MOST_KEYS,
-      endOfTurn: clock.endOfTurn,
-      send: (keys) => (isCluster ? Promise.all(keys.map((key) => client.get(key))) : client.mget([...keys])),
+    this.refusals = new Refusals(clock, (kind, words) => events.onRefusal(kind, words))
+    this.breaker = new CircuitBreaker({
+      clock,
+      ping: () => client.ping(),
+      whyNotConnected: () => (client.status === 'ready' ? undefined : (this.#cause ?? '')),
+      onChange: () => events.onChange(),
+      onAnswer: () => this.#answers(),
     })
+    const send = (names: readonly string[]) => client.mget([...names])
+    const reads = new Batcher({ most: MOST_KEYS, endOfTurn: clock.endOfTurn, send })
+    this.#ask = isCluster ? (name) => client.get(name).catch(noString) : (name) => reads.ask(name)
     client.on('close', this.#onClose)
-    if (client.status !== 'ready') this.#onClose()
+    client.on('error', this.#onClientError)
+    this.breaker.begin()
   }
 
   stop(): void {
     this.breaker.stop()
     this.#options.client.off('close', this.#onClose)
+    this.#options.client.off('error', this.#onClientError)
   }
 
   /** Entries of one history of one database are under one prefix, so that those of another are never read. */
@@ -77,33 +109,83 @@ export class Redis {
   /** The text of an entry; `undefined` when there is none, or Redis does not answer. Those of one turn share a command. */
   async get(key: string): Promise<string | typeof INVALID | undefined> {
     const name = this.#nameOf(key)
-    const sealed = await this.#tried(this.#reads.ask(name))
+    const sealed = await this.#tried('reads', this.#ask(name))
     return typeof sealed === 'string' ? (this.#seal.open(name, sealed) ?? INVALID) : undefined
   }
 
-  /** Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it. */
-  async set(key: string, text: string, lifetimeMs: number): Promise<void> {
+  /**
+   * Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it.
+   * @param lease the mark of the lease that its load held, which is over soon after, and at once if nothing is stored
+   */
+  async set(
+    key: string,
+    text: string,
+    {
+      freshMs,
+      lifetimeMs,
+      lease,
+    }: { readonly freshMs: number; readonly lifetimeMs: number; readonly lease?: number | undefined },
+  ): Promise<void> {
     const { client } = this.#options
     const name = this.#nameOf(key)
-    const isSet = await this.#tried(client.set(name, this.#seal.seal(name, text), 'PX', wholeMs(lifetimeMs)))
-    if (isSet !== undefined) this.refusal = undefined
+    const sealed = this.#seal.seal(name, text)
+    const isStored =
+      this.#fits(key, sealed) && this.#tried('writes', client.set(name, sealed, 'PX', wholeMs(lifetimeMs)))
+    if (lease === undefined) return void (await isStored)
+    const leaseMs = wholeMs(Math.min(SETTLED_LEASE_MS, freshMs))
+    if (isStored !== false) void this.#tried('writes', client.set(this.#leaseName(key, lease), '', 'PX', leaseMs))
+    if (!(await isStored)) await this.release(key, lease)
+  }
+
+  #fits(key: string, sealed: string): boolean {
+    if (sealed.length * 3 <= MOST_BYTES) return true
+    const bytes = Buffer.byteLength(sealed)
+    if (bytes > MOST_BYTES) this.#options.events.onOversized(key, bytes)
+    return bytes <= MOST_BYTES
   }
 
   /**
    * The right to load an entry, cluster-wide, until `ms` are over. `mark` is the newest change that the caller has heard of its tags: nobody
-   * waits for a load that a write has overtaken. `true` as well when Redis does not answer: then everybody loads.
+   * waits for a load that a write has overtaken.
    */
-  async lease(key: string, mark: number, ms: number): Promise<boolean> {
+  async lease(key: string, mark: number, ms: number): Promise<Lease> {
     const name = this.#leaseName(key, mark)
-    const isSet = await this.#tried(this.#options.client.set(name, '', 'PX', wholeMs(ms), 'NX'))
+    const refused = this.refusals.count
+    const isSet = await this.#tried('writes', this.#options.client.set(name, '', 'PX', wholeMs(ms), 'NX'))
+    if (isSet !== undefined) return isSet === null ? 'elsewhere' : 'mine'
     // It may have been taken although nothing came back, and then nobody would give it back.
-    if (isSet === undefined) void this.release(key, mark)
-    return isSet !== null
+    if (this.refusals.count === refused) void this.release(key, mark)
+    return 'free'
   }
 
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
-    await this.#tried(this.#options.client.del(this.#leaseName(key, mark)))
+    const name = this.#leaseName(key, mark)
+    const isDone = (await this.#tried('writes', this.#options.client.del(name))) !== undefined
+    if (!isDone && this.#owed.size < MOST_OWED) this.#owed.set(name, this.#options.clock.now())
+  }
+
+  #answers(): void {
+    const { client, clock } = this.#options
+    this.#cause = undefined
+    const since = clock.now() - LONGEST_LEASE_MS
+    const names = [...this.#owed].filter(([, at]) => at > since).map(([name]) => name)
+    this.#owed.clear()
+    for (const name of names) void this.#tried('writes', client.del(name))
+  }
+
+  /** Tells the breaker of a server that does not answer although nobody asks it for anything. Never rejects. */
+  async check(): Promise<void> {
+    if (!this.breaker.isOpen) await this.breaker.check()
+  }
+
+  /** To be called now and then: what is refused is tried again although no reader needs it. */
+  retry(): void {
+    const { client, clock } = this.#options
+    if (this.breaker.isOpen) return
+    const name = `${this.#prefix}:p:${Math.floor(clock.now())}`
+    if (this.refusals.isDue('reads')) void this.#tried('reads', client.get(name))
+    if (this.refusals.isDue('writes')) void this.#tried('writes', client.set(name, '', 'PX', SETTLED_LEASE_MS))
   }
 
   #nameOf(key: string): string {
@@ -115,93 +197,36 @@ export class Redis {
   }
 
   /** What the command answers; `undefined` when it failed. */
-  async #tried<Result>(command: Promise<Result>): Promise<Result | undefined> {
+  async #tried<Result>(kind: RefusalKind, command: Promise<Result>): Promise<Result | undefined> {
     try {
-      return await command
+      const result = await command
+      this.refusals.done(kind)
+      return result
     } catch (error) {
-      this.#options.onError()
-      if (error instanceof Error && error.name === 'ReplyError') this.refusal = error.message
-      else this.breaker.failed(error)
+      const isRefused = isRefusal(error)
+      this.#options.events.onError(isRefused)
+      if (isRefused) this.refusals.refused(kind, wordsOf(error))
+      // Who refuses a read may refuse everything, as while it loads: a ping tells.
+      if (!isRefused || kind === 'reads') this.breaker.failed(error)
       return undefined
     }
   }
 
   readonly #onClose = (): void => {
-    this.breaker.failed(this.#options.client.status === 'ready' ? 'the connection closed' : 'not connected')
+    this.breaker.failed(this.#cause ?? 'the connection closed')
   }
+
+  readonly #onClientError = (error: unknown): void => {
+    this.#cause = wordsOf(error)
+  }
+}
+
+/** Under the name lies something else than a string: by MGET it is none, by GET an error. */
+function noString(error: unknown): string {
+  if (wordsOf(error).startsWith('WRONGTYPE')) return ''
+  throw error
 }
 
 function wholeMs(ms: number): number {
   return Math.max(1, Math.ceil(ms))
-}
-
-export interface CircuitBreakerOptions {
-  readonly clock: Clock
-  /** Resolves when the server answers. */
-  readonly ping: () => Promise<unknown>
-  /** {@link CircuitBreaker.isDown} has changed. */
-  readonly onChange: () => void
-}
-
-const FIRST_PAUSE_MS = 20
-const LONGEST_PAUSE_MS = 500
-
-/**
- * Keeps requests away from a server that does not answer. One failure opens it, so that no request waits for a time limit
- * twice; it closes with the first ping that is answered. One ping at a time, with growing pauses.
- */
-export class CircuitBreaker {
-  readonly #options: CircuitBreakerOptions
-  #isStopped = false
-  /** No request goes there. */
-  isOpen = false
-  /** A ping has failed too: worth telling, which a single lost command is not. */
-  isDown = false
-  /** Why it is open, in the server's or the client's own words. */
-  reason = 'not connected yet'
-
-  constructor(options: CircuitBreakerOptions) {
-    this.#options = options
-  }
-
-  failed(error: unknown): void {
-    this.reason = wordsOf(error)
-    if (this.isOpen || this.#isStopped) return
-    this.isOpen = true
-    void this.#probe()
-  }
-
-  /** For good: no request goes there any more, and no ping. */
-  stop(): void {
-    this.isOpen = true
-    this.#isStopped = true
-  }
-
-  async #probe(): Promise<void> {
-    const { clock, ping, onChange } = this.#options
-    for (let ms = FIRST_PAUSE_MS; this.isOpen && !this.#isStopped; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
-      const failure = await failureOf(ping)
-      if (this.#isStopped) return
-      this.isOpen = failure !== undefined
-      this.reason = failure ?? this.reason
-      const hasChanged = this.isDown !== this.isOpen
-      this.isDown = this.isOpen
-      if (hasChanged) onChange()
-      if (this.isOpen) await clock.sleep(ms)
-    }
-  }
-}
-
-/** Why there was no answer, also of a client that throws instead of rejecting; `undefined` when there was one. */
-async function failureOf(request: () => Promise<unknown>): Promise<string | undefined> {
-  try {
-    await request()
-    return undefined
-  } catch (error) {
-    return wordsOf(error)
-  }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

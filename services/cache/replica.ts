@@ -10,7 +10,7 @@ import type { Journal, TailAnswer } from './journal.js'
 import { Knowledge } from './core/knowledge.js'
 import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
-import { Redis, type RedisClient } from './redis.js'
+import { Redis, type RedisClient, type RedisEvents } from './redis.js'
 import { Stats } from './stats.js'
 
 /** The replica's states of docs/cache.md. */
@@ -23,6 +23,10 @@ export interface CacheEvents {
   /** Redis does not answer, with its own words or the client's. Once until it does again. */
   onRedisLost(reason: string): void
   onRedisBack(): void
+  /** Redis answers and refuses reads or writes, with its own words; once for each reason. `undefined`: it has not for a while. */
+  onRedisRefusal(kind: 'reads' | 'writes', words: string | undefined): void
+  /** An entry is too large for Redis: memory alone keeps it. */
+  onOversizedEntry(key: string, bytes: number): void
   /** Redis held under the name of an entry what no replica has stored there. It is loaded anew and overwritten. */
   onInvalidEntry(key: string): void
   /** Memory is full and lets an entry go. `isByItems`: the number of entries was the bound that was reached. */
@@ -108,7 +112,7 @@ export class Replica {
   readonly #cancels = new Map<string, () => void>()
   #isStarted = false
   #state: ReplicaState | undefined
-  #wasRedisDown: boolean | undefined
+  #redisTold: 'connecting' | 'lost' | 'in use' | undefined
 
   constructor({ journal, redis, events = {}, ...options }: CacheOptions) {
     // An option that is there but undefined is one that was left out.
@@ -130,15 +134,13 @@ export class Replica {
     })
     const onChange = (): void => this.observe()
     if (isEnabled && redis !== undefined) {
-      const onError = (): void => void (this.stats.redisErrors += 1)
       this.redis = new Redis({
         client: redis.client,
         isCluster: redis.isCluster ?? false,
         keyPrefix,
         secret,
         clock,
-        onChange,
-        onError,
+        events: this.#redisEvents(onChange),
       })
     }
     this.follower = new JournalFollower({
@@ -164,13 +166,17 @@ export class Replica {
   async start(): Promise<void> {
     const { journal, settings } = this
     const { isEnabled, boundMs, longestLifetimeMs } = settings
-    if (isEnabled) await this.follower.start()
+    // Whether Redis answers is known within its time limit, which is shorter than a first reading of the journal may take.
+    if (isEnabled) await Promise.all([this.follower.start(), this.redis?.breaker.begun])
     this.#isStarted = true
     this.observe()
     if (!isEnabled) return
     void this.announcer?.run()
     const markEveryMs = Math.max(MARK_EVERY_MS, longestLifetimeMs / MARKS)
-    this.#every('a heartbeat', boundMs / 6, () => this.observe())
+    this.#every('a heartbeat', boundMs / 6, () => {
+      this.observe()
+      this.redis?.retry()
+    })
     this.#every('a mark', markEveryMs, () => journal.mark(markEveryMs))
     this.#every('a prune', Math.max(longestLifetimeMs / 8, 2 * markEveryMs), () => journal.prune(longestLifetimeMs))
   }
@@ -192,21 +198,46 @@ export class Replica {
   /** Tells of a changed state, once. The state itself follows from the barrier and from Redis at any moment. */
   observe(): void {
     if (!this.#isStarted) return
-    const isRedisDown = this.redis?.breaker.isDown
-    if (isRedisDown !== this.#wasRedisDown) {
-      const reason = this.redis?.breaker.reason ?? ''
-      this.#tell((told) => (isRedisDown === true ? told.onRedisLost?.(reason) : told.onRedisBack?.()))
-      this.#wasRedisDown = isRedisDown
-    }
+    this.#observeRedis()
     const [from, to] = [this.#state, this.state]
     if (to === from) return
     this.#state = to
     this.stateChanges[to] += 1
     const journal = to === 'isolated' ? `journal: ${this.follower.reason}` : undefined
-    const redis =
-      this.redis === undefined ? 'Redis: not in use' : isRedisDown ? `Redis: ${this.redis.breaker.reason}` : undefined
-    const reason = [journal, redis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
+    const reason = [journal, this.#whyNoRedis].filter((why) => why !== undefined).join('; ') || 'all parts answer'
     this.#tell((told) => told.onState?.({ from, to, reason }))
+  }
+
+  get #whyNoRedis(): string | undefined {
+    const { breaker } = this.redis ?? {}
+    if (breaker === undefined) return 'Redis: not in use'
+    return breaker.isDown ? `Redis: ${breaker.isLost ? breaker.reason : 'connecting'}` : undefined
+  }
+
+  /** Tells that Redis is lost, and that it is back. A start with it is no news, and one without it only after a while. */
+  #observeRedis(): void {
+    const { breaker } = this.redis ?? {}
+    if (breaker === undefined) return
+    const was = this.#redisTold
+    this.#redisTold = breaker.isLost ? 'lost' : breaker.isDown ? (was ?? 'connecting') : 'in use'
+    if (this.#redisTold === was) return
+    if (breaker.isLost) this.#tell((told) => told.onRedisLost?.(breaker.reason))
+    else if (!breaker.isDown && was !== undefined) this.#tell((told) => told.onRedisBack?.())
+  }
+
+  #redisEvents(onChange: () => void): RedisEvents {
+    return {
+      onChange,
+      onError: (isRefused) => {
+        this.stats.redisErrors += 1
+        if (isRefused) this.stats.redisRefusals += 1
+      },
+      onRefusal: (kind, words) => this.#tell((told) => told.onRedisRefusal?.(kind, words)),
+      onOversized: (key, bytes) => {
+        this.stats.oversizedEntries += 1
+        this.#tell((told) => told.onOversizedEntry?.(key, bytes))
+      },
+    }
   }
 
   /** Of what lies in Redis under an entry's name, and is none. */

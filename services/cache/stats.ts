@@ -21,6 +21,10 @@ export class Stats {
   refusedFills = 0
   invalidations = 0
   redisErrors = 0
+  /** Of these, what the server answered with a refusal. */
+  redisRefusals = 0
+  /** Entries too large for Redis. */
+  oversizedEntries = 0
   /** What Redis held under the name of an entry, and no replica had stored there. */
   invalidEntries = 0
   /** Failures that no reader is told of, as `onError` tells them. */

@@ -196,11 +196,13 @@ export class TieredCache {
   /** Counts since the start, of all and of each domain. */
   stats() {
     const { stats, memory, redis, settings } = this.#replica
-    const { refusedFills, invalidations, redisErrors, invalidEntries, memoryErrors, backgroundErrors, domains } = stats
+    const { refusedFills, invalidations, memoryErrors, backgroundErrors, domains } = stats
     const { items: memoryItems, bytes: memoryBytes, evictions, expirations } = memory
     const isRedisAvailable = redis?.breaker.isDown === false
     const ofMemory = { memoryItems, memoryBytes, memoryErrors, evictions, expirations }
-    const ofRedis = { redisErrors, invalidEntries, isRedisAvailable }
+    const { redisErrors, redisRefusals, invalidEntries, oversizedEntries } = stats
+    const redisRefuses = redis?.refusals.inShort
+    const ofRedis = { redisErrors, redisRefusals, invalidEntries, oversizedEntries, redisRefuses, isRedisAvailable }
     const isEnabled = settings.isEnabled
     return {
       ...stats.total(),
@@ -214,15 +216,20 @@ export class TieredCache {
     }
   }
 
+  /** Asks Redis whether it answers; {@link TieredCache.health} says. Never rejects. */
+  async checkRedis(): Promise<void> {
+    await this.#replica.redis?.check()
+  }
+
   /** How each part is, in one word. */
   health() {
     const { settings, redis, announcer, state, stateChanges } = this.#replica
-    const redisWord =
-      redis?.breaker.isDown === true ? 'unavailable' : redis?.refusal === undefined ? 'healthy' : 'refusing'
     const journalWord = state === 'isolated' ? 'unavailable' : 'healthy'
     return {
       state,
-      redis: redis === undefined ? 'disabled' : redisWord,
+      redis: redisWord(redis),
+      /** What Redis refuses, and the code of its reason: `writes (OOM)`. */
+      redisRefuses: redis?.refusals.inShort,
       memory: 'healthy',
       journal: settings.isEnabled ? journalWord : 'disabled',
       announcements: (settings.isEnabled && announcer?.state) || 'disabled',
@@ -247,4 +254,12 @@ export class TieredCache {
     stats.record(domain, lookup)
     return lookup
   }
+}
+
+/** `unstable`: it answers and is in use, but has come and gone too often to be relied on yet. */
+function redisWord(redis: Replica['redis']): string {
+  if (redis === undefined) return 'disabled'
+  const { breaker, refusals } = redis
+  if (breaker.isDown) return breaker.isOpen ? 'unavailable' : 'unstable'
+  return refusals.inShort === undefined ? 'healthy' : 'refusing'
 }

@@ -119,19 +119,12 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'states',
   ),
   mutant('each change of state is told once', 'replica', 'if (to === from) return\n', '', 'states', 'isolated'),
-  mutant(
-    'the loss of Redis is told once',
-    'replica',
-    'if (isRedisDown !== this.#wasRedisDown) {',
-    'if (isRedisDown !== undefined) {',
-    'states',
-    'redis',
-  ),
+  mutant('the loss of Redis is told once', 'replica', 'if (this.#redisTold === was) return', '', 'states', 'redis'),
   mutant(
     'isolation is told although nobody reads',
     'replica',
-    "this.#every('a heartbeat', boundMs / 6, () => this.observe())",
-    '',
+    'this.observe()\n      this.redis?.retry()',
+    'this.redis?.retry()',
     'states',
   ),
   mutant(

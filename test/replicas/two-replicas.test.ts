@@ -59,6 +59,8 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
       const acknowledgedAt = performance.now()
       const shows = async () => (await readOnTwo()).body.description === 'a grey fox'
       t.ok((await staleFor(acknowledgedAt, shows, { describe: 'the write shows' })) < BOUND_MS)
+      const isLost = () => two.app.cache.state === 'memory-only'
+      await until(isLost, { timeoutMs: 10_000, describe: 'no answer for a second is an outage' })
       t.match((await two.anonymous.get('/api/cache/health')).body, {
         status: 'degraded',
         state: 'memory-only',

@@ -17,6 +17,7 @@ export const Health = Type.Object({
   uptime_seconds: Count,
   cache_health: Type.Object({
     redis: Type.String(),
+    redis_refuses: Type.Union([Type.String(), Type.Null()]),
     memory: Type.String(),
     journal: Type.String(),
     announcements: Type.String(),
@@ -46,7 +47,10 @@ export const Stats = Type.Object({
     stale_hits: Count,
     negative_hits: Count,
     redis_errors: Count,
+    redis_refusals: Count,
+    redis_refuses: Type.Union([Type.String(), Type.Null()]),
     invalid_entries: Count,
+    oversized_entries: Count,
     memory_errors: Count,
     background_errors: Count,
     hit_rate_percent: Figure,

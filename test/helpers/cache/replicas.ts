@@ -63,6 +63,7 @@ export async function startWorld(t: Test, settings: WorldOptions = {}): Promise<
         onState: ({ to }) => states.push(to),
         onRedisLost: (reason) => events.push(`Redis lost: ${reason}`),
         onRedisBack: () => events.push('Redis back'),
+        onRedisRefusal: (kind, words = 'nothing') => events.push(`Redis refuses ${kind}: ${words}`),
         onIdentity: (identity, isFirst) => events.push(`${isFirst ? 'first' : 'new'} identity: ${identity}`),
         onCapacity: ({ isByItems }) => events.push(`full by ${isByItems ? 'items' : 'bytes'}`),
         onError: (error, during) => events.push(`${during}: ${error instanceof Error ? error.message : String(error)}`),

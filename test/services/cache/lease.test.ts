@@ -69,6 +69,37 @@ t.test('a load that was kept leaves its lease: who was late finds the entry', as
   t.equal(rows.count, 1)
 })
 
+t.test('a load whose entry could not be stored leaves no lease: nobody waits for what does not come', async (t) => {
+  const { database, members, keys, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  const { set } = one.redis
+  one.redis.set = (name: string, ...rest: [string, 'PX', number]) =>
+    name.includes(':e:') ? Promise.reject(new Error('Command timed out')) : set.call(one.redis, name, ...rest)
+  t.equal(await rows.read(one, 'a'), 'nothing: miss')
+  await clock.advance(1)
+  t.equal(await rows.read(two, 'a'), 'nothing: miss', 'no clock moves')
+  keys.keys.clear()
+})
+
+t.test('nor does one during which Redis was lost', async (t) => {
+  const { database, members, clock } = await startWorld(t, { options })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  rows.hold()
+  const reading = rows.read(one, 'a')
+  await drain()
+  // A read of something else finds Redis silent, and the load ends meanwhile.
+  one.redis.loseReplies(/^(MGET|PING)/)
+  const other = rows.read(one, 'b')
+  await drain()
+  rows.release()
+  await Promise.all([reading, other])
+  one.redis.loseReplies(undefined)
+  await clock.advance(100)
+  t.equal(await rows.read(two, 'a'), 'nothing: miss', 'no clock moves')
+})
+
 t.test('a lease is no longer than its entry is fresh: a refresh does not find that of the load before', async (t) => {
   const { database, members, clock } = await startWorld(t, { options, replicas: 1 })
   const only = members[0]!

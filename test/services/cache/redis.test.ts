@@ -1,12 +1,18 @@
 import { Redis as Client } from 'ioredis'
 import t from 'tap'
 import { systemClock } from '../../../services/cache/index.js'
-import { Redis } from '../../../services/cache/redis.js'
+import { INVALID, Redis, type RedisEvents } from '../../../services/cache/redis.js'
 import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { Rows, startWorld } from '../../helpers/cache/replicas.js'
 import { until } from '../../helpers/deadline.js'
 import { startRedis } from '../../helpers/redis.js'
+
+function eventsWith(events: Partial<RedisEvents> = {}): RedisEvents {
+  return { onChange: () => {}, onError: () => {}, onRefusal: () => {}, onOversized: () => {}, ...events }
+}
+
+const MINUTE = { freshMs: 60_000, lifetimeMs: 60_000 }
 
 t.test('against a real server', async (t) => {
   const server = await startRedis()
@@ -17,18 +23,22 @@ t.test('against a real server', async (t) => {
     retryStrategy: () => 50,
   })
   client.on('error', () => {})
-  const errors: string[] = []
-  let changes = 0
+  const told: string[] = []
+  let [lost, aheadMs] = [0, 0]
   await until(() => client.status === 'ready', { describe: 'connected' })
-  const redis = new Redis({
+  const redis: Redis = new Redis({
     client,
     isCluster: false,
     keyPrefix: 'p',
     secret: '',
-    clock: systemClock,
-    onChange: () => (changes += 1),
-    onError: () => errors.push('error'),
+    clock: { ...systemClock, now: () => systemClock.now() + aheadMs },
+    events: eventsWith({
+      onChange: () => (lost += Number(redis.breaker.isLost)),
+      onRefusal: (kind, words) => told.push(`${kind}: ${words}`),
+      onOversized: (key, bytes) => told.push(`${key}: ${bytes} bytes`),
+    }),
   })
+  await redis.breaker.begun
   redis.useIdentity('one')
   t.teardown(async () => {
     redis.stop()
@@ -38,7 +48,7 @@ t.test('against a real server', async (t) => {
 
   await t.test('entries are stored for their lifetime, by key and identity', async (t) => {
     t.equal(await redis.get('a'), undefined)
-    await redis.set('a', 'text', 60_000)
+    await redis.set('a', 'text', MINUTE)
     t.equal(await redis.get('a'), 'text')
     const [name = ''] = await client.keys('*')
     t.match(name, /^p:\d+:[\w-]{12}:e:a$/)
@@ -55,32 +65,71 @@ t.test('against a real server', async (t) => {
   })
 
   await t.test('a lease is one replica’s, named by the newest change, until it is given back or over', async (t) => {
-    t.equal(await redis.lease('a', 5, 10_000), true)
-    t.equal(await redis.lease('a', 5, 10_000), false)
-    t.equal(await redis.lease('a', 6, 10_000), true)
+    t.equal(await redis.lease('a', 5, 10_000), 'mine')
+    t.equal(await redis.lease('a', 5, 10_000), 'elsewhere')
+    t.equal(await redis.lease('a', 6, 10_000), 'mine')
     await redis.release('a', 5)
-    t.equal(await redis.lease('a', 5, 20), true)
-    await until(() => redis.lease('a', 5, 20), { describe: 'it is over' })
+    t.equal(await redis.lease('a', 5, 20), 'mine')
+    await until(async () => (await redis.lease('a', 5, 20)) === 'mine', { describe: 'it is over' })
   })
 
-  await t.test('a server that refuses is still asked, and says what it refuses', async (t) => {
-    await client.config('SET', 'maxmemory', '1mb')
-    await redis.set('big', 'x'.repeat(2_000_000), 1_000)
-    t.notOk(redis.breaker.isOpen, 'at once: one that was opened would be closed by its first ping')
-    await redis.set('b', 'x', 1_000)
-    t.match(redis.refusal, /OOM/)
-    t.notOk(redis.breaker.isOpen)
-    t.equal(await redis.lease('b', 1, 1_000), true, 'then everybody loads')
-    await client.config('SET', 'maxmemory', '0')
-    await redis.set('b', 'x', 1_000)
-    t.equal(redis.refusal, undefined)
-    t.equal(changes, 0)
+  await t.test('a lease is over soon after its entry was stored', async (t) => {
+    t.equal(await redis.lease('c', 1, 10_000), 'mine')
+    await redis.set('c', 'x', { ...MINUTE, lease: 1 })
+    t.equal(await redis.lease('c', 1, 10_000), 'elsewhere')
+    await until(async () => (await redis.lease('c', 1, 10_000)) === 'mine', {
+      timeoutMs: 2_000,
+      describe: 'it is over',
+    })
+  })
+
+  await t.test('an entry above what every server takes is not sent, leaves no lease, and is told', async (t) => {
+    await client.config('SET', 'proto-max-bulk-len', '1mb')
+    t.equal(await redis.lease('large', 1, 10_000), 'mine')
+    await redis.set('large', 'ü'.repeat(600_000), { ...MINUTE, lease: 1 })
+    t.equal(await redis.lease('large', 1, 1_000), 'mine')
+    t.match(told.splice(0), ['large: 1200022 bytes'])
+    await redis.set('largest', 'x'.repeat(1_048_576 - 22), MINUTE)
+    t.equal(String(await redis.get('largest')).length, 1_048_576 - 22)
+    t.same([lost, told, client.status], [0, [], 'ready'], 'the connection is there still')
+  })
+
+  await t.test(
+    'a server that refuses is still asked, and what it refuses is told once, in its own words',
+    async (t) => {
+      await client.config('SET', 'maxmemory', '1mb')
+      for (let n = 0; n < 20; n++) {
+        await redis.set('b', 'x', MINUTE)
+        t.notOk(redis.breaker.isOpen, 'at once: one that was opened would be closed by its first ping')
+        t.equal(await redis.lease('b', 1, 1_000), 'free', 'then everybody loads')
+      }
+      t.equal(redis.refusals.inShort, 'writes (OOM)')
+      await client.config('SET', 'maxmemory', '0')
+      await redis.set('b', 'x', MINUTE)
+      t.equal(redis.refusals.inShort, 'writes (OOM)', 'one that is taken is no change yet')
+      aheadMs += 10_000
+      redis.retry()
+      await until(() => redis.refusals.inShort === undefined, { describe: 'nobody had to write anything' })
+      t.match(told.splice(0), [/^writes: OOM command not allowed/, 'writes: undefined'])
+      t.equal(lost, 0)
+    },
+  )
+
+  await t.test('a user who may not read is told as that', async (t) => {
+    await client.call('ACL', 'SETUSER', 'default', '-get', '-mget')
+    t.equal(await redis.get('a'), undefined)
+    await until(() => !redis.breaker.isOpen, { describe: 'a ping was answered' })
+    t.match(told.splice(0), [/^reads: NOPERM .*'mget'/])
+    await client.call('ACL', 'SETUSER', 'default', '+@all')
+    t.equal(lost, 0)
   })
 
   await t.test('a server that is gone is left alone until it answers a ping', async (t) => {
     await server.kill()
     await redis.get('a')
     await until(() => redis.breaker.isDown, { describe: 'known to be down' })
+    t.match(redis.breaker.reason, 'ECONNREFUSED')
+    t.equal(lost, 1)
     t.ok(redis.breaker.isOpen)
     await server.restart()
     await until(() => !redis.breaker.isOpen, { timeoutMs: 5_000, describe: 'used again' })
@@ -137,8 +186,7 @@ t.test('a Redis that does not answer yet holds no start up', async (t) => {
     keyPrefix: 'p',
     secret: '',
     clock,
-    onChange: () => {},
-    onError: () => {},
+    events: eventsWith(),
   })
   t.ok(redis.breaker.isOpen)
   await drain()
@@ -159,12 +207,42 @@ t.test('a cluster is asked key by key', async (t) => {
     keyPrefix: 'p',
     secret: '',
     clock,
-    onChange: () => {},
-    onError: () => {},
+    events: eventsWith(),
   })
   await Promise.all([redis.get('a'), redis.get('b')])
   t.same(
-    client.commands.map((command) => command.split(' ')[0]),
+    client.commands.map((command) => command.split(' ')[0]).filter((command) => command !== 'PING'),
     ['GET', 'GET'],
   )
+})
+
+t.test('one key of a cluster that holds no string is no entry, and spoils no other', async (t) => {
+  const clock = new FakeClock()
+  const client = new MemoryRedis(clock)
+  const redis = new Redis({ client, isCluster: true, keyPrefix: 'p', secret: '', clock, events: eventsWith() })
+  const refusal = Object.assign(new Error('WRONGTYPE Operation against a key'), { name: 'ReplyError' })
+  const { get } = client
+  client.get = (name) => (name.endsWith(':a') ? Promise.reject(refusal) : get.call(client, name))
+  await redis.set('b', 'b', MINUTE)
+  t.same(await Promise.all([redis.get('a'), redis.get('b')]), [INVALID, 'b'])
+  t.equal(redis.refusals.count, 0)
+})
+
+t.test('a lease that could not be given back is, when Redis answers again', async (t) => {
+  const clock = new FakeClock()
+  const client = new MemoryRedis(clock)
+  const redis = new Redis({ client, isCluster: false, keyPrefix: 'p', secret: '', clock, events: eventsWith() })
+  await redis.breaker.begun
+  t.equal(await redis.lease('a', 1, 2_000), 'mine')
+  client.disconnect()
+  await redis.release('a', 1)
+  client.connect()
+  t.equal(client.server.keys.size, 1)
+  await clock.advance(600)
+  t.equal(client.server.keys.size, 0)
+  client.loseReplies(/^SET/)
+  t.equal(await redis.lease('b', 1, 2_000), 'free')
+  await clock.advance(10)
+  t.equal(client.server.keys.size, 0, 'nor does one stay whose answer was lost')
+  redis.stop()
 })

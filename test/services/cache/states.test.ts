@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openCache } from '../../../services/cache/index.js'
-import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
+import { FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
 import { BOUND_MS, Rows, startWorld } from '../../helpers/cache/replicas.js'
@@ -87,10 +87,14 @@ t.test('a refusal of Redis is said by health, and is no change of state', async 
   await clock.advance(BOUND_MS)
   t.equal(only.cache.health().redis, 'refusing')
   t.same(only.states, ['coherent'])
+  t.equal(only.cache.health().redisRefuses, 'writes (OOM)')
+  t.ok(only.cache.stats().redisRefusals >= 1)
   only.redis.refuses = undefined
-  await rows.read(only, 'b')
-  await drain()
-  t.equal(only.cache.health().redis, 'healthy')
+  await clock.advance(12_000)
+  t.equal(only.cache.health().redis, 'healthy', 'although nobody has written anything')
+  t.equal(only.cache.health().redisRefuses, undefined)
+  const told = only.events.filter((event) => event.startsWith('Redis refuses'))
+  t.same(told, ['Redis refuses writes: OOM command not allowed', 'Redis refuses writes: nothing'])
 })
 
 t.test('a start holds no more than the journal: Redis may come later, and is not waited for', async (t) => {
