@@ -18,7 +18,12 @@ const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'
 /** The cache as the service has it, with nothing on top, and what it logs. */
 async function cacheWith(test: Test, env: Record<string, string> = {}) {
   const dataDir = await preparedPgliteDir()
-  const config = loadConfig({ CACHE_STALENESS_BOUND_MS: '20000', DATA_DIR: dataDir, ...env })
+  const config = loadConfig({
+    CACHE_STALENESS_BOUND_MS: '20000',
+    REDIS_COMMAND_TIMEOUT_MS: '5000',
+    DATA_DIR: dataDir,
+    ...env,
+  })
   const lines: string[] = []
   const logger = createLogger(config, { destination: { write: (line: string) => void lines.push(line) } })
   const app = Fastify(loggingOptions(logger))
