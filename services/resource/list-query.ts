@@ -1,3 +1,4 @@
+import { packUuid } from '../uuid-text.js'
 import { decodeCursor, encodeCursor } from './cursor.js'
 import { elementType } from './columns.js'
 import type { ResourceDefinition } from './definition.js'
@@ -29,6 +30,8 @@ export type ListQuery = Readonly<Record<string, string | number | boolean | unde
 export interface Selection {
   /** The same text for the same page, however the caller wrote the query: part of the list's cache key. */
   readonly canonical: string
+  /** Names the list that this is a page of; its cursors are good for no other. */
+  readonly list: string
   readonly limit: number
   /** The page begins after this id. */
   readonly after: string | undefined
@@ -37,12 +40,13 @@ export interface Selection {
 
 const DEFAULT_LIMIT = 50
 
-/** @throws InvalidCursorError */
-export function selectionOf(filters: Filters, query: ListQuery): Selection {
-  const { after, limit } = pageOf(query)
-  const parts = [`limit=${limit}`]
-  if (after !== undefined) parts.push(`cursor=${encodeCursor(after)}`)
+/**
+ * @param tag of the list before it is narrowed
+ * @throws InvalidCursorError
+ */
+export function selectionOf(tag: string, filters: Filters, query: ListQuery): Selection {
   const chosen: [Filter, string | number | boolean][] = []
+  const parts: string[] = []
   for (const field of Object.keys(filters)) {
     const [filter, given] = [filters[field], query[field]]
     if (filter === undefined || given === undefined) continue
@@ -50,26 +54,31 @@ export function selectionOf(filters: Filters, query: ListQuery): Selection {
     chosen.push([filter, value])
     parts.push(`${field}=${encodeURIComponent(value)}`)
   }
+  const list = parts.length === 0 ? tag : `${tag}?${parts.join('&')}`
+  const { after, limit } = pageOf(list, query)
+  parts.push(`limit=${limit}`)
+  if (after !== undefined) parts.push(`cursor=${packUuid(after)}`)
   // Nearly every list is asked for without filters: nothing to sort then.
   const canonical = parts.length === 1 ? `limit=${limit}` : parts.sort().join('&')
-  return { canonical, limit, after, filters: chosen }
+  return { canonical, list, limit, after, filters: chosen }
 }
 
 /**
  * Limit and keyset position of a list query.
  * @throws InvalidCursorError
  */
-export function pageOf(query: ListQuery): { readonly limit: number; readonly after: string | undefined } {
+export function pageOf(list: string, query: ListQuery): { readonly limit: number; readonly after: string | undefined } {
   const limit = typeof query['limit'] === 'number' ? query['limit'] : DEFAULT_LIMIT
-  return { limit, after: query['cursor'] === undefined ? undefined : decodeCursor(String(query['cursor'])) }
+  return { limit, after: query['cursor'] === undefined ? undefined : decodeCursor(list, String(query['cursor'])) }
 }
 
 /** Cuts a list that was read one row too far, and names the cursor of the next page. */
 export function cutPage<Row extends { readonly id: string }>(
   rows: readonly Row[],
   limit: number,
+  list: string,
 ): [Row[], string | null] {
   const page = rows.slice(0, limit)
   const last = page.at(-1)
-  return [page, rows.length > limit && last !== undefined ? encodeCursor(last.id) : null]
+  return [page, rows.length > limit && last !== undefined ? encodeCursor(list, last.id) : null]
 }

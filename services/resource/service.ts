@@ -12,7 +12,7 @@ import { digestOf, once, type Repeatable } from './idempotency.js'
 import type { NewRow } from './bulk-rows.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
-import { cutPage, type Filters, filtersOf, type ListQuery, selectionOf } from './list-query.js'
+import { cutPage, type Filters, filtersOf, type ListQuery, type Selection, selectionOf } from './list-query.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import { commonFields, type ResourceRow } from './row.js'
@@ -136,7 +136,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidCursorError
    */
   peekList(userId: string, query: ListQuery): Lookup<Document> | undefined {
-    const { canonical } = selectionOf(this.#filters, query)
+    const { canonical } = this.#selection(userId, query)
     return this.#dependencies.cache.peek(this.#addresses.list(userId, canonical).key)
   }
 
@@ -145,11 +145,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
-    const selection = selectionOf(this.#filters, query)
+    const selection = this.#selection(userId, query)
     const entry = this.#addresses.list(userId, selection.canonical)
     return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
       const rows = await this.#rows.list(this.#dependencies.database, userId, selection)
-      const [page, nextCursor] = cutPage(rows, selection.limit)
+      const [page, nextCursor] = cutPage(rows, selection.limit, selection.list)
       return pageDocument(
         page.map((row) => this.#document(row).json),
         nextCursor,
@@ -234,7 +234,6 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws NotFoundError, PreconditionFailedError, InvalidRequestError, or the domain's refusal while other rows need this one
    */
   async delete(userId: string, id: string, preconditions: Preconditions = {}): Promise<string> {
-    const { versionOf } = this.#dependencies
     const rowId = id.toLowerCase()
     // Rows that refer to it change too: the owner's tag stands for them.
     const isAlone = this.#dependents.length === 0
@@ -242,7 +241,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const condition = new Condition({ id: rowId, kind: this.kind }, preconditions)
     const work = async (): Promise<number> =>
       this.#writer.delete(userId, rowId, await this.#versions(userId, rowId, condition))
-    return versionOf(await this.#write(userId, changed, work))
+    return this.#dependencies.versionOf(await this.#write(userId, changed, work))
+  }
+
+  #selection(userId: string, query: ListQuery): Selection {
+    return selectionOf(listTag(this.#definition.name, userId), this.#filters, query)
   }
 
   #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {

@@ -21,6 +21,9 @@ import {
   type UserChange,
 } from './schema.js'
 
+/** Names the list of all users, for its cursors. */
+const LIST = 'users'
+
 const UNIQUE_VIOLATION = '23505'
 
 /** Users. One user is read through the cache; lists are for administrators and always read the database. */
@@ -47,9 +50,9 @@ export class UserService {
    * @throws InvalidCursorError
    */
   async list(query: PageQuery): Promise<Document> {
-    const { limit, after } = pageOf(query)
+    const { limit, after } = pageOf(LIST, query)
     const users = await listUsers(this.#dependencies.database, after, limit + 1)
-    const [page, nextCursor] = cutPage(users, limit)
+    const [page, nextCursor] = cutPage(users, limit, LIST)
     return pageDocument(page.map(this.#serialize), nextCursor)
   }
 

@@ -47,10 +47,11 @@ export class TokenService {
    */
   async list(user: string, query: PageQuery): Promise<Document> {
     const userId = user.toLowerCase()
-    const { limit, after } = pageOf(query)
+    const list = tokensTag(userId)
+    const { limit, after } = pageOf(list, query)
     const tokens = await listTokens(this.#dependencies.database, userId, after, limit + 1)
     if (tokens.length === 0) await this.#requireUser(userId)
-    const [page, nextCursor] = cutPage(tokens, limit)
+    const [page, nextCursor] = cutPage(tokens, limit, list)
     return pageDocument(page.map(this.#serialize), nextCursor)
   }
 

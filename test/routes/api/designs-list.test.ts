@@ -2,7 +2,7 @@ import t from 'tap'
 import { startService } from '../../helpers/app.js'
 
 t.test('lists of designs', async (t) => {
-  const { newUser } = await startService(t)
+  const { admin, newUser } = await startService(t)
   const user = await newUser()
   const stranger = await newUser()
   const template = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
@@ -55,6 +55,25 @@ t.test('lists of designs', async (t) => {
     )
     await user.delete(`/api/designs/${added.id}`)
     t.equal((await user.get('/api/designs?limit=1')).body.items[0].id, ids[0], 'also when they go')
+  })
+
+  t.test('take a cursor of their own, whatever the limit, and no other', async (t) => {
+    const { next_cursor: cursor } = (await user.get('/api/designs?limit=2')).body
+    t.same(idsOf((await user.get(`/api/designs?limit=3&cursor=${cursor}`)).body.items), ids.slice(2, 5))
+    const { next_cursor: narrowed } = (await user.get('/api/designs?limit=1&platform=etsy&is_active=true')).body
+    t.equal((await user.get(`/api/designs?is_active=true&platform=etsy&cursor=${narrowed}`)).status, 200)
+    const none = { status: 400, body: { code: 'INVALID_CURSOR' } }
+    for (const [caller, url] of [
+      [user, `/api/templates?cursor=${cursor}`],
+      [user, `/api/designs?platform=etsy&cursor=${cursor}`],
+      [user, `/api/designs?cursor=${narrowed}`],
+      [user, `/api/designs?platform=shopify&is_active=true&cursor=${narrowed}`],
+      [stranger, `/api/designs?cursor=${cursor}`],
+      [user, `/api/users/${user.id}/tokens?cursor=${cursor}`],
+      [admin, `/api/users?cursor=${cursor}`],
+    ] as const) {
+      t.match(await caller.get(url), none, url)
+    }
   })
 
   t.test('can be narrowed', async (t) => {
@@ -162,7 +181,7 @@ t.test('lists of designs', async (t) => {
   })
 
   t.test('refuse a cursor that they did not give', async (t) => {
-    for (const cursor of ['x', 'AAAA', '%00', 'A'.repeat(21), 'A'.repeat(23), `${'A'.repeat(21)}B`, ids[0]]) {
+    for (const cursor of ['x', 'AAAA', 'A'.repeat(21), 'A'.repeat(23), `${'A'.repeat(21)}B`, ids[0]]) {
       t.match(
         await user.get(`/api/designs?cursor=${cursor}`),
         { status: 400, body: { code: 'INVALID_CURSOR' } },
