@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidRequestError, UnauthorizedError } from '../../services/errors.js'
 import { answerLookup, answerSaved, type Lookup, type Saved } from './answers.js'
 
@@ -100,7 +100,17 @@ export function idempotencyKeyOf({ headers }: FastifyRequest): string | undefine
 }
 
 /** Answers a create: 201, and where the row is from now on. */
-export function answerCreated(fastify: FastifyInstance, reply: FastifyReply, saved: Saved): FastifyReply {
+export function answerCreated(request: FastifyRequest, reply: FastifyReply, saved: Saved): FastifyReply {
   if (saved.isRepeated === true) reply.header('idempotency-replayed', 'true')
-  return answerSaved(reply.code(201).header('location', `${fastify.prefix}/${saved.id}`), saved)
+  return answerSaved(reply.code(201).header('location', locationOf(request, saved.id)), saved)
+}
+
+/**
+ * Where something is that a POST to a list has made, relative to the URL of that list: a proxy may have put anything before our path, and
+ * only the client knows what it asked for.
+ */
+export function locationOf({ url }: FastifyRequest, id: string): string {
+  const [path = ''] = url.split(/[?#]/, 1)
+  const last = path.slice(path.lastIndexOf('/') + 1)
+  return last === '' ? id : `${last}/${id}`
 }

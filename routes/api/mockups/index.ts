@@ -34,7 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
-    answerCreated(fastify, reply, await mockups.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
+    answerCreated(request, reply, await mockups.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
   )
 
   fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../answers.js'
-import { preconditionsOf } from '../resource.js'
+import { answerCreated, preconditionsOf } from '../resource.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */
@@ -13,9 +13,7 @@ export const administration: FastifyPluginAsyncTypebox = async (fastify) => {
   )
 
   fastify.post('/', { schema: createUser }, async (request, reply) => {
-    const saved = await users.create(request.body)
-    reply.code(201).header('location', `${fastify.prefix}/${saved.id}`)
-    return answerSaved(reply, saved)
+    return answerCreated(request, reply, await users.create(request.body))
   })
 
   fastify.get('/:user_id', { schema: readUser }, async (request, reply) => {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { answerDeleted, answerDocument } from '../answers.js'
+import { locationOf } from '../resource.js'
 import { createToken, deleteToken, listTokens } from './schemas.js'
 
 /** Tokens of one user, for administrators and that user. */
@@ -14,8 +15,7 @@ export const tokens: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.post('/:user_id/tokens', { schema: createToken }, async (request, reply) => {
     const { user_id: userId } = request.params
     const { issued, version } = await fastify.tokens.create(userId, request.body, request.user?.tokenId)
-    const location = `${fastify.prefix}/${userId}/tokens/${issued.id}`
-    reply.code(201).header('location', location).header('roundhouse-version', version)
+    reply.code(201).header('location', locationOf(request, issued.id)).header('roundhouse-version', version)
     return reply.header('cache-control', 'no-store').send(issued)
   })
 

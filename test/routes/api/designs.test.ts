@@ -17,7 +17,7 @@ t.test('designs', async (t) => {
 
   t.test('POST answers 201 with the row, its defaults, its place and its ETag', async (t) => {
     t.equal(created.status, 201)
-    t.equal(created.headers['location'], url)
+    t.equal(created.headers['location'], `designs/${id}`)
     t.equal(created.headers['etag'], first)
     t.match(created.headers['content-type'], 'application/json')
     t.match(created.body, {
@@ -31,6 +31,19 @@ t.test('designs', async (t) => {
       is_digital: false,
       created_at: /^\d{4}-\d\d-\d\dT.*Z$/,
     })
+  })
+
+  t.test('Location leads to the row from wherever a proxy has put the API', async (t) => {
+    for (const [path, asked] of [
+      ['/api/designs', 'https://shop.example/deep/er/api/designs'],
+      ['/api/designs/', 'https://shop.example/prefix/api/designs/'],
+      ['/api/designs?', 'http://localhost/api/designs?'],
+      ['/api/d%65signs', 'http://localhost/v1/api/d%65signs'],
+    ] as const) {
+      const { headers, body } = await user.post(path, MINIMAL)
+      const expected = `${asked.replace(/[/?]+$/, '')}/${body.id}`
+      t.equal(new URL(headers['location'] ?? '', asked).href, expected, path)
+    }
   })
 
   t.test('GET answers what POST answered', async (t) => {

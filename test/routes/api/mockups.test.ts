@@ -19,7 +19,7 @@ t.test('mockups', async (t) => {
   t.test('start at 100 with no images and no design', async (t) => {
     const { status, body, headers } = await user.post('/api/mockups', minimal)
     t.equal(status, 201)
-    t.equal(headers['location'], `/api/mockups/${body.id}`)
+    t.equal(headers['location'], `mockups/${body.id}`)
     t.match(body, { ...minimal, design_id: null, starting_name: 100, images: [], version: 1 })
   })
 

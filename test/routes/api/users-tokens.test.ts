@@ -12,7 +12,7 @@ t.test('tokens', async (t) => {
   t.test('show their text once, in the 201, which nobody may keep', async (t) => {
     const issued = await user.post(url, { name: 'laptop' })
     t.equal(issued.status, 201)
-    t.equal(issued.headers['location'], `${url}/${issued.body.id}`)
+    t.equal(issued.headers['location'], `tokens/${issued.body.id}`)
     t.equal(issued.headers['cache-control'], 'no-store')
     t.match(issued.body, {
       name: 'laptop',

@@ -12,7 +12,7 @@ t.test('users', async (t) => {
 
   t.test('are created by an administrator with 201', async (t) => {
     t.equal(created.status, 201)
-    t.match(created.headers, { location: url, etag: tag(1) })
+    t.match(created.headers, { location: `users/${created.body.id}`, etag: tag(1) })
     t.match(created.body, {
       email: 'Ann@Example.com',
       shop_name: 'Ann’s',
