@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
-import { v7 as newId } from 'uuid'
 import { systemClock } from '../services/cache/index.js'
 import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
@@ -34,7 +33,7 @@ export default fp(
     const versionTokens = new VersionTokens(secrets[0])
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
-    const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
+    const dependencies = { database, cache, versionOf, resources }
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
     fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))

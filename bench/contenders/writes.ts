@@ -101,9 +101,8 @@ async function makeDesigns(database: Database, isOneUser: boolean): Promise<Owne
   const rows: OwnedId[] = []
   for (let n = 0; n < CLIENTS; n++) {
     const userId = isOneUser && rows[0] !== undefined ? rows[0].userId : await makeUser(database)
-    const id = newId()
-    await cached.insert(database, userId, id, { ...NEW_DESIGN, tags: ['leaves'] })
-    rows.push({ userId, id })
+    const { row } = await cached.insert(database, userId, { ...NEW_DESIGN, tags: ['leaves'] })
+    rows.push({ userId, id: row.id })
   }
   return rows
 }
@@ -142,7 +141,7 @@ const coherent = async ({ database, redisUrl, rows }: Parts): Promise<Writer> =>
   const { cache, close } = await openEngine({ memoryItems: 1_000, redisUrl, journal })
   const tokens = new VersionTokens('a secret of the benchmark')
   const versionOf = (transaction: number): string => tokens.seal(cache.version(transaction))
-  const dependencies = { database, cache, newId: () => newId(), versionOf, resources }
+  const dependencies = { database, cache, versionOf, resources }
   const service = new DesignService(dependencies)
   return {
     write: (client, description) => service.update(rows[client]!.userId, rows[client]!.id, { description }),

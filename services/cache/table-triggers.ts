@@ -145,12 +145,17 @@ function raiseRowFunction({ row, list }: CachedTable): string {
 end`
 }
 
-/** Counts from the old row, so that two releases' triggers come to the same. */
+/**
+ * Counts from the old row, so that two releases' triggers come to the same. The row is locked by then, so its times go up in the order of its
+ * versions, whenever the transactions began; also over a failover to a server whose clock is behind.
+ */
 function versionFunction({ version, updatedAt, generated = [] }: CachedTable): string {
   const kept = [version, updatedAt, ...generated].flatMap((name) => (name === undefined ? [] : quoted(name)))
   const moved = [
-    ...(version === undefined ? [] : [`new.${quoted(version)} := old.${quoted(version)} + 1;`]),
-    ...(updatedAt === undefined ? [] : [`new.${quoted(updatedAt)} := pg_catalog.now();`]),
+    ...(version === undefined ? [] : [`new.${quoted(version)} := old.${quoted(version)} operator(pg_catalog.+) 1;`]),
+    ...(updatedAt === undefined
+      ? []
+      : [`new.${quoted(updatedAt)} := greatest(old.${quoted(updatedAt)}, pg_catalog.clock_timestamp());`]),
   ]
   return `begin
   ${kept.map((name) => `new.${name} := old.${name};`).join(' ')}

@@ -1,13 +1,13 @@
 import type { Queryable } from '../database/database.js'
 import type { ColumnValues } from './columns.js'
 import type { ResourceDefinition } from './definition.js'
+import { NEW_COLUMNS, newValues } from './rows.js'
 
 /** What of a resource these statements are about. */
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
 
-/** A row to insert, with the id it gets. */
+/** A row to insert. */
 export interface NewRow {
-  readonly id: string
   readonly columns: ColumnValues
 }
 
@@ -46,15 +46,15 @@ export async function insertRows(
   if (rows.length === 0) return
   const names = Object.keys(table.columns)
   const values: unknown[] = [userId]
-  const tuples = rows.map(({ id, columns }) => {
+  const tuples = rows.map(({ columns }, nth) => {
     const cells = names.map((name) =>
       name in columns ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
     )
-    return `($${values.push(id)}::uuid, $1::uuid, ${cells.join(', ')})`
+    return `(${newValues(nth)}, $1::uuid, ${cells.join(', ')})`
   })
   await transaction.query({
     name: `${table.name}.insert-many`,
-    text: `insert into ${table.name} (id, user_id, ${names.join(', ')}) values ${tuples.join(', ')}`,
+    text: `insert into ${table.name} (${NEW_COLUMNS}, user_id, ${names.join(', ')}) values ${tuples.join(', ')}`,
     values,
   })
 }

@@ -7,8 +7,6 @@ import type { ResourceDefinition } from './definition.js'
 export interface ServiceDependencies {
   readonly database: Database
   readonly cache: TieredCache
-  /** A fresh UUIDv7, in lower case, higher than the ones before it. */
-  readonly newId: () => string
   /** The version token of a committed transaction: a read that requires it is never older. */
   readonly versionOf: (transaction: number) => string
   /** Every resource, in the order in which writers lock rows. */

@@ -34,6 +34,17 @@ export function written<Row extends object>(
   return { row: row as unknown as Row, transaction: Number(transaction), isChanged }
 }
 
+/**
+ * What the database itself gives a new row: its id and its times, all by the one moment at which the statement arrived there. Lists are
+ * ordered by the id, so a replica's clock decides nothing.
+ */
+export const NEW_COLUMNS = 'id, created_at, updated_at'
+
+/** @param nth of the rows that one statement inserts */
+export function newValues(nth = 0): string {
+  return `new_row_id(${nth}), statement_timestamp(), statement_timestamp()`
+}
+
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
 
 /**
@@ -78,12 +89,12 @@ export class ResourceRows {
     return db.query<ResourceRow>(this.#statement('list', text, values))
   }
 
-  async insert(db: Queryable, userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
+  async insert(db: Queryable, userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const names = Object.keys(columns)
-    const places = names.map((name, index) => `$${index + 3}::${this.#type(name)}`)
-    const text = `insert into ${this.#table.name} (${['id', 'user_id', ...names].join(', ')})
-      values (${['$1::uuid', '$2::uuid', ...places].join(', ')}) returning ${this.#columns}, ${TRANSACTION}`
-    const values = [id, userId, ...Object.values(columns)]
+    const places = names.map((name, index) => `$${index + 2}::${this.#type(name)}`)
+    const text = `insert into ${this.#table.name} (${[NEW_COLUMNS, 'user_id', ...names].join(', ')})
+      values (${[newValues(), '$1::uuid', ...places].join(', ')}) returning ${this.#columns}, ${TRANSACTION}`
+    const values = [userId, ...Object.values(columns)]
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('insert', text, values))
     if (row === undefined) throw new Error(`${this.#table.name}: an insert returned no row`)
     return written(row)

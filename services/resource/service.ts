@@ -9,7 +9,6 @@ import { columnValues, type ColumnValues } from './columns.js'
 import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, once, type Repeatable } from './idempotency.js'
-import type { NewRow } from './bulk-rows.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
 import { cutPage, type Filters, filtersOf, type ListQuery, type Selection, selectionOf } from './list-query.js'
@@ -175,21 +174,20 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidReferenceError when the body names a row that is not the user's; with a key StillRunningError, IdempotencyKeyReusedError
    */
   async create(userId: string, body: Body<Schemas>, key?: string): Promise<Saved> {
-    const id = this.#dependencies.newId()
     const columns = this.#columns(body)
     const work = async (): Promise<Saved> => {
-      if (key === undefined) return this.#saved(await this.#writer.insert(userId, id, columns))
-      return this.#createOnce(userId, { key, request: digestOf(this.#definition.name, body) }, { id, columns })
+      if (key === undefined) return this.#saved(await this.#writer.insert(userId, columns))
+      return this.#createOnce(userId, { key, request: digestOf(this.#definition.name, body) }, columns)
     }
-    return this.#write(userId, this.#ownTags(userId, id, columns), work, {
+    return this.#write(userId, this.#newTags(userId, columns), work, {
       isChange: (saved) => saved.isRepeated !== true,
     })
   }
 
-  async #createOnce(userId: string, repeatable: Repeatable, { id, columns }: NewRow): Promise<Saved> {
+  async #createOnce(userId: string, repeatable: Repeatable, columns: ColumnValues): Promise<Saved> {
     const { body, etag, ...answered } = await this.#dependencies.database.transaction((transaction) =>
       once(transaction, userId.toLowerCase(), repeatable, async () => {
-        const { document, version } = this.#saved(await this.#writer.insertIn(transaction, userId, id, columns))
+        const { id, document, version } = this.#saved(await this.#writer.insertIn(transaction, userId, columns))
         return { id, etag: document.etag, body: document.json, version }
       }),
     )
@@ -203,8 +201,8 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws NotFoundError when the user is gone
    */
   async createMissing(userId: string, bodies: readonly Body<Schemas>[]): Promise<readonly BulkOutcome[]> {
-    const { database, newId } = this.#dependencies
-    const rows = bodies.map((body) => ({ id: newId(), columns: this.#columns(body) }))
+    const { database } = this.#dependencies
+    const rows = bodies.map((body) => ({ columns: this.#columns(body) }))
     const owner = userId.toLowerCase()
     const [definition, references] = [this.#definition, this.#references]
     const changed = [listTag(definition.name, owner), missingTag(definition.name)]
@@ -269,10 +267,15 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   /** What a write of this row raises, by this replica's own account. An external_id that it had is found by the row's tag. */
-  #ownTags(userId: string, id: string, { external_id: externalId }: ColumnValues = {}): string[] {
+  #ownTags(userId: string, id: string, columns: ColumnValues = {}): string[] {
+    return [rowTag(this.#definition.name, userId, id), ...this.#newTags(userId, columns)]
+  }
+
+  /** Of a row whose id nobody knows yet, so that nothing can be cached under it. */
+  #newTags(userId: string, { external_id: externalId }: ColumnValues): string[] {
     const { name } = this.#definition
-    const own = [rowTag(name, userId, id), listTag(name, userId)]
-    return typeof externalId === 'string' ? [...own, externalIdTag(name, userId, externalId)] : own
+    const named = typeof externalId === 'string' ? [externalIdTag(name, userId, externalId)] : []
+    return [listTag(name, userId), ...named]
   }
 
   #saved({ row, transaction }: Written<ResourceRow>): Saved {

@@ -40,24 +40,19 @@ export class ResourceWriter {
   }
 
   /** @throws InvalidReferenceError, ExternalIdTakenError, UnauthorizedError when the user is gone */
-  insert(userId: string, id: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
+  insert(userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const { database, rows } = this.#options
-    if (!this.#refersTo(columns)) return this.#allowed(rows.insert(database, userId, id, columns))
-    return database.transaction((transaction) => this.insertIn(transaction, userId, id, columns))
+    if (!this.#refersTo(columns)) return this.#allowed(rows.insert(database, userId, columns))
+    return database.transaction((transaction) => this.insertIn(transaction, userId, columns))
   }
 
   /** {@link ResourceWriter.insert} as a part of a transaction of the caller's. */
-  async insertIn(
-    transaction: Queryable,
-    userId: string,
-    id: string,
-    columns: ColumnValues,
-  ): Promise<Written<ResourceRow>> {
+  async insertIn(transaction: Queryable, userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const { rows, references } = this.#options
     await lockOwner(transaction, userId)
     const refusal = await lockReferences(transaction, userId, references, columns)
     if (refusal !== undefined) throw refusal
-    return this.#allowed(rows.insert(transaction, userId, id, columns))
+    return this.#allowed(rows.insert(transaction, userId, columns))
   }
 
   /**

@@ -3,6 +3,8 @@ import {
   type AllowedVersions,
   type Differing,
   type InTransaction,
+  NEW_COLUMNS,
+  newValues,
   TRANSACTION,
   type Written,
   written,
@@ -37,14 +39,14 @@ export async function listUsers(db: Queryable, after: string | undefined, limit:
   return rows.map(toUser)
 }
 
-export async function insertUser(db: Queryable, id: string, user: NewUser): Promise<Written<User>> {
+export async function insertUser(db: Queryable, user: NewUser): Promise<Written<User>> {
   const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.insert',
-    text: `insert into users (id, email, shop_name, role, subscription_plan, is_active)
-      values ($1::uuid, $2::text, $3::text, coalesce($4::text, 'member'), coalesce($5::text, 'free'),
-        coalesce($6::boolean, true))
+    text: `insert into users (${NEW_COLUMNS}, email, shop_name, role, subscription_plan, is_active)
+      values (${newValues()}, $1::text, $2::text, coalesce($3::text, 'member'), coalesce($4::text, 'free'),
+        coalesce($5::boolean, true))
       returning ${COLUMNS}, ${TRANSACTION}`,
-    values: [id, user.email, user.shop_name, user.role ?? null, user.subscription_plan ?? null, user.is_active ?? null],
+    values: [user.email, user.shop_name, user.role ?? null, user.subscription_plan ?? null, user.is_active ?? null],
   })
   if (row === undefined) throw new Error('users: an insert returned no row')
   return writtenUser(row)

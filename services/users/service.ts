@@ -58,8 +58,8 @@ export class UserService {
 
   /** @throws EmailTakenError */
   async create(body: NewUser): Promise<Saved> {
-    const id = this.#dependencies.newId()
-    return this.#write(id, () => insertUser(this.#dependencies.database, id, body))
+    // Nothing can be cached of a user whose id nobody knows yet.
+    return this.#write([], () => insertUser(this.#dependencies.database, body))
   }
 
   /**
@@ -83,10 +83,11 @@ export class UserService {
   async #update(id: string, fields: UserChange, condition: Condition): Promise<Saved> {
     const { database } = this.#dependencies
     const userId = id.toLowerCase()
-    return this.#write(userId, async () => {
+    const work = async (): Promise<Written<User>> => {
       const versions = await condition.versions(() => findUser(database, userId))
       return this.#updateRow(userId, fields, versions)
-    })
+    }
+    return this.#write([profileTag(userId), tokensTag(userId)], work, [ownerTag(userId)])
   }
 
   /** Begins anew when somebody else's change came between its two looks at the row. */
@@ -142,12 +143,15 @@ export class UserService {
   }
 
   /** The one unique index that a body can violate is that of the address. */
-  async #write(id: string, work: () => Promise<Written<User>>): Promise<Saved> {
+  async #write(
+    tags: readonly string[],
+    work: () => Promise<Written<User>>,
+    refusedBy: readonly string[] = [],
+  ): Promise<Saved> {
     const { cache, versionOf } = this.#dependencies
     try {
-      const options = { refusedBy: [ownerTag(id)], isChange: isChanged }
-      const { row, transaction } = await cache.write([profileTag(id), tokensTag(id)], work, options)
-      return { id, document: this.#document(row), version: versionOf(transaction) }
+      const { row, transaction } = await cache.write(tags, work, { refusedBy, isChange: isChanged })
+      return { id: row.id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error
     }

@@ -10,7 +10,6 @@ type TokenRow = Omit<Token, 'expires_at' | 'created_at'> & {
 
 /** What is stored of a token when it is made: its hash, never its text. */
 export interface NewTokenRow {
-  readonly id: string
   readonly userId: string
   readonly name: string
   readonly hash: string
@@ -51,13 +50,14 @@ export async function listTokens(
 export async function insertToken(db: Queryable, token: NewTokenRow): Promise<Written<Token> | undefined> {
   const [inserted] = await db.query<TokenRow & InTransaction>({
     name: 'tokens.insert',
-    text: `insert into tokens (id, user_id, name, hash, expires_at, parent_id)
-      select $1::uuid, $2::uuid, $3::text, $4::text, least($5::timestamptz, parent.expires_at), parent.id
-      from (values ($6::uuid)) maker (id)
+    text: `insert into tokens (id, created_at, user_id, name, hash, expires_at, parent_id)
+      select new_row_id(0), statement_timestamp(), $1::uuid, $2::text, $3::text,
+        least($4::timestamptz, parent.expires_at), parent.id
+      from (values ($5::uuid)) maker (id)
       left join tokens parent on parent.id = maker.id and (parent.expires_at is null or parent.expires_at > now())
       where maker.id is null or parent.id is not null
       returning ${COLUMNS}, ${TRANSACTION}`,
-    values: [token.id, token.userId, token.name, token.hash, token.expiresAt, token.parentId ?? null],
+    values: [token.userId, token.name, token.hash, token.expiresAt, token.parentId ?? null],
   })
   if (inserted === undefined) return undefined
   const { row, ...write } = written<TokenRow>(inserted)

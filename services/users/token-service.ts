@@ -68,9 +68,9 @@ export class TokenService {
     parentId?: string,
   ): Promise<{ readonly issued: IssuedToken; readonly version: string }> {
     const userId = user.toLowerCase()
-    const { database, cache, newId, randomBytes, tokenTexts, versionOf } = this.#dependencies
+    const { database, cache, randomBytes, tokenTexts, versionOf } = this.#dependencies
     const token = tokenTexts.make(userId, randomBytes(SECRET_BYTES))
-    const row = { id: newId(), userId, name, hash: tokenHash(token), expiresAt: this.#expiresAt(expiry), parentId }
+    const row = { userId, name, hash: tokenHash(token), expiresAt: this.#expiresAt(expiry), parentId }
     const work = async (): Promise<Written<Token>> => {
       const inserted = await insertToken(database, row)
       if (inserted === undefined) throw new UnauthorizedError()
