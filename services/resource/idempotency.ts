@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Queryable } from '../database/database.js'
+import type { Database, Queryable } from '../database/database.js'
+import { Document } from '../documents/document.js'
 import { IdempotencyKeyReusedError, StillRunningError } from '../errors.js'
+import type { Saved } from './dependencies.js'
 
 /** A request that its caller may send again: when no answer came, nobody knows whether it was done. */
 export interface Repeatable {
@@ -11,7 +13,7 @@ export interface Repeatable {
 }
 
 /** What was answered, as text. */
-export interface Answered {
+interface Answered {
   readonly id: string
   readonly etag: string
   readonly body: string
@@ -32,11 +34,26 @@ export function digestOf(resource: string, body: object): string {
 }
 
 /**
- * Runs `work` and keeps its answer, both in `transaction`: they are committed together or not at all. An earlier answer to the key is
+ * Runs `work` and keeps its answer, both in one transaction: they are committed together or not at all. An earlier answer to the key is
  * given again instead.
  * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else
  */
-export async function once(
+export async function savedOnce(
+  database: Database,
+  userId: string,
+  repeatable: Repeatable,
+  work: (transaction: Queryable) => Promise<Saved>,
+): Promise<Saved> {
+  const { body, etag, ...answered } = await database.transaction((transaction) =>
+    once(transaction, userId, repeatable, async () => {
+      const { id, document, version } = await work(transaction)
+      return { id, etag: document.etag, body: document.json, version }
+    }),
+  )
+  return { ...answered, document: new Document(body, etag) }
+}
+
+async function once(
   transaction: Queryable,
   userId: string,
   { key, request }: Repeatable,

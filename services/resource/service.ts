@@ -8,7 +8,7 @@ import { type EntryAddress, externalIdTag, listTag, ownerTag, ResourceAddresses,
 import { columnValues, type ColumnValues } from './columns.js'
 import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
-import { digestOf, once, type Repeatable } from './idempotency.js'
+import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
 import { cutPage, type Filters, filtersOf, type ListQuery, type Selection, selectionOf } from './list-query.js'
@@ -177,21 +177,14 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const columns = this.#columns(body)
     const work = async (): Promise<Saved> => {
       if (key === undefined) return this.#saved(await this.#writer.insert(userId, columns))
-      return this.#createOnce(userId, { key, request: digestOf(this.#definition.name, body) }, columns)
+      const repeatable = { key, request: digestOf(this.#definition.name, body) }
+      return savedOnce(this.#dependencies.database, userId.toLowerCase(), repeatable, async (transaction) =>
+        this.#saved(await this.#writer.insertIn(transaction, userId, columns)),
+      )
     }
     return this.#write(userId, this.#newTags(userId, columns), work, {
       isChange: (saved) => saved.isRepeated !== true,
     })
-  }
-
-  async #createOnce(userId: string, repeatable: Repeatable, columns: ColumnValues): Promise<Saved> {
-    const { body, etag, ...answered } = await this.#dependencies.database.transaction((transaction) =>
-      once(transaction, userId.toLowerCase(), repeatable, async () => {
-        const { id, document, version } = this.#saved(await this.#writer.insertIn(transaction, userId, columns))
-        return { id, etag: document.etag, body: document.json, version }
-      }),
-    )
-    return { ...answered, document: new Document(body, etag) }
   }
 
   /**

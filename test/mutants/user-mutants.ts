@@ -19,8 +19,8 @@ export const USER_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'a change of a user puts their tokens in doubt here at once',
     'users/service',
-    'cache.write([profileTag(id), tokensTag(id)], work',
-    'cache.write([profileTag(id)], work',
+    'this.#write([profileTag(userId), tokensTag(userId)], work',
+    'this.#write([profileTag(userId)], work',
     'services/users/tags',
   ),
   serviceMutant(
