@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +55,32 @@ t.test('a database that the server does not have is never number 0 instead', asy
   t.match(said, 'ERR DB index is out of range')
   const { stdout } = await run('redis-cli', ['-p', String(server.port), 'info', 'keyspace'])
   t.notMatch(stdout, 'db0:')
+})
+
+t.test('a proxy that knows RESP2 and the few commands of the cache is enough', async (t) => {
+  const server = await startRedis()
+  t.teardown(() => server.stop())
+  const heard = new Set<string>()
+  const proxy = createServer((socket) => {
+    const upstream = connect(server.port, '127.0.0.1')
+    socket
+      .on('error', () => upstream.destroy())
+      .on('data', (data) => {
+        const [, command = ''] = /^\*\d+\r\n\$\d+\r\n(\w+)/.exec(data.toString()) ?? []
+        heard.add(command.toLowerCase())
+        if (['get', 'mget', 'set', 'del', 'ping'].includes(command.toLowerCase())) upstream.write(data)
+        else socket.destroy()
+      })
+    upstream.on('error', () => socket.destroy()).pipe(socket)
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const address = proxy.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  t.equal(await writeWith({ ...base, REDIS_URL: `redis://127.0.0.1:${port}?protocol=2` }), 'OK')
+  t.equal(await writeWith({ ...base, REDIS_URL: `redis://127.0.0.1:${port}` }), 'OK')
+  t.notMatch(await writeWith({ ...base, REDIS_URL: `redis://127.0.0.1:${port}?protocol=3` }, 500), /^OK/)
+  t.ok(heard.has('hello'), 'which is what it refused then')
 })
 
 t.test('an ACL with the rights that docs/operations.md names is enough', async (t) => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -118,6 +119,19 @@ t.test(TITLE, { timeout: 300_000 }, async (t) => {
   t.ok(poisoned >= RUNS, `${poisoned} cases, without those that a change left as they were`)
   t.equal(invalid(), poisoned, 'and nothing else was taken for poison')
   for (const { user, url } of targets) t.match((await user.get(url)).headers['cache-status'], 'detail=redis')
+
+  await t.test('nobody becomes somebody else: what proves who somebody is is not even looked for there', async (t) => {
+    const [attacker, victim] = [targets[0]!.user, targets.at(-1)!.user]
+    const prefix = stored[0]!.name.slice(0, -targets[0]!.key.length)
+    const hash = createHash('sha256').update(attacker.token).digest('hex')
+    const { text } = await victim.get('/api/users/me')
+    const header = stored[0]!.bytes.toString().split('\n')[0]
+    await client.set(`${prefix}${attacker.id}/profile`, `${header}\n"1"\n${text}`)
+    await client.set(`${prefix}${attacker.id}/tokens/${hash}`, `${header}\n"1"\n{"id":"x","expires_at_ms":null}`)
+    await service.app.cache.clear()
+    t.equal((await attacker.get('/api/users/me')).body.id, attacker.id)
+    t.equal(invalid(), poisoned)
+  })
 })
 
 /** Six entries of two users, of every kind that Redis holds, and a memory so small that each is read from there. */
