@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { startFault } from '../starting.js'
 import { freePort } from './helpers/servers.js'
 import { ServiceProcess } from './helpers/service-process.js'
 
@@ -83,6 +84,22 @@ t.test('process 1 of a container hears SIGTERM while it starts', { skip: skipCon
   t.equal(await service.ended(), 0)
   clearInterval(signals)
   t.equal(service.output, 'SIGTERM during the start: ended\n', 'before anything else')
+})
+
+t.test('an error that nobody foresaw is one line, with its stack in it', async (t) => {
+  const error = new TypeError('first\n  second')
+  t.match(startFault(error), /^The service could not start: TypeError: first \| second \| at [^\n]*$/)
+  t.match(startFault('a text\nof two lines'), /^The service could not start: a text \| of two lines$/)
+  // What is thrown where nobody waits for it, before there is a log.
+  const script = `import { guardStart } from ${JSON.stringify(new URL('../starting.js', import.meta.url).href)}
+    guardStart(0)
+    process.emitWarning('be careful\\nhere')
+    setTimeout(() => { throw new RangeError('far\\nout') }, 10)`
+  const run = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  })
+  t.equal(run.status, 1)
+  t.match(run.stderr.trim().split('\n'), ['Warning: be careful | here', /RangeError: far \| out \| at /])
 })
 
 t.test('nothing is loaded before signals are heard', async (t) => {

@@ -91,10 +91,19 @@ async function otherLocks(dataDir: string, own: string): Promise<readonly string
   const held: string[] = []
   for (const name of names.filter((other) => other !== own)) {
     if (await isListenedOn(join(folder.path, name))) held.push(LOCK_NAME.exec(name)?.[1] ?? '')
-    else rmSync(join(dataDir, name), { force: true })
+    else removeIfAllowed(join(dataDir, name))
   }
   folder.close()
   return held.length === 0 && names.includes(own) ? undefined : held
+}
+
+/** A dead lock of another user may be there to stay: it does no harm. */
+function removeIfAllowed(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch (error) {
+    if (!['EACCES', 'EPERM'].includes(codeOf(error))) throw error
+  }
 }
 
 /** Only a socket that nobody listens on refuses; a holder that is busy, or stopped, does not. */

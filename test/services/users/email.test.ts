@@ -30,7 +30,7 @@ t.test('what is one address is the same by every collation', async (t) => {
     for (const twin of ['info@example.com', 'Info@Example.com', 'iNFo@example.COM']) {
       t.equal(await create(twin), '409 EMAIL_TAKEN', `${name}: ${twin}`)
     }
-    for (const other of ['\u0130nfo@example.com', '\u0131nfo@example.com', 'in\u212Ao@example.com']) {
+    for (const other of ['\u0130nfo@example.com', '\u0131nfo@example.com', '\u017Fhop@example.com']) {
       t.match(await create(other), /^400 /, `${name}: letters beyond ASCII`)
     }
     await app.close()
