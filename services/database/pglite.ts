@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
@@ -40,6 +41,7 @@ class PgliteDatabase implements MigratableDatabase {
   readonly #onQuery: (statementName: string) => void
   readonly #unlock: () => void
   readonly #sessions = new Set<PgliteSession>()
+  #last: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   constructor(pglite: PGlite, onQuery: (statementName: string) => void, unlock: () => void) {
@@ -49,11 +51,13 @@ class PgliteDatabase implements MigratableDatabase {
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
-    return this.#run<Row>(this.#pglite, statement)
+    return this.#inTurn(() => this.#run<Row>(this.#pglite, statement))
   }
 
   async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    return this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) }))
+    return this.#inTurn(() =>
+      this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) })),
+    )
   }
 
   async listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
@@ -109,8 +113,24 @@ class PgliteDatabase implements MigratableDatabase {
   async #run<Row extends object>(on: PGlite | Transaction, statement: Statement): Promise<Row[]> {
     this.#onQuery(statement.name)
     const values = statement.values && [...statement.values]
-    const result = await on.query<Row>(statement.text, values).catch(rethrow)
-    return result.rows
+    try {
+      return (await on.query<Row>(statement.text, values)).rows
+    } catch (error) {
+      throw toSeamError(error)
+    } finally {
+      // A statement holds up the event loop: what came meanwhile is served before the next one.
+      await setImmediate()
+    }
+  }
+
+  /** One after the other, and not all in one turn of the event loop, as PGlite's own queue does it. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work)
+    this.#last = result.then(
+      () => {},
+      () => {},
+    )
+    return result
   }
 }
 
