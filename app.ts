@@ -33,7 +33,8 @@ const PLUGIN_TIMEOUT_MS = 60_000
 /** An external_id of 255 characters, each four bytes in percent-encoding. */
 const LONGEST_PARAMETER = 255 * 12
 
-const BODY_LIMIT_BYTES = 1_048_576
+/** What one row may take: the JSON of a body is parsed and checked in one go, while everybody else waits. */
+export const BODY_LIMIT_BYTES = 131_072
 
 /**
  * The whole service, ready to listen or to be injected into. Production and the tests run this very instance.

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { buildApp } from '../app.js'
+import { BODY_LIMIT_BYTES, buildApp } from '../app.js'
 import { loadProcessConfig } from '../plugins/config.js'
 import { parseImportArguments, usage, type ImportArguments } from './import/arguments.js'
 import { importLines, type Counts } from './import/importer.js'
@@ -9,9 +9,6 @@ import { grouped, openProgress } from './progress.js'
 
 const SOME_LINES_BAD = 2
 const FAILED = 1
-
-/** As long as a body of the API may be. */
-const MAX_LINE_BYTES = 1_048_576
 
 /** Loads a catalogue into the service's own database, by its own services; it does not listen. */
 async function run({ file, userId, kind }: ImportArguments): Promise<number> {
@@ -26,7 +23,7 @@ async function run({ file, userId, kind }: ImportArguments): Promise<number> {
     if (user === undefined) throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
 
     const startedAt = performance.now()
-    const { sizeBytes, readBytes, lines } = openLines(file, MAX_LINE_BYTES)
+    const { sizeBytes, readBytes, lines } = openLines(file, BODY_LIMIT_BYTES)
     const progress = openProgress(sizeBytes)
     const counts = await importLines({
       lines,

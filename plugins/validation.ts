@@ -23,6 +23,12 @@ const CACHE_BUSTER = '_'
 /** Python's spelling, which its HTTP clients put into URLs. */
 const FLAGS: Readonly<Record<string, string>> = { True: 'true', False: 'false' }
 
+/** Written out without an exponent, it is at most 24 characters long. */
+function isCoordinate(value: number): boolean {
+  const size = Math.abs(value)
+  return size === 0 || (size >= 0.000001 && size <= 1_000_000)
+}
+
 /**
  * Bodies are taken as they are; what comes in a URL is text, so its numbers and booleans are read from it. Texts of both are composed
  * (services/texts.ts) before they are judged, so that nothing passes that is stored otherwise than it is compared.
@@ -107,6 +113,7 @@ function compiler(options: {
       customOptions: { ...SETTINGS, ...options },
       onCreate(ajv) {
         ajv.addFormat('uuid', UUID).addFormat('currency', isCurrency)
+        ajv.addFormat('coordinate', { type: 'number', validate: isCoordinate })
         ajv.addKeyword({
           keyword: 'maxJsonBytes',
           type: 'object',

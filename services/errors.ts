@@ -120,11 +120,7 @@ export const PreconditionFailedError = createError<[]>(
   412,
 )
 
-export const BodyTooLargeError = createError<[]>(
-  'BODY_TOO_LARGE',
-  'The body is too large: send at most 1 MiB, in several requests if need be',
-  413,
-)
+export const BodyTooLargeError = createError<[]>('BODY_TOO_LARGE', 'The body is too large: send at most 128 KiB', 413)
 
 export const UnsupportedMediaTypeError = createError<[]>(
   'UNSUPPORTED_MEDIA_TYPE',
@@ -160,6 +156,12 @@ export const HeadersTooLargeError = createError<[]>(
   'HEADERS_TOO_LARGE',
   'The request line and the headers are too large: send at most 16 KiB of them',
   431,
+)
+
+export const TooManyReadsError = createError<[]>(
+  'TOO_MANY_READS',
+  'Too many lists of yours are being read: wait for their answers, or as long as Retry-After says, before you ask for more',
+  429,
 )
 
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */

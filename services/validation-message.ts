@@ -38,6 +38,12 @@ function alternatives(findings: readonly Finding[], path: string): string[] {
   })
 }
 
+/** What a format asks for, where its name does not say it. */
+const formats: Readonly<Record<string, string>> = {
+  currency: 'the code of a currency in capital letters, such as EUR',
+  coordinate: '0, or a number from 0.000001 to 1000000, also a negative one',
+}
+
 function sentence(
   { instancePath, keyword, params, message, parentSchema }: Finding,
   choices: readonly string[],
@@ -58,9 +64,7 @@ function sentence(
     case 'type':
       return `${subject} must be ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`
     case 'format':
-      if (params.format === 'currency')
-        return `${subject} must be the code of a currency in capital letters, such as EUR`
-      return `${subject} must be a valid ${String(params.format)}`
+      return `${subject} must be ${formats[String(params.format)] ?? `a valid ${String(params.format)}`}`
     default:
       return `${subject} ${message ?? 'is invalid'}`
   }

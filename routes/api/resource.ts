@@ -27,7 +27,7 @@ interface Reads<Query> {
   getByExternalId(userId: string, externalId: string): Promise<Lookup>
   peekList(userId: string, query: Query): Lookup | undefined
   list(userId: string, query: Query): Promise<Lookup>
-  getMany(userId: string, ids: readonly string[]): Promise<Lookup>
+  getMany(userId: string, ids: readonly string[], cursor?: string): Promise<Lookup>
 }
 
 /*
@@ -62,9 +62,9 @@ export function answerRowByExternalId(
 
 /**
  * Answers with a page of the caller's rows, or with those that `ids` names.
- * @throws InvalidRequestError when `ids` come with anything else
+ * @throws InvalidRequestError when `ids` come with anything else than a cursor
  */
-export function answerList<Query extends { readonly ids?: string }>(
+export function answerList<Query extends { readonly ids?: string; readonly cursor?: string }>(
   request: FastifyRequest,
   reply: FastifyReply,
   reads: Reads<Query>,
@@ -73,8 +73,9 @@ export function answerList<Query extends { readonly ids?: string }>(
   const userId = ownerOf(request)
   const answer = (lookup: Lookup): void => void answerLookup(request, reply, lookup, reads.kind)
   if (query.ids !== undefined) {
-    if (Object.keys(query).length > 1) throw new InvalidRequestError('query: ids can not be combined with other keys')
-    return reads.getMany(userId, query.ids.split(',')).then(answer)
+    const { ids, cursor, ...others } = query
+    if (Object.keys(others).length > 0) throw new InvalidRequestError('query: ids can be combined with a cursor only')
+    return reads.getMany(userId, ids.split(','), cursor).then(answer)
   }
   const hit = reads.peekList(userId, query)
   if (hit === undefined) return reads.list(userId, query).then(answer)

@@ -92,6 +92,7 @@ class PgliteDatabase implements MigratableDatabase {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()))
+    await this.#last
     await this.#pglite.close()
     this.#unlock()
   }

@@ -9,14 +9,17 @@ const OUTCOMES: readonly Outcome[] = ['hit', 'stale', 'miss', 'bypass', 'stale-i
  * Several single documents as one page, in their order, without those that are not there. How it was found is what
  * is true of all of them: the worst outcome, the least time left, the greatest age.
  */
-export function combinedLookup(lookups: readonly Lookup<Document>[]): Lookup<Document> {
+export function combinedLookup(
+  lookups: readonly Lookup<Document>[],
+  nextCursor: string | null = null,
+): Lookup<Document> {
   const worst = Math.max(0, ...lookups.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
   const outcome = OUTCOMES[worst] ?? 'bypass'
   const decisive = lookups.filter((lookup) => lookup.outcome === outcome)
   return {
     value: pageDocument(
       lookups.flatMap(({ value }) => value?.json ?? []),
-      null,
+      nextCursor,
     ),
     outcome,
     tier: decisive.find(({ tier }) => tier !== 'memory')?.tier ?? decisive[0]?.tier,

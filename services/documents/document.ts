@@ -1,6 +1,9 @@
 import { isTagged, tagsIn } from './etag.js'
 import { CompressedCopy, gzipEtag, LARGE_FROM_CHARACTERS } from './compressed-copy.js'
 
+/** A text of so many characters goes out as bytes from the start: a socket takes far longer to encode it than a buffer does. */
+const BYTES_FROM_CHARACTERS = 65_536
+
 /**
  * What a route answers: JSON text and its strong ETag, made once at fill time.
  * A hit sends {@link Document.body} as it is; {@link Document.parse} is for the few callers that need the object.
@@ -14,14 +17,16 @@ export class Document {
   #copy: CompressedCopy | undefined
   #parsed: unknown
 
+  /** @param json the text, or {@link bytesIfLong} of it */
   constructor(
-    json: string,
+    json: string | Buffer,
     readonly etag: string,
     /** Tags of other rows that the document refers to; known where it was loaded, and empty elsewhere. */
     readonly refersTo: readonly string[] = [],
   ) {
     this.isLarge = json.length >= LARGE_FROM_CHARACTERS
-    this.#text = json
+    if (typeof json === 'string') this.#text = json
+    else this.#bytes = json
   }
 
   get json(): string {
@@ -29,18 +34,17 @@ export class Document {
   }
 
   /**
-   * The text to send. What is sent a second time is likely to be sent often: from then on it is kept as bytes instead,
-   * in memory of their own (a slice of a shared pool would hold the whole pool), so that no answer encodes it again.
+   * The text to send. What is long, or sent a second time and so likely to be sent often, is kept as bytes instead, so that no
+   * answer encodes it again.
    */
   get body(): string | Buffer {
     if (this.#bytes !== undefined) return this.#bytes
     const text = this.#text ?? ''
-    if (!this.#isSent) {
+    if (!this.#isSent && text.length < BYTES_FROM_CHARACTERS) {
       this.#isSent = true
       return text
     }
-    this.#bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-    this.#bytes.write(text)
+    this.#bytes = ownBytes(text)
     this.#text = undefined
     return this.#bytes
   }
@@ -77,4 +81,16 @@ export class Document {
     this.#parsed ??= JSON.parse(this.json)
     return this.#parsed as T
   }
+}
+
+/** A text as {@link Document} will keep it from the start, for who needs its bytes before. */
+export function bytesIfLong(text: string): string | Buffer {
+  return text.length < BYTES_FROM_CHARACTERS ? text : ownBytes(text)
+}
+
+/** In memory of their own: a slice of a shared pool would hold the whole pool. */
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text)
+  return bytes
 }

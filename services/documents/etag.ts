@@ -17,7 +17,7 @@ export function rowEtag(id: string, version: number): string {
 }
 
 /** The strong ETag of a text that has no version of its own: a list. */
-export function textEtag(text: string): string {
+export function textEtag(text: string | Buffer): string {
   return `"${createHash('sha256').update(text).digest('base64url')}"`
 }
 

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import buildSerializer from 'fast-json-stringify'
-import { Document } from './document.js'
+import { bytesIfLong, Document } from './document.js'
 import { rowEtag, textEtag } from './etag.js'
 
 /** Writes an item as JSON text: a schema's compiled serializer. */
@@ -22,6 +22,6 @@ export function rowDocument<Item extends { readonly id: string; readonly version
 
 /** A page as one document, from the JSON texts of its items. */
 export function pageDocument(items: readonly string[], nextCursor: string | null): Document {
-  const json = `{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}}`
+  const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}}`)
   return new Document(json, textEtag(json))
 }

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Nullable, schemasOf, strict, Text, Uuid } from '../resource/schema.js'
 
-/** One corner of a mask: [x, y] in pixels of the image. */
-const Point = Type.Array(Type.Number(), { minItems: 2, maxItems: 2 })
+/** One corner of a mask: [x, y] in pixels of the image. The database would write 1e308 and 1e-300 out in full. */
+const Point = Type.Array(Type.Number({ format: 'coordinate' }), { minItems: 2, maxItems: 2 })
 
 /** The outline of one place where the design is shown. */
 const Mask = Type.Array(Point, { maxItems: 1000 })

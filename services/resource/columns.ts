@@ -50,10 +50,14 @@ export function columnValues(columns: Columns, body: Readonly<Record<string, unk
 }
 
 function stored(type: SqlType | undefined, value: unknown): unknown {
-  if (type === 'jsonb' || type === 'json') return value === null ? null : JSON.stringify(value)
+  if (isJson(type)) return value === null ? null : JSON.stringify(value)
   if (type === 'uuid' && typeof value === 'string') return value.toLowerCase()
   if (type === 'uuid[]' && Array.isArray(value)) return [...new Set(value.map((id) => String(id).toLowerCase()))]
   return value
+}
+
+export function isJson(type: SqlType | undefined): boolean {
+  return type === 'jsonb' || type === 'json'
 }
 
 /** The type of one element of an array type; the type itself otherwise. */

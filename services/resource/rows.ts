@@ -1,6 +1,16 @@
-import type { Queryable, Statement } from '../database/database.js'
+import type { Database, Queryable, Statement } from '../database/database.js'
+import {
+  type CountedRow,
+  type MaybeRow,
+  PAGE_BYTES,
+  readColumn,
+  selectWithin,
+  STATEMENT_BYTES,
+  wholeIfSmall,
+} from './bounded-rows.js'
+import { encodeCursor } from './cursor.js'
 import type { Filter, Selection } from './list-query.js'
-import type { ColumnValues, SqlType } from './columns.js'
+import type { Columns, ColumnValues, SqlType } from './columns.js'
 import type { ResourceDefinition } from './definition.js'
 import type { ResourceRow } from './row.js'
 
@@ -13,6 +23,12 @@ export interface Written<Row> {
   readonly transaction: number
   /** False when the row held already what was to be written: nothing was, and no replica is to be told. */
   readonly isChanged: boolean
+}
+
+/** One page of a list. */
+export interface RowPage {
+  readonly rows: readonly ResourceRow[]
+  readonly nextCursor: string | null
 }
 
 export interface InTransaction {
@@ -54,10 +70,20 @@ type Table = Pick<ResourceDefinition, 'name' | 'columns'>
 export class ResourceRows {
   readonly #table: Table
   readonly #columns: string
+  /** The same, without what is large: {@link wholeIfSmall}. */
+  readonly #smallColumns: string
+  readonly #selectWithin: string
+  readonly #statementBytes: number
 
-  constructor(table: Table) {
+  /** @param kind of the database that is asked */
+  constructor(table: Table, kind: Database['kind']) {
     this.#table = table
-    this.#columns = ['id', 'user_id', 'version', ...Object.keys(table.columns), 'created_at', 'updated_at'].join(', ')
+    this.#statementBytes = STATEMENT_BYTES[kind]
+    const { name, columns } = table
+    const { isWhole, column } = wholeIfSmall(columns)
+    this.#columns = allColumns(columns, (each) => readColumn(columns, each))
+    this.#smallColumns = `${allColumns(columns, column)}, ${isWhole} as is_whole`
+    this.#selectWithin = selectWithin(name, columns)
   }
 
   async find(db: Queryable, userId: string, id: string): Promise<ResourceRow | undefined> {
@@ -72,21 +98,49 @@ export class ResourceRows {
     return row
   }
 
-  /** The rows of `ids` that are there and the user's, in no order. */
-  findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
-    const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
-    return db.query<ResourceRow>(this.#statement('find-many', text, [userId, ids]))
+  /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. */
+  async findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
+    const text = `select ${this.#smallColumns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
+    const found = await db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
+    const rows: ResourceRow[] = found.filter(({ is_whole: isWhole }) => isWhole)
+    const large = found.filter(({ is_whole: isWhole }) => !isWhole).map(({ id }) => id)
+    for await (const row of this.#unpacked(db, userId, large)) rows.push(row)
+    return rows
   }
 
-  /** Newest first; one row more than the limit when there is a next page. */
-  list(db: Queryable, userId: string, selection: Selection): Promise<ResourceRow[]> {
+  /** Newest first; fewer than the limit when they would be longer than a page. */
+  async list(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
+    const { limit } = selection
     const values: unknown[] = [userId]
     const conditions = ['user_id = $1::uuid']
     if (selection.after !== undefined) conditions.push(`id < $${values.push(selection.after)}::uuid`)
     for (const [filter, value] of selection.filters) conditions.push(condition(filter, values.push(value)))
-    const text = `select ${this.#columns} from ${this.#table.name} where ${conditions.join(' and ')}
-      order by id desc limit $${values.push(selection.limit + 1)}::integer`
-    return db.query<ResourceRow>(this.#statement('list', text, values))
+    const text = `select ${this.#smallColumns} from ${this.#table.name} where ${conditions.join(' and ')}
+      order by id desc limit $${values.push(limit + 1)}::integer`
+    const found = await db.query<MaybeRow>(this.#statement('list', text, values))
+    const rows = found.slice(0, limit)
+    const isMore = found.length > limit
+    if (rows.every(({ is_whole: isWhole }) => isWhole)) return pageOf(selection, rows, isMore)
+    const page: ResourceRow[] = []
+    let bytes = 0
+    const ids = rows.map(({ id }) => id)
+    for await (const row of this.#unpacked(db, userId, ids)) {
+      bytes += Number(row.row_bytes)
+      if (bytes > PAGE_BYTES && page.length > 0) return pageOf(selection, page, true)
+      page.push(row)
+    }
+    return pageOf(selection, page, isMore)
+  }
+
+  /** The rows of `ids` that are there, in that order, by as many statements as it takes to unpack only so much at once. */
+  async *#unpacked(db: Queryable, userId: string, ids: readonly string[]): AsyncGenerator<CountedRow> {
+    for (let left = ids; left.length > 0;) {
+      const values = [userId, left, this.#statementBytes]
+      const rows = await db.query<CountedRow>(this.#statement('unpack', this.#selectWithin, values))
+      yield* rows
+      const last = rows.at(-1)
+      left = last === undefined ? [] : left.slice(left.indexOf(last.id) + 1)
+    }
   }
 
   async insert(db: Queryable, userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
@@ -169,6 +223,15 @@ export class ResourceRows {
     if (type === undefined) throw new Error(`${this.#table.name} declares no column ${column}`)
     return type
   }
+}
+
+function allColumns(columns: Columns, column: (name: string) => string): string {
+  return ['id', 'user_id', 'version', ...Object.keys(columns).map(column), 'created_at', 'updated_at'].join(', ')
+}
+
+function pageOf({ list }: Selection, rows: readonly ResourceRow[], isMore: boolean): RowPage {
+  const last = rows.at(-1)
+  return { rows, nextCursor: isMore && last !== undefined ? encodeCursor(list, last.id) : null }
 }
 
 function condition({ column, type, test }: Filter, place: number): string {

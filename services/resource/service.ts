@@ -1,8 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import { type Lookup, missingTag, type WriteOptions } from '../cache/index.js'
 import { Document } from '../documents/document.js'
-import { combinedLookup } from '../documents/combined-lookup.js'
-import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
+import { pageDocument, rowDocument, type Serialize } from '../documents/row-document.js'
 import { textEtag } from '../documents/etag.js'
 import { type EntryAddress, externalIdTag, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
 import { columnValues, type ColumnValues } from './columns.js'
@@ -11,10 +10,12 @@ import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
-import { cutPage, type Filters, filtersOf, type ListQuery, type Selection, selectionOf } from './list-query.js'
+import { type Filters, filtersOf, type ListQuery, type Selection, selectionOf } from './list-query.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
+import { pageByIds } from './page-by-ids.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import { commonFields, type ResourceRow } from './row.js'
+import { rowSerializerOf } from './row-json.js'
 import { type AllowedVersions, ResourceRows, type Written } from './rows.js'
 import { repeatable } from './schema.js'
 import { ResourceWriter } from './writer.js'
@@ -53,7 +54,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   readonly #filters: Filters
   readonly #references: readonly Reference[]
   readonly #dependents: readonly Dependent[]
-  readonly #serialize: Serialize<object>
+  readonly #serialize: Serialize<ResourceRow>
   readonly #rows: ResourceRows
   readonly #writer: ResourceWriter
 
@@ -66,8 +67,8 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     this.#filters = filtersOf(definition)
     this.#references = referencesOf(definition, resources)
     this.#dependents = dependentsOf(definition, resources)
-    this.#serialize = serializerOf(definition.schemas.item)
-    this.#rows = new ResourceRows(definition)
+    this.#serialize = rowSerializerOf(definition)
+    this.#rows = new ResourceRows(definition, database.kind)
     const [rows, references, dependents] = [this.#rows, this.#references, this.#dependents]
     this.#writer = new ResourceWriter({ database, rows, definition, references, dependents })
   }
@@ -144,29 +145,30 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
+    const { cache, database, turns } = this.#dependencies
     const selection = this.#selection(userId, query)
     const entry = this.#addresses.list(userId, selection.canonical)
-    return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
-      const rows = await this.#rows.list(this.#dependencies.database, userId, selection)
-      const [page, nextCursor] = cutPage(rows, selection.limit, selection.list)
-      return pageDocument(
-        page.map((row) => this.#document(row).json),
-        nextCursor,
-      )
+    return cache.getOrLoad<Document>(entry.key, entry, async () => {
+      const { rows, nextCursor } = await turns.run(userId, () => this.#rows.list(database, userId, selection))
+      return pageDocument(rows.map(this.#serialize), nextCursor)
     })
   }
 
-  /** One page of the rows `ids`, from their single documents, in that order; each once, without those the user does not have. */
-  async getMany(userId: string, ids: readonly string[]): Promise<Lookup<Document>> {
-    const wanted = [...new Set(ids.map((id) => id.toLowerCase()))]
-    const reads = wanted.map((id) => this.#entry(userId, id)).map((options) => ({ key: options.key, options }))
-    const lookups = await this.#dependencies.cache.getMany<Document>(reads, async (missing) => {
-      const asked = missing.map((index) => wanted[index] ?? '')
-      const rows = await this.#rows.findMany(this.#dependencies.database, userId, asked)
-      const documents = new Map(rows.map((row) => [row.id, this.#document(row)]))
-      return asked.map((id) => documents.get(id))
+  /**
+   * One page of the rows `ids`, from their single documents, in that order; each once, without those the user does not have.
+   * @throws InvalidCursorError when the cursor is not from the page before, of the same ids
+   */
+  getMany(userId: string, ids: readonly string[], cursor?: string): Promise<Lookup<Document>> {
+    const { cache, database, turns } = this.#dependencies
+    return pageByIds(listTag(this.#definition.name, userId), ids, cursor, (wanted) => {
+      const reads = wanted.map((id) => this.#entry(userId, id)).map((options) => ({ key: options.key, options }))
+      return cache.getMany<Document>(reads, async (missing) => {
+        const asked = missing.map((index) => wanted[index] ?? '')
+        const rows = await turns.run(userId, () => this.#rows.findMany(database, userId, asked))
+        const documents = new Map(rows.map((row) => [row.id, this.#document(row)]))
+        return asked.map((id) => documents.get(id))
+      })
     })
-    return combinedLookup(lookups)
   }
 
   /**
@@ -242,7 +244,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {
     return condition.versions(async () => {
       const row = await this.#rows.find(this.#dependencies.database, userId, id)
-      return row && this.#item(row)
+      return row && commonFields(row)
     })
   }
 
@@ -281,16 +283,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   #columns(body: Change<Schemas>): ColumnValues {
-    const { columns } = this.#definition
-    return columnValues(columns, this.#definition.toColumns?.(body) ?? { ...body })
+    return columnValues(this.#definition.columns, this.#definition.toColumns?.(body) ?? { ...body })
   }
 
   #document(row: ResourceRow): Document {
     const refersTo = tagsOfReferences(row.user_id, this.#references, row)
-    return rowDocument(this.#item(row), this.#serialize, refersTo)
-  }
-
-  #item(row: ResourceRow) {
-    return { ...(this.#definition.toItem?.(row) ?? row), ...commonFields(row) }
+    return rowDocument({ ...row, version: Number(row.version) }, this.#serialize, refersTo)
   }
 }

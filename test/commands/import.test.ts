@@ -119,7 +119,7 @@ t.test(
       'Line 5: design: colour is not a known field',
       new RegExp(`^Line 7: template_ids names .* \\(${foreign}\\)`),
       'Line 9: not recognised, by their fields: templates (name), designs (filename)',
-      'Line 11: longer than 1048576 bytes',
+      'Line 11: longer than 131072 bytes',
     ])
     t.equal(reported.length, 6)
 

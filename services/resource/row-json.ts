@@ -1,0 +1,38 @@
+import { Type } from '@sinclair/typebox'
+import { type Serialize, serializerOf } from '../documents/row-document.js'
+import { isJson } from './columns.js'
+import type { ResourceDefinition } from './definition.js'
+import { commonFields, type ResourceRow } from './row.js'
+
+/**
+ * Writes a row of a resource as the JSON of its item. Its JSON columns are text already, and go out as the database wrote them:
+ * they may be long, and to parse and write them again would hold up everybody. Only what `toItem` asks for is parsed.
+ */
+export function rowSerializerOf({
+  columns,
+  schemas,
+  toItem,
+}: Pick<ResourceDefinition, 'columns' | 'schemas' | 'toItem'>): Serialize<ResourceRow> {
+  const json = Object.keys(columns).filter((name) => isJson(columns[name]))
+  if (toItem !== undefined) {
+    const serialize = serializerOf(schemas.item)
+    return (row) => serialize({ ...toItem(parsed(row, json)), ...commonFields(row) })
+  }
+  const serialize = serializerOf(Type.Omit(schemas.item, json))
+  return (row) => withTexts(serialize({ ...row, ...commonFields(row) }), row, json)
+}
+
+function parsed(row: ResourceRow, json: readonly string[]): ResourceRow {
+  const values = json.map((name) => [name, JSON.parse(textIn(row, name))])
+  return values.length === 0 ? row : { ...row, ...Object.fromEntries(values) }
+}
+
+/** An item has its id at least, so that a comma is right. */
+function withTexts(item: string, row: ResourceRow, json: readonly string[]): string {
+  if (json.length === 0) return item
+  return `${item.slice(0, -1)}${json.map((name) => `,"${name}":${textIn(row, name)}`).join('')}}`
+}
+
+function textIn(row: ResourceRow, name: string): string {
+  return typeof row[name] === 'string' ? row[name] : 'null'
+}

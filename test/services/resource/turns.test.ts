@@ -1,0 +1,44 @@
+import t from 'tap'
+import { Turns } from '../../../services/resource/turns.js'
+import { deferred } from '../../helpers/cache/deferred.js'
+
+t.test(
+  'a user has two loads at once, the others in the order they came, and nobody waits for another user',
+  async (t) => {
+    const turns = new Turns()
+    const begun: string[] = []
+    const [first, second] = [deferred<string>(), deferred<string>()]
+    const load = (name: string, work: Promise<string>, user = 'a'): Promise<string> =>
+      turns.run(user, () => {
+        begun.push(name)
+        return work
+      })
+    const loads = [
+      load('1', first.promise),
+      load('2', second.promise),
+      load('3', Promise.resolve('3')),
+      load('4', Promise.resolve('4')),
+    ]
+    t.equal(await load('b', Promise.resolve('b'), 'b'), 'b')
+    t.same(begun, ['1', '2', 'b'])
+    first.reject(new Error('no'))
+    await t.rejects(Promise.all(loads.slice(0, 1)), { message: 'no' }, 'a load that fails makes room too')
+    t.same(await Promise.all(loads.slice(2)), ['3', '4'])
+    t.same(begun, ['1', '2', 'b', '3', '4'])
+    second.resolve('2')
+    t.equal(await loads[1], '2')
+  },
+)
+
+t.test('too many that wait are refused, until there is room', async (t) => {
+  const turns = new Turns()
+  const held = deferred<string>()
+  const all = Array.from({ length: 52 }, () => turns.run('a', () => held.promise))
+  await t.rejects(
+    turns.run('a', () => held.promise),
+    { code: 'TOO_MANY_READS', statusCode: 429 },
+  )
+  held.resolve('done')
+  t.equal(new Set(await Promise.all(all)).size, 1)
+  t.equal(await turns.run('a', async () => 'again'), 'again')
+})
