@@ -50,7 +50,7 @@ function placeFault(place: string, query: URLSearchParams): string | undefined {
 
 function queryFault(query: URLSearchParams): string | undefined {
   if (query.has('schema') || query.has('currentSchema')) {
-    return 'has ?schema=, which is not read: take it out; another database keeps what is in it apart'
+    return 'has ?schema=, which is not read: take it out, and choose by: alter role <its role> set search_path = <schema>'
   }
   const mode = query.get('sslmode')
   if (mode !== null && !SSL_MODES.includes(mode)) return `has an sslmode that is none of ${SSL_MODES.join(', ')}`
