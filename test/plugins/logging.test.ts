@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import Fastify from 'fastify'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
 import errors from '../../plugins/errors.js'
+import notFound from '../../plugins/not-found.js'
 import { createLogger, loggerSettings, loggingOptions } from '../../plugins/logging.js'
 import { ServiceUnavailableError } from '../../services/errors.js'
 
@@ -15,6 +16,7 @@ async function appWith(test: Test, env: Record<string, string>) {
   const app = Fastify(loggingOptions(logger))
   await app.register(configPlugin, { config })
   await app.register(errors)
+  await app.register(notFound)
   app.get('/fine', async () => 'fine')
   app.get('/api/cache/health', { logLevel: 'silent' }, async () => 'fine')
   app.get('/broken', async () => {
