@@ -11,6 +11,7 @@ const EXPOSED = [
   'Cache-Status',
   'ETag',
   'Idempotency-Replayed',
+  'Idempotency-Replayed',
   'Location',
   'RateLimit',
   'RateLimit-Policy',

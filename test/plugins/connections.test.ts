@@ -120,3 +120,27 @@ t.test('a request that does not arrive is 408, and is not served when its rest c
   await once(socket, 'close')
   t.equal(served, 0)
 })
+
+t.test('while the service closes, a request that has begun is served, and its connection ends', async (t) => {
+  const { app } = await startService(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /api/cache/stats HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  socket.write('GET /api/cache/stats HTTP/1.1\r\nHo')
+  await passing(200)
+  const closed = app.close()
+  await passing(50)
+  socket.write('st: x\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  t.match(String(answer), /^HTTP\/1\.1 200 OK\r\n/)
+  t.match(String(answer), /\r\nconnection: close\r\n/i)
+  await once(socket, 'end')
+  socket.destroy()
+  await closed
+})
+
+function passing(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
