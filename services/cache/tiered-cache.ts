@@ -19,7 +19,8 @@ export type CacheStats = ReturnType<TieredCache['stats']>
 
 /** For {@link TieredCache.write}. */
 export interface WriteOptions<Value> {
-  readonly refusedBy?: readonly string[]
+  /** Further tags, of what may have made the work throw this error: of a row that it would have referred to. */
+  readonly refusedBy?: (error: unknown) => readonly string[]
   readonly isChange?: (result: Value) => boolean
 }
 
@@ -120,19 +121,18 @@ export class TieredCache {
    * They are in doubt from then on whatever became of it: a commit may have gone through although its answer was lost, and a
    * refusal tells the caller something newer than what is cached. The other replicas are told behind the answer, unless
    * `isChange` says of the result that nothing has changed.
-   * @param refusedBy further tags, of what may have made `work` throw: a row that it would have referred to
    */
   async write<Value>(
     tags: readonly string[],
     work: () => Promise<Value>,
-    { refusedBy = [], isChange = () => true }: WriteOptions<Value> = {},
+    { refusedBy = () => [], isChange = () => true }: WriteOptions<Value> = {},
   ): Promise<Value> {
     try {
       const result = await work()
       if (isChange(result)) this.#replica.announcer?.announce(tags)
       return result
     } catch (error) {
-      this.doubt(refusedBy)
+      this.doubt(refusedBy(error))
       throw error
     } finally {
       this.#replica.knowledge.hints.add(tags)

@@ -1,4 +1,5 @@
 import { type CachedTable, type EntryOptions, missingTag, type Policy } from '../cache/index.js'
+import { DatabaseUnavailableError } from '../database/errors.js'
 import { Document } from '../documents/document.js'
 import type { ResourceDefinition } from './definition.js'
 
@@ -19,6 +20,14 @@ const RESERVED = ['all', 'profile', 'tokens']
 /** What everything of a user carries. */
 export function ownerTag(userId: string): string {
   return `${userId}/all`
+}
+
+/**
+ * For `refusedBy` of a write. A refusal is about whatever the statement met: the row, one that it refers to, one that refers to it, or
+ * the user. All of these carry the owner's tag. A database that did not answer has refused nothing.
+ */
+export function ownersWhenRefused(userId: string): (error: unknown) => readonly string[] {
+  return (error) => (error instanceof DatabaseUnavailableError ? [] : [ownerTag(userId)])
 }
 
 /** The tag of one row, which is also the key of its document. */

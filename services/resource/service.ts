@@ -3,7 +3,15 @@ import { type Lookup, missingTag, type WriteOptions } from '../cache/index.js'
 import { Document } from '../documents/document.js'
 import { pageDocument, rowDocument, type Serialize } from '../documents/row-document.js'
 import { textEtag } from '../documents/etag.js'
-import { type EntryAddress, externalIdTag, listTag, ownerTag, ResourceAddresses, rowTag } from './addresses.js'
+import {
+  type EntryAddress,
+  externalIdTag,
+  listTag,
+  ownersWhenRefused,
+  ownerTag,
+  ResourceAddresses,
+  rowTag,
+} from './addresses.js'
 import { columnValues, type ColumnValues } from './columns.js'
 import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
@@ -248,17 +256,13 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     })
   }
 
-  /**
-   * A refusal is about whatever the statement met: the row, one that it refers to, one that refers to it, or the user. All of
-   * these carry the owner's tag, so none of them is answered as it was before.
-   */
   #write<Value>(
     userId: string,
     tags: readonly string[],
     work: () => Promise<Value>,
     options: Pick<WriteOptions<Value>, 'isChange'> = {},
   ): Promise<Value> {
-    return this.#dependencies.cache.write(tags, work, { ...options, refusedBy: [ownerTag(userId)] })
+    return this.#dependencies.cache.write(tags, work, { ...options, refusedBy: ownersWhenRefused(userId) })
   }
 
   /** What a write of this row raises, by this replica's own account. An external_id that it had is found by the row's tag. */

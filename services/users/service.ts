@@ -1,6 +1,6 @@
-import type { Lookup } from '../cache/index.js'
+import type { Lookup, WriteOptions } from '../cache/index.js'
 import { pageDocument, rowDocument, type Serialize, serializerOf } from '../documents/row-document.js'
-import { ownerTag } from '../resource/addresses.js'
+import { ownersWhenRefused, ownerTag } from '../resource/addresses.js'
 import { Condition, type Preconditions, splitChange } from '../resource/condition.js'
 import { isChanged, type ServiceDependencies, type Saved } from '../resource/service.js'
 import type { AllowedVersions, Written } from '../resource/rows.js'
@@ -87,7 +87,7 @@ export class UserService {
       const versions = await condition.versions(() => findUser(database, userId))
       return this.#updateRow(userId, fields, versions)
     }
-    return this.#write([profileTag(userId), tokensTag(userId)], work, [ownerTag(userId)])
+    return this.#write([profileTag(userId), tokensTag(userId)], work, { refusedBy: ownersWhenRefused(userId) })
   }
 
   /** Begins anew when somebody else's change came between its two looks at the row. */
@@ -146,11 +146,11 @@ export class UserService {
   async #write(
     tags: readonly string[],
     work: () => Promise<Written<User>>,
-    refusedBy: readonly string[] = [],
+    options: Pick<WriteOptions<Written<User>>, 'refusedBy'> = {},
   ): Promise<Saved> {
     const { cache, versionOf } = this.#dependencies
     try {
-      const { row, transaction } = await cache.write(tags, work, { refusedBy, isChange: isChanged })
+      const { row, transaction } = await cache.write(tags, work, { ...options, isChange: isChanged })
       return { id: row.id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error

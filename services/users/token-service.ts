@@ -1,7 +1,7 @@
 import type { Lookup } from '../cache/index.js'
 import { pageDocument, type Serialize, serializerOf } from '../documents/row-document.js'
 import { textEtag } from '../documents/etag.js'
-import { ownerTag } from '../resource/addresses.js'
+import { ownersWhenRefused, ownerTag } from '../resource/addresses.js'
 import type { ServiceDependencies } from '../resource/service.js'
 import { cutPage, pageOf } from '../resource/list-query.js'
 import type { Written } from '../resource/rows.js'
@@ -77,7 +77,7 @@ export class TokenService {
       return inserted
     }
     try {
-      const saved = await cache.write([tokensTag(userId)], work, { refusedBy: [ownerTag(userId)] })
+      const saved = await cache.write([tokensTag(userId)], work, { refusedBy: ownersWhenRefused(userId) })
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
       if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
@@ -98,7 +98,7 @@ export class TokenService {
       if (transaction === undefined) throw new NotFoundError('token')
       return transaction
     }
-    return versionOf(await cache.write([tokensTag(userId)], work, { refusedBy: [ownerTag(userId)] }))
+    return versionOf(await cache.write([tokensTag(userId)], work, { refusedBy: ownersWhenRefused(userId) }))
   }
 
   /** Whose token a text claims to be, by the text alone; `undefined` for what this service did not make. */

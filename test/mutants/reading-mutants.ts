@@ -248,7 +248,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant(
     'what may have refused a write is in doubt',
     'tiered-cache',
-    'this.doubt(refusedBy)\n',
+    'this.doubt(refusedBy(error))\n',
     'void refusedBy\n',
     'doubt',
   ),

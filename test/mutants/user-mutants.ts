@@ -110,4 +110,11 @@ export const USER_MUTANTS: readonly Mutant[] = [
     ],
     noticedBy: ['routes/api/answers'],
   },
+  serviceMutant(
+    'a database that did not answer a write has refused nothing',
+    'resource/addresses',
+    'error instanceof DatabaseUnavailableError ? [] : [ownerTag(userId)]',
+    'error === undefined ? [] : [ownerTag(userId)]',
+    'replicas/isolated',
+  ),
 ]

@@ -12,14 +12,14 @@ t.test(
     for (const name of ['a', 'b']) await rows.read(here, name)
     await write(elsewhere, database, 'b', 'new')
     const refusal = here.cache.write([tagOf('a')], () => Promise.reject(new Error('b has changed')), {
-      refusedBy: [tagOf('b')],
+      refusedBy: () => [tagOf('b')],
     })
     await t.rejects(refusal, /b has changed/)
     t.equal(await rows.read(here, 'b'), 'new: miss')
     t.equal(await rows.read(here, 'a'), 'old: hit in memory')
 
     await write(elsewhere, database, 'b', 'newest')
-    await here.cache.write([tagOf('a')], () => Promise.resolve(), { refusedBy: [tagOf('b')] })
+    await here.cache.write([tagOf('a')], () => Promise.resolve(), { refusedBy: () => [tagOf('b')] })
     const { tails } = here.journal
     t.equal(here.cache.peek('u/b')?.value, 'new', 'a write that went through says nothing of it')
     here.cache.doubt([tagOf('b')])
