@@ -131,9 +131,9 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a lease is no longer than the entry is fresh',
-    'read-path',
-    'Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl)',
-    'settings.leaseMs',
+    'redis',
+    'wholeMs(Math.min(SETTLED_LEASE_MS, freshMs))',
+    'wholeMs(SETTLED_LEASE_MS)',
     'lease',
   ),
   mutant('a lease whose outcome is unknown is given back', 'redis', 'void this.release(key, mark)', '', 'lease'),
@@ -182,7 +182,6 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
     'if (clock.now() - this.#openedAt >= outageMs) this',
     'if (outageMs > 0) this',
     'circuit-breaker',
-    'states',
   ),
   mutant(
     'outages that come again and again are told as one',
