@@ -52,5 +52,6 @@ export default fp(routes, {
   name: 'mockup-routes',
   fastify: '5.x',
   encapsulate: true,
+  dependencies: ['validation'],
   decorators: { fastify: ['mockups', 'requireUser'] },
 })

@@ -52,5 +52,6 @@ export default fp(routes, {
   name: 'template-routes',
   fastify: '5.x',
   encapsulate: true,
+  dependencies: ['validation'],
   decorators: { fastify: ['templates', 'requireUser'] },
 })
