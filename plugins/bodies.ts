@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { LARGE_WORK, ownTurn } from '../services/documents/own-turn.js'
 import { MalformedBodyError, UnsupportedCodingError, UnsupportedMediaTypeError } from '../services/errors.js'
 
 const JSON_TYPE = 'application/json'
@@ -24,7 +25,8 @@ export default fp(
       if (coding.toLowerCase() !== 'identity') return done(new UnsupportedCodingError())
       if (OTHER_CHARSET.test(type)) return done(new UnsupportedMediaTypeError())
       if (!isUtf8(body)) return done(new MalformedBodyError())
-      return parse(request, body.toString(), done)
+      if (body.length <= LARGE_WORK) return parse(request, body.toString(), done)
+      return void ownTurn().then(() => parse(request, body.toString(), done))
     })
 
     fastify.addContentTypeParser('*', (request, _payload, done) => {

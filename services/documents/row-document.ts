@@ -2,6 +2,7 @@ import type { TSchema } from '@sinclair/typebox'
 import buildSerializer from 'fast-json-stringify'
 import { bytesIfLong, Document } from './document.js'
 import { rowEtag, textEtag } from './etag.js'
+import { LARGE_WORK, ownTurn } from './own-turn.js'
 
 /** Writes an item as JSON text: a schema's compiled serializer. */
 export type Serialize<Item> = (item: Item) => string
@@ -24,4 +25,10 @@ export function rowDocument<Item extends { readonly id: string; readonly version
 export function pageDocument(items: readonly string[], nextCursor: string | null): Document {
   const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}}`)
   return new Document(json, textEtag(json))
+}
+
+/** The same, in a turn of the event loop of its own if it is large. */
+export async function pageInTurn(items: readonly string[], nextCursor: string | null): Promise<Document> {
+  if (items.reduce((sum, { length }) => sum + length, 0) > LARGE_WORK) await ownTurn()
+  return pageDocument(items, nextCursor)
 }

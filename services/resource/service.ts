@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import { type Lookup, missingTag, type WriteOptions } from '../cache/index.js'
 import { Document } from '../documents/document.js'
-import { pageDocument, rowDocument, type Serialize } from '../documents/row-document.js'
+import { pageInTurn, rowDocument, type Serialize } from '../documents/row-document.js'
 import { textEtag } from '../documents/etag.js'
 import {
   type EntryAddress,
@@ -158,7 +158,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const entry = this.#addresses.list(userId, selection.canonical)
     return cache.getOrLoad<Document>(entry.key, entry, async () => {
       const { rows, nextCursor } = await turns.run(userId, () => this.#rows.list(database, userId, selection))
-      return pageDocument(rows.map(this.#serialize), nextCursor)
+      return pageInTurn(rows.map(this.#serialize), nextCursor)
     })
   }
 
@@ -168,7 +168,8 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    */
   getMany(userId: string, ids: readonly string[], cursor?: string): Promise<Lookup<Document>> {
     const { cache, database, turns } = this.#dependencies
-    return pageByIds(listTag(this.#definition.name, userId), ids, cursor, (wanted) => {
+    const list = listTag(this.#definition.name, userId)
+    return pageByIds({ list, ids, cursor }, (wanted) => {
       const reads = wanted.map((id) => this.#entry(userId, id)).map((options) => ({ key: options.key, options }))
       return cache.getMany<Document>(reads, async (missing) => {
         const asked = missing.map((index) => wanted[index] ?? '')
