@@ -22,6 +22,8 @@ export interface WriteOptions<Value> {
   /** Further tags, of what may have made the work throw this error: of a row that it would have referred to. */
   readonly refusedBy?: (error: unknown) => readonly string[]
   readonly isChange?: (result: Value) => boolean
+  /** Further tags, which only the result tells: of a row that the database has named. */
+  readonly raised?: (result: Value) => readonly string[]
 }
 
 /** What {@link TieredCache.getMany} reads. */
@@ -125,11 +127,12 @@ export class TieredCache {
   async write<Value>(
     tags: readonly string[],
     work: () => Promise<Value>,
-    { refusedBy = () => [], isChange = () => true }: WriteOptions<Value> = {},
+    { refusedBy = () => [], isChange = () => true, raised = () => [] }: WriteOptions<Value> = {},
   ): Promise<Value> {
     try {
       const result = await work()
-      if (isChange(result)) this.#replica.announcer?.announce(tags)
+      if (isChange(result)) this.#replica.announcer?.announce([...tags, ...raised(result)])
+      this.#replica.knowledge.hints.add(raised(result))
       return result
     } catch (error) {
       this.doubt(refusedBy(error))

@@ -195,6 +195,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     }
     return this.#write(userId, this.#newTags(userId, columns), work, {
       isChange: (saved) => saved.isRepeated !== true,
+      raised: ({ id }) => [rowTag(this.#definition.name, userId, id)],
     })
   }
 
@@ -261,7 +262,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     userId: string,
     tags: readonly string[],
     work: () => Promise<Value>,
-    options: Pick<WriteOptions<Value>, 'isChange'> = {},
+    options: Pick<WriteOptions<Value>, 'isChange' | 'raised'> = {},
   ): Promise<Value> {
     return this.#dependencies.cache.write(tags, work, { ...options, refusedBy: ownersWhenRefused(userId) })
   }
@@ -271,7 +272,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     return [rowTag(this.#definition.name, userId, id), ...this.#newTags(userId, columns)]
   }
 
-  /** Of a row whose id nobody knows yet, so that nothing can be cached under it. */
+  /** Of a row whose id nobody knows before it is there. */
   #newTags(userId: string, { external_id: externalId }: ColumnValues): string[] {
     const { name } = this.#definition
     const named = typeof externalId === 'string' ? [externalIdTag(name, userId, externalId)] : []

@@ -58,7 +58,7 @@ export class UserService {
 
   /** @throws EmailTakenError */
   async create(body: NewUser): Promise<Saved> {
-    // Nothing can be cached of a user whose id nobody knows yet.
+    // What is to be told is known once the database has given the user an id.
     return this.#write([], () => insertUser(this.#dependencies.database, body))
   }
 
@@ -150,7 +150,8 @@ export class UserService {
   ): Promise<Saved> {
     const { cache, versionOf } = this.#dependencies
     try {
-      const { row, transaction } = await cache.write(tags, work, { ...options, isChange: isChanged })
+      const raised = (made: Written<User>): string[] => [profileTag(made.row.id), tokensTag(made.row.id)]
+      const { row, transaction } = await cache.write(tags, work, { ...options, isChange: isChanged, raised })
       return { id: row.id, document: this.#document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error

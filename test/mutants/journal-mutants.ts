@@ -100,7 +100,7 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
   mutant(
     'announcements leave after the commit',
     'tiered-cache',
-    'const result = await work()\n      if (isChange(result)) this.#replica.announcer?.announce(tags)',
+    'const result = await work()\n      if (isChange(result)) this.#replica.announcer?.announce([...tags, ...raised(result)])',
     'this.#replica.announcer?.announce(tags)\n      const result = await work()',
     'races/lost-message',
   ),
