@@ -11,7 +11,6 @@ const EXPOSED = [
   'Cache-Status',
   'ETag',
   'Idempotency-Replayed',
-  'Idempotency-Replayed',
   'Location',
   'RateLimit',
   'RateLimit-Policy',

@@ -1,5 +1,4 @@
-import { STATUS_CODES } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -107,7 +106,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (hasBody(request) && !request.raw.complete) {
     // Without the header Fastify sets, which would end the connection while the client sends, and the answer with it.
     reply.removeHeader('connection')
-    readTheRest(request.raw)
+    readTheRest(request.raw, reply.raw)
   }
   void reply.code(statusCode)
   logAnswer(request, reply)
@@ -125,15 +124,24 @@ function sayWhatIsTaken({ method }: FastifyRequest, reply: FastifyReply): void {
   for (const [header, value] of acceptedTypes(method)) reply.header(header, value)
 }
 
-/** Reads on without keeping anything, up to a bound; the connection is good for another request after that. */
-function readTheRest(body: IncomingMessage): void {
+/**
+ * Reads on without keeping anything, up to a bound. A connection that ends with this answer ends after that: closed while the client
+ * sends, it would be reset, and the answer lost.
+ */
+function readTheRest(body: IncomingMessage, answer: ServerResponse): void {
+  const isLast = !answer.shouldKeepAlive
+  answer.shouldKeepAlive = true
+  const { socket } = body
   const timer = setTimeout(() => body.destroy(), LONGEST_REST_MS).unref()
   let bytes = 0
   body.on('data', ({ length }: Buffer) => {
     bytes += length
     if (bytes > MOST_REST_BYTES) body.destroy()
   })
-  body.once('end', () => clearTimeout(timer))
+  body.once('end', () => {
+    clearTimeout(timer)
+    if (isLast) socket.end()
+  })
 }
 
 function challenge(authorization: string | undefined): string {

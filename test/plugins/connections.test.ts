@@ -86,6 +86,25 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
     }
   })
 
+  t.test('413 is also read by who wants the connection to end with it', async (t) => {
+    const megabyte = Buffer.alloc(1_048_576, 'x')
+    const head = Buffer.from(`${post}Connection: close\r\nContent-Length: ${8 * megabyte.length}\r\n\r\n`)
+    const socket = connect(port, '127.0.0.1')
+    const sent = new Promise<Error | undefined>((resolve) => {
+      socket.on('error', resolve)
+      socket.on('close', () => resolve(undefined))
+    })
+    const answered = once(socket, 'data')
+    socket.write(head)
+    t.match(String(await answered), /^HTTP\/1\.1 413 /, 'before the body has come')
+    for (let n = 0; n < 8; n += 1) {
+      await passing(20)
+      socket.write(megabyte)
+    }
+    t.equal(await sent, undefined, 'no reset, and the server ends it')
+    t.equal(socket.bytesWritten, head.length + 8 * megabyte.length)
+  })
+
   t.test('a body without end is not read for ever', async (t) => {
     const megabyte = Buffer.alloc(1_048_576, 'x')
     const pieces = [
