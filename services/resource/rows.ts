@@ -208,10 +208,15 @@ export class ResourceRows {
     return row && Number(row.transaction)
   }
 
-  /** Compared by bytes, as the trigger that owns `version` does; the values of `names` are parameters from `$first` on. */
+  /**
+   * Compared by bytes, as the trigger that owns `version` does; the values of `names` are parameters from `$first` on. In the declared
+   * types on both sides: a column's own may have been changed by hand, and rows of unlike types can't be compared.
+   */
   #differs(names: readonly string[], first: number): string {
-    const values = names.map((name, index) => `$${index + first}::${this.#type(name)}`)
-    return `record_image_ne(row(${names.join(', ')}), row(${values.join(', ')}))`
+    const types = names.map((name) => this.#type(name))
+    const there = names.map((name, index) => `${name}::${types[index]}`)
+    const values = names.map((_, index) => `$${index + first}::${types[index]}`)
+    return `record_image_ne(row(${there.join(', ')}), row(${values.join(', ')}))`
   }
 
   #statement(verb: string, text: string, values: readonly unknown[]): Statement {

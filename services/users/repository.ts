@@ -52,11 +52,20 @@ export async function insertUser(db: Queryable, user: NewUser): Promise<Written<
   return writtenUser(row)
 }
 
-/** What a change writes: its values are parameters from `$2` on. No column of a user can be null: null keeps the value. */
-const CHANGED = ['email', 'shop_name', 'role', 'subscription_plan', 'is_active']
-const AFTERWARDS = `coalesce($2::text, email), coalesce($3::text, shop_name), coalesce($4::text, role),
-  coalesce($5::text, subscription_plan), coalesce($6::boolean, is_active)`
-const DIFFERS = `record_image_ne(row(${CHANGED.join(', ')}), row(${AFTERWARDS}))`
+/** What a change writes: its values are parameters from `$2` on. */
+const CHANGED = [
+  ['email', 'text'],
+  ['shop_name', 'text'],
+  ['role', 'text'],
+  ['subscription_plan', 'text'],
+  ['is_active', 'boolean'],
+] as const
+const NAMES = CHANGED.map(([name]) => name).join(', ')
+/** In one type on both sides: a column's own may have been changed by hand, and rows of unlike types can't be compared. */
+const THERE = CHANGED.map(([name, type]) => `${name}::${type}`).join(', ')
+/** No column of a user can be null: null keeps the value. */
+const AFTERWARDS = CHANGED.map(([name, type], index) => `coalesce($${index + 2}::${type}, ${name}::${type})`).join(', ')
+const DIFFERS = `record_image_ne(row(${THERE}), row(${AFTERWARDS}))`
 
 function changeValues(change: UserChange): unknown[] {
   const { email, shop_name: shopName, role, subscription_plan: plan, is_active: isActive } = change
@@ -72,7 +81,7 @@ export async function updateUser(
 ): Promise<Written<User> | undefined> {
   const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.update',
-    text: `update users set (${CHANGED.join(', ')}) = row(${AFTERWARDS})
+    text: `update users set (${NAMES}) = row(${AFTERWARDS})
       where id = $1::uuid and ($7::bigint[] is null or version = any($7::bigint[])) and ${DIFFERS}
       returning ${COLUMNS}, ${TRANSACTION}`,
     values: [id, ...changeValues(change), versions ?? null],

@@ -22,7 +22,7 @@ t.test('the load asks as fast as it is answered, or at its rate, and counts what
   const order = { port: address.port, requests, connections: 4, ms: 500, expected: 200 }
 
   const fast = await load.run(order)
-  t.ok(fast.answers > 100, `${fast.answers} answers`)
+  t.ok(fast.answers > 10, `${fast.answers} answers`)
   t.ok(Math.abs(fast.unexpected - fast.answers / 2) <= 2, `${fast.unexpected} unexpected`)
   t.ok(fast.p50 > 0 && fast.p99 >= fast.p50 && fast.busy > 0)
   t.same(asked, new Set(['GET /even Bearer x', 'GET /odd Bearer x']))
