@@ -21,7 +21,7 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
     one.app.cache.state === 'coherent' && two.app.cache.state === 'coherent'
   await until(isCoherent, { describe: 'both replicas are coherent' })
 
-  const user = await one.newUser()
+  const [user, stranger] = [await one.newUser(), await one.newUser()]
   const { body: design } = await user.post('/api/designs', DESIGN)
   const url = `/api/designs/${design.id}`
   const elsewhere = { authorization: `Bearer ${user.token}` }
@@ -72,16 +72,19 @@ t.test('two replicas on one Postgres and one Redis', async (t) => {
     },
   )
 
-  await t.test('with Postgres down, memory answers and says so; tokens are never accepted that way', async (t) => {
+  await t.test('with Postgres down, memory answers and says so, to whom it knew; nobody writes', async (t) => {
     await readOnTwo()
     await postgres.kill()
     const isUnhealthy = async (): Promise<boolean> => (await two.anonymous.get('/api/cache/health')).status === 503
     await until(isUnhealthy, { timeoutMs: 10_000, describe: 'health says that it cannot serve' })
     // Until the bound is over, memory is as good as ever, and so are tokens.
     await until(() => two.app.cache.state === 'isolated', { describe: 'the journal is missed' })
-    const answer = await readOnTwo()
-    t.equal(answer.status, 503)
-    t.ok(answer.headers['retry-after'])
+    t.match(await readOnTwo(), { status: 200, headers: { 'cache-status': /detail=stale-if-error/, age: /^\d+$/ } })
+    const unknown = await two.anonymous.get(url, { authorization: `Bearer ${stranger.token}` })
+    const write = await two.anonymous.patch(url, { description: 'a black fox' }, elsewhere)
+    for (const refused of [unknown, write]) {
+      t.match(refused, { status: 503, headers: { 'retry-after': /^\d+$/ } })
+    }
     await postgres.restart()
     await until(async () => (await readOnTwo()).status === 200, { timeoutMs: 15_000, describe: 'it serves again' })
     await until(isCoherent, { timeoutMs: 10_000, describe: 'both replicas are coherent again' })
