@@ -40,13 +40,26 @@ export default fp(
     const asTheyAre = compiler({ coerceTypes: false, validateSchema })
     const fromText = compiler({ coerceTypes: true, validateSchema })
     fastify.setValidatorCompiler<FastifySchema>((route) => {
-      if (route.httpPart === 'body') return composed(asTheyAre(route))
-      if (route.httpPart === 'querystring') return query(composed(fromText(route)), flagsOf(route.schema))
-      return hasTexts(route.schema) ? composed(fromText(route)) : fromText(route)
+      const validate = onFirstUse(() => (route.httpPart === 'body' ? asTheyAre : fromText)(route))
+      if (route.httpPart === 'body') return composed(validate)
+      if (route.httpPart === 'querystring') return query(composed(validate), flagsOf(route.schema))
+      return hasTexts(route.schema) ? composed(validate) : validate
     })
   },
   { name: 'validation', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
+
+/** To compile all schemas takes a good part of a start. The first request to a route waits some milliseconds for its own. */
+function onFirstUse(compile: () => Validate): Validate {
+  let compiled: Validate | undefined
+  const judge: Validate = (value: unknown) => {
+    compiled ??= compile()
+    const judgement = compiled(value)
+    judge.errors = compiled.errors ?? null
+    return judgement
+  }
+  return judge
+}
 
 function composed(validate: Validate): Validate {
   const judge: Validate = (value: unknown) => {

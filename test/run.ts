@@ -27,7 +27,7 @@ const started: { stop(): Promise<void> }[] = []
 const urls = await sharedServers()
 const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')
-const coverage = process.env['TEST_COVERAGE'] === undefined ? undefined : mkdtempSync(join(tmpdir(), 'rh-coverage-'))
+const coverage = (process.env['TEST_COVERAGE'] ?? '') === '' ? undefined : mkdtempSync(join(tmpdir(), 'rh-coverage-'))
 const env = {
   ...process.env,
   ...urls,

@@ -51,7 +51,7 @@ const MOST_KEYS = 32
 /** The least that a server's `proto-max-bulk-len` can be: one value above it, and the server closes the connection for all. */
 const MOST_BYTES = 1_048_576
 /** How long a lease stays after its entry was stored, in ms: long enough for who looked before that and asks for the lease after it. */
-const SETTLED_LEASE_MS = 200
+const SETTLED_LEASE_MS = 1_000
 /** Leases that could not be given back are given back when Redis answers again, unless they are over by then. */
 const LONGEST_LEASE_MS = 10_000
 const MOST_OWED = 1_000

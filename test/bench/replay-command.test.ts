@@ -7,7 +7,10 @@ import '../helpers/redis.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-t.test('npm run replay works with nothing but Node and Redis, and prints its table', async (t) => {
+/** Five starts of an embedded database: a minute. replay.test.ts has the same replays on PostgreSQL. */
+const skip = process.env['LONG_TESTS'] === undefined && 'npm run test:long takes its time'
+
+t.test('npm run replay works with nothing but Node and Redis, and prints its table', { skip }, async (t) => {
   const args = ['--import=tsx', 'bench/replay.ts', '--requests', '300', '--check']
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { PATH: process.env['PATH'] } })
   let output = ''
