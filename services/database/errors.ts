@@ -43,6 +43,12 @@ export function sqlState(error: unknown): string | undefined {
   return isServerError(error) ? error.code : undefined
 }
 
+/** The constraint or the unique index that refused a row, by its name; `undefined` for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  if (!isServerError(error) || !error.code.startsWith('23')) return undefined
+  return 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : undefined
+}
+
 /**
  * What passes by itself, so that the same request is likely to succeed a moment later. Classes: connection exceptions (08), transaction
  * rollback (40: serialization, deadlock), out of resources (53), system errors (58). Single ones: a primary that became a standby

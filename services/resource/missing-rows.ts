@@ -3,6 +3,7 @@ import { sqlState } from '../database/errors.js'
 import { ExternalIdTakenError, NotFoundError } from '../errors.js'
 import { insertRows, keysThere, lockBulkInserts, type NewRow } from './bulk-rows.js'
 import type { ResourceDefinition } from './definition.js'
+import { isExternalIdTaken } from './external-id.js'
 import { lockOwner, lockReferences, type Reference } from './references.js'
 import type { ColumnValues } from './columns.js'
 
@@ -28,34 +29,47 @@ export async function insertMissing(
   userId: string,
   rows: readonly NewRow[],
 ): Promise<readonly BulkOutcome[]> {
+  for (;;) {
+    try {
+      return await database.transaction((transaction) =>
+        insertIn(transaction, { definition, references }, userId, rows),
+      )
+    } catch (error) {
+      // Somebody else took one of the external_ids since they were looked up: the next look finds it.
+      if (isExternalIdTaken(error, definition.name)) continue
+      // References are locked, so the one foreign key left to violate is the user's.
+      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
+    }
+  }
+}
+
+async function insertIn(
+  transaction: Queryable,
+  { definition, references }: MissingOf,
+  userId: string,
+  rows: readonly NewRow[],
+): Promise<readonly BulkOutcome[]> {
   const { name, naturalKey } = definition
   if (naturalKey === undefined) throw new Error(`${name} have no natural key`)
   const keyOf = ({ columns }: NewRow): string => String(columns[naturalKey])
-  try {
-    return await database.transaction(async (transaction) => {
-      await lockOwner(transaction, userId)
-      await lockBulkInserts(transaction, definition, userId)
-      const known = await keysThere(transaction, definition, userId, naturalKey, rows.map(keyOf))
-      const taken = await keysThere(transaction, definition, userId, 'external_id', rows.flatMap(externalIdOf))
-      const refusals = await referenceRefusals(transaction, userId, references, rows)
-      const missing: NewRow[] = []
-      const outcomes = rows.map((row, index): BulkOutcome => {
-        if (known.has(keyOf(row))) return 'already there'
-        const refusal = refusals[index]
-        if (refusal !== undefined) return refusal
-        if (externalIdOf(row).some((id) => taken.has(id))) return new ExternalIdTakenError(definition.kind)
-        for (const id of externalIdOf(row)) taken.add(id)
-        known.add(keyOf(row))
-        missing.push(row)
-        return 'created'
-      })
-      await insertRows(transaction, definition, userId, missing)
-      return outcomes
-    })
-  } catch (error) {
-    // References are locked, so the one foreign key left to violate is the user's.
-    throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new NotFoundError('user') : error
-  }
+  await lockOwner(transaction, userId)
+  await lockBulkInserts(transaction, definition, userId)
+  const known = await keysThere(transaction, definition, userId, naturalKey, rows.map(keyOf))
+  const taken = await keysThere(transaction, definition, userId, 'external_id', rows.flatMap(externalIdOf))
+  const refusals = await referenceRefusals(transaction, userId, references, rows)
+  const missing: NewRow[] = []
+  const outcomes = rows.map((row, index): BulkOutcome => {
+    if (known.has(keyOf(row))) return 'already there'
+    const refusal = refusals[index]
+    if (refusal !== undefined) return refusal
+    if (externalIdOf(row).some((id) => taken.has(id))) return new ExternalIdTakenError(definition.kind)
+    for (const id of externalIdOf(row)) taken.add(id)
+    known.add(keyOf(row))
+    missing.push(row)
+    return 'created'
+  })
+  await insertRows(transaction, definition, userId, missing)
+  return outcomes
 }
 
 /** As a list: of none or one. */

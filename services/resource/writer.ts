@@ -7,6 +7,7 @@ import {
 } from '../errors.js'
 import type { Database, Queryable } from '../database/database.js'
 import { sqlState } from '../database/errors.js'
+import { isExternalIdTaken } from './external-id.js'
 import type { ColumnValues } from './columns.js'
 import { type Dependent, forgetReferences, idsReferringTo } from './dependents.js'
 import type { ResourceDefinition } from './definition.js'
@@ -15,7 +16,6 @@ import type { ResourceRow } from './row.js'
 import type { AllowedVersions, ResourceRows, Written } from './rows.js'
 
 const FOREIGN_KEY_VIOLATION = '23503'
-const UNIQUE_VIOLATION = '23505'
 
 /** How many of the rows that stand in a delete's way are named to the caller. */
 const MOST_NAMED = 10
@@ -42,7 +42,7 @@ export class ResourceWriter {
   /** @throws InvalidReferenceError, ExternalIdTakenError, UnauthorizedError when the user is gone */
   insert(userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const { database, rows } = this.#options
-    if (!this.#refersTo(columns)) return this.#allowed(rows.insert(database, userId, columns))
+    if (!this.#refersTo(columns)) return this.#inserted(rows.insert(database, userId, columns))
     return database.transaction((transaction) => this.insertIn(transaction, userId, columns))
   }
 
@@ -52,7 +52,7 @@ export class ResourceWriter {
     await lockOwner(transaction, userId)
     const refusal = await lockReferences(transaction, userId, references, columns)
     if (refusal !== undefined) throw refusal
-    return this.#allowed(rows.insert(transaction, userId, columns))
+    return this.#inserted(rows.insert(transaction, userId, columns))
   }
 
   /**
@@ -84,7 +84,7 @@ export class ResourceWriter {
   ): Promise<Written<ResourceRow>> {
     const { rows, definition } = this.#options
     for (;;) {
-      const written = await this.#allowed(rows.update(db, userId, id, columns, versions))
+      const written = await this.#named(rows.update(db, userId, id, columns, versions))
       if (written !== undefined) return written
       const there = await rows.compare(db, userId, id, columns)
       if (there === undefined) throw new NotFoundError(definition.kind)
@@ -116,12 +116,18 @@ export class ResourceWriter {
   }
 
   /** References are locked, so the one foreign key left to violate is the user, deleted since the request came in. */
-  async #allowed<T>(write: Promise<T>): Promise<T> {
+  #inserted<T>(insert: Promise<T>): Promise<T> {
+    return this.#named(insert).catch((error: unknown) => {
+      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
+    })
+  }
+
+  async #named<T>(write: Promise<T>): Promise<T> {
+    const { name, kind } = this.#options.definition
     try {
       return await write
     } catch (error) {
-      if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new UnauthorizedError()
-      throw sqlState(error) === UNIQUE_VIOLATION ? new ExternalIdTakenError(this.#options.definition.kind) : error
+      throw isExternalIdTaken(error, name) ? new ExternalIdTakenError(kind) : error
     }
   }
 

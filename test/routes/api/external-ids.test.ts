@@ -71,6 +71,20 @@ t.test('rows by the key that their owner gave them', async (t) => {
     })
   }
 
+  t.test('another unique index says nothing of the external_id', async (t) => {
+    const index = { name: 'test.index', text: 'create unique index one_path on designs (user_id, file_path)' }
+    const [one, two] = [await newUser(), await newUser()]
+    await app.db.query({ name: 'test.delete', text: 'delete from designs' })
+    await app.db.query(index)
+    t.teardown(() => app.db.query({ name: 'test.index', text: 'drop index one_path' }))
+    for (const user of [one, two]) t.equal((await user.post('/api/designs', BODIES.designs)).status, 201)
+    const refused = await one.post('/api/designs', { ...BODIES.designs, external_id: 'free' })
+    t.match(refused, { status: 409, body: { code: 'CONFLICT' } })
+    const { body: other } = await one.post('/api/designs', { ...BODIES.designs, file_path: '/b.png' })
+    const change = await one.patch(`/api/designs/${other.id}`, { file_path: BODIES.designs.file_path })
+    t.match(change, { status: 409, body: { code: 'CONFLICT' } })
+  })
+
   t.test('what looks the same is the same', async (t) => {
     const [composed, decomposed] = ['caf\u00e9', 'cafe\u0301']
     const { body: row } = await user.post('/api/designs', { ...BODIES.designs, external_id: decomposed })
