@@ -44,7 +44,7 @@ export const identity = { id: Uuid, user_id: Uuid, version: Type.Integer({ minim
 export const timestamps = { created_at: Timestamp, updated_at: Timestamp }
 
 /** The fields that only the service writes. A change may repeat them as they were read; services/resource/condition.ts compares. */
-export const repeatable = {
+export const ofTheService = {
   id: Type.Optional(Type.Unknown()),
   user_id: Type.Optional(Type.Unknown()),
   version: Type.Optional(Type.Unknown()),
@@ -93,7 +93,7 @@ export function schemasOf<Fields extends TProperties, Filters extends TPropertie
   const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
   return {
     creation,
-    change: Type.Object({ ...Type.Partial(creation).properties, ...repeatable }, change),
+    change: Type.Object({ ...Type.Partial(creation).properties, ...ofTheService }, change),
     item: Type.Object(item),
     query: Type.Object(query, strict),
   }

@@ -25,7 +25,7 @@ import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import { commonFields, type ResourceRow } from './row.js'
 import { rowSerializerOf } from './row-json.js'
 import { type AllowedVersions, ResourceRows, type Written } from './rows.js'
-import { repeatable } from './schema.js'
+import { ofTheService } from './schema.js'
 import { ResourceWriter } from './writer.js'
 
 export type { Saved, ServiceDependencies }
@@ -43,7 +43,7 @@ interface Which {
 export const isChanged = (write: Written<unknown>): boolean => write.isChanged
 
 /** What every row has and no caller writes. */
-const READ_ONLY = Object.keys(repeatable)
+const READ_ONLY = Object.keys(ofTheService)
 
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
 type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>

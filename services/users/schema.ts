@@ -4,7 +4,7 @@ import {
   Nullable,
   OneOf,
   pageQuery,
-  repeatable,
+  ofTheService,
   strict,
   Text,
   Timestamp,
@@ -27,10 +27,10 @@ export const NewUser = Type.Object(
 )
 export type NewUser = Static<typeof NewUser>
 
-const repeatableOfUser = Type.Omit(Type.Object(repeatable), ['user_id']).properties
+const ofTheServiceAlone = Type.Omit(Type.Object(ofTheService), ['user_id']).properties
 
 /** What an administrator may change. */
-export const UserChange = Type.Object({ ...Type.Partial(NewUser).properties, ...repeatableOfUser }, change)
+export const UserChange = Type.Object({ ...Type.Partial(NewUser).properties, ...ofTheServiceAlone }, change)
 export type UserChange = Static<typeof UserChange>
 
 const own = Type.Partial(Type.Pick(NewUser, ['email', 'shop_name']))
@@ -43,11 +43,11 @@ const administered = {
 }
 
 /** What users may change of themselves. */
-export const OwnChange = Type.Object({ ...own.properties, ...administered, ...repeatableOfUser }, change)
+export const OwnChange = Type.Object({ ...own.properties, ...administered, ...ofTheServiceAlone }, change)
 export type OwnChange = Static<typeof OwnChange>
 
 /** Of a change: what nobody writes, and what users do not write of themselves. */
-export const readOnly = Object.keys(repeatableOfUser)
+export const readOnly = Object.keys(ofTheServiceAlone)
 export const readOnlyToOneself = [...readOnly, ...Object.keys(administered)]
 
 export const User = Type.Object({

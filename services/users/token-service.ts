@@ -119,7 +119,7 @@ export class TokenService {
     if (typeof expiry !== 'string') return null
     const expiresAt = new Date(expiry)
     if (expiresAt.getTime() <= this.#dependencies.wallMs()) {
-      throw new InvalidRequestError('body/expires_at is over: name an instant in the future, or leave it out')
+      throw new InvalidRequestError('body: expires_at is over: name an instant in the future, or leave it out')
     }
     return expiresAt.toISOString()
   }
