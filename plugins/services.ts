@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
 import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
-import { Turns } from '../services/resource/turns.js'
+import { LoadQueue } from '../services/resource/load-queue.js'
 import { secretsOf } from '../services/secrets.js'
 import { TokenService } from '../services/users/token-service.js'
 import { TokenTexts } from '../services/users/token-text.js'
@@ -34,7 +34,7 @@ export default fp(
     const versionTokens = new VersionTokens(secrets[0])
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
-    const dependencies = { database, cache, versionOf, resources, turns: new Turns() }
+    const dependencies = { database, cache, versionOf, resources, loadQueue: new LoadQueue() }
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
     fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))

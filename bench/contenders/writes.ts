@@ -5,7 +5,7 @@ import pg from 'pg'
 import { v7 as newId } from 'uuid'
 import { cachedTables } from '../../services/cache-map.js'
 import { ResourceRows } from '../../services/resource/rows.js'
-import { Turns } from '../../services/resource/turns.js'
+import { LoadQueue } from '../../services/resource/load-queue.js'
 import type { Queryable } from '../../services/database/database.js'
 import { type Database, migrate, openDatabase, openJournal } from '../../services/database/index.js'
 import { designs } from '../../services/designs/definition.js'
@@ -142,7 +142,7 @@ const coherent = async ({ database, redisUrl, rows }: Parts): Promise<Writer> =>
   const { cache, close } = await openEngine({ memoryItems: 1_000, redisUrl, journal })
   const tokens = new VersionTokens('a secret of the benchmark')
   const versionOf = (transaction: number): string => tokens.seal(cache.version(transaction))
-  const dependencies = { database, cache, versionOf, resources, turns: new Turns() }
+  const dependencies = { database, cache, versionOf, resources, loadQueue: new LoadQueue() }
   const service = new DesignService(dependencies)
   return {
     write: (client, description) => service.update(rows[client]!.userId, rows[client]!.id, { description }),

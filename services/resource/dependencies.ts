@@ -2,14 +2,14 @@ import type { TieredCache } from '../cache/index.js'
 import type { Database } from '../database/database.js'
 import type { Document } from '../documents/document.js'
 import type { ResourceDefinition } from './definition.js'
-import type { Turns } from './turns.js'
+import type { LoadQueue } from './load-queue.js'
 
 /** What a service is built from. */
 export interface ServiceDependencies {
   readonly database: Database
   readonly cache: TieredCache
-  /** In which loads of many rows take place. */
-  readonly turns: Turns
+  /** In which loads of many rows wait. */
+  readonly loadQueue: LoadQueue
   /** The version token of a committed transaction: a read that requires it is never older. */
   readonly versionOf: (transaction: number) => string
   /** Every resource, in the order in which writers lock rows. */

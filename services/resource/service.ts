@@ -153,11 +153,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
-    const { cache, database, turns } = this.#dependencies
+    const { cache, database, loadQueue } = this.#dependencies
     const selection = this.#selection(userId, query)
     const entry = this.#addresses.list(userId, selection.canonical)
     return cache.getOrLoad<Document>(entry.key, entry, async () => {
-      const { rows, nextCursor } = await turns.run(userId, () => this.#rows.list(database, userId, selection))
+      const { rows, nextCursor } = await loadQueue.run(userId, () => this.#rows.list(database, userId, selection))
       return pageInTurn(rows.map(this.#serialize), nextCursor)
     })
   }
@@ -167,13 +167,13 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * @throws InvalidCursorError when the cursor is not from the page before, of the same ids
    */
   getMany(userId: string, ids: readonly string[], cursor?: string): Promise<Lookup<Document>> {
-    const { cache, database, turns } = this.#dependencies
+    const { cache, database, loadQueue } = this.#dependencies
     const list = listTag(this.#definition.name, userId)
     return pageByIds({ list, ids, cursor }, (wanted) => {
       const reads = wanted.map((id) => this.#entry(userId, id)).map((options) => ({ key: options.key, options }))
       return cache.getMany<Document>(reads, async (missing) => {
         const asked = missing.map((index) => wanted[index] ?? '')
-        const rows = await turns.run(userId, () => this.#rows.findMany(database, userId, asked))
+        const rows = await loadQueue.run(userId, () => this.#rows.findMany(database, userId, asked))
         const documents = new Map(rows.map((row) => [row.id, this.#document(row)]))
         return asked.map((id) => documents.get(id))
       })

@@ -11,8 +11,8 @@ interface Line {
   readonly waiting: (() => void)[]
 }
 
-/** Loads that may be large take turns, user by user: who asks for many lists at once waits for nobody but themselves. */
-export class Turns {
+/** Loads that may be large queue up user by user: who asks for many lists at once waits for nobody but themselves. */
+export class LoadQueue {
   readonly #lines = new Map<string, Line>()
 
   /** @throws TooManyReadsError when {@link MOST_WAITING} of the user are waiting, and what `work` throws */

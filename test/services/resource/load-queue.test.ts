@@ -1,15 +1,15 @@
 import t from 'tap'
-import { Turns } from '../../../services/resource/turns.js'
+import { LoadQueue } from '../../../services/resource/load-queue.js'
 import { deferred } from '../../helpers/cache/deferred.js'
 
 t.test(
   'a user has two loads at once, the others in the order they came, and nobody waits for another user',
   async (t) => {
-    const turns = new Turns()
+    const queue = new LoadQueue()
     const begun: string[] = []
     const [first, second] = [deferred<string>(), deferred<string>()]
     const load = (name: string, work: Promise<string>, user = 'a'): Promise<string> =>
-      turns.run(user, () => {
+      queue.run(user, () => {
         begun.push(name)
         return work
       })
@@ -31,14 +31,14 @@ t.test(
 )
 
 t.test('too many that wait are refused, until there is room', async (t) => {
-  const turns = new Turns()
+  const queue = new LoadQueue()
   const held = deferred<string>()
-  const all = Array.from({ length: 52 }, () => turns.run('a', () => held.promise))
+  const all = Array.from({ length: 52 }, () => queue.run('a', () => held.promise))
   await t.rejects(
-    turns.run('a', () => held.promise),
+    queue.run('a', () => held.promise),
     { code: 'TOO_MANY_READS', statusCode: 429 },
   )
   held.resolve('done')
   t.equal(new Set(await Promise.all(all)).size, 1)
-  t.equal(await turns.run('a', async () => 'again'), 'again')
+  t.equal(await queue.run('a', async () => 'again'), 'again')
 })
