@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { hash, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { parseSnapshot, type Snapshot } from './core/snapshot.js'
 
 /** How values become text for Redis and back, and what they weigh in memory. */
@@ -60,7 +60,7 @@ export interface StoredEntry {
 }
 
 /** Part of every key: raise it when the header or the seal changes. */
-export const FORMAT_VERSION = 4
+export const FORMAT_VERSION = 5
 
 /** `loadedAt freshMs lifetimeMs snapshot tags`: base 36 for the numbers, JSON for tags, if any. */
 const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/
@@ -97,39 +97,44 @@ export function stringsIn(text: string): string[] | undefined {
   }
 }
 
-const MAC_BYTES = 16
-const MAC_LENGTH = 22
+/** Characters of a proof, of six bits each. */
+const PROOF_LENGTH = 22
 
 /**
  * Proves that a text was stored under this very name by who knows the secret. What somebody else wrote, and what was cut off, changed
  * or copied from another name, does not open. With an empty secret it is a checksum, which anybody can make.
+ *
+ * A hash in a hash, each under a key of one block, as HMAC is; an HMAC object of Node's takes twice the time.
  */
 export class EntrySeal {
-  readonly #key: KeyObject
+  readonly #inner: string
+  readonly #outer: string
 
   constructor(secret: string) {
-    this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'roundhouse entries', 32)))
+    const keys = Buffer.from(hkdfSync('sha256', secret, '', 'roundhouse entries', 64)).toString('hex')
+    this.#inner = keys.slice(0, 64)
+    this.#outer = keys.slice(64)
   }
 
   /** A part of names: what was stored with another secret, or under another identity, has other names and is never read. */
   digestOf(identity: string): string {
-    return createHmac('sha256', this.#key).update(identity).digest('base64url').slice(0, 12)
+    return this.#proofOf('', identity).slice(0, 12)
   }
 
   seal(name: string, text: string): string {
-    return `${this.#macOf(name, text).toString('base64url')}${text}`
+    return `${this.#proofOf(name, text)}${text}`
   }
 
   /** The text; `undefined` for what was not sealed under this name. */
   open(name: string, sealed: string): string | undefined {
-    const text = sealed.slice(MAC_LENGTH)
-    const given = Buffer.from(sealed.slice(0, MAC_LENGTH), 'base64url')
-    return given.length === MAC_BYTES && timingSafeEqual(given, this.#macOf(name, text)) ? text : undefined
+    const text = sealed.slice(PROOF_LENGTH)
+    const [given, proof] = [Buffer.from(sealed.slice(0, PROOF_LENGTH)), Buffer.from(this.#proofOf(name, text))]
+    return given.length === PROOF_LENGTH && timingSafeEqual(given, proof) ? text : undefined
   }
 
   /** The length keeps a name and a text apart, whatever they hold. */
-  #macOf(name: string, text: string): Buffer {
-    const hmac = createHmac('sha256', this.#key).update(`${name.length} ${name}`).update(text)
-    return hmac.digest().subarray(0, MAC_BYTES)
+  #proofOf(name: string, text: string): string {
+    const inner = hash('sha256', `${this.#inner}${name.length} ${name}${text}`, 'base64url')
+    return hash('sha256', `${this.#outer}${inner}`, 'base64url').slice(0, PROOF_LENGTH)
   }
 }

@@ -63,8 +63,7 @@ export class Fills {
         const loadedAt = clock.wallMs() - ageMs
         text = encodeEntry({ value, snapshot: provenance.snapshot, loadedAt, ...times, moreTags }, codec)
         // Nobody waits for it: a reader that comes before it is there loads for itself.
-        const { freshMs, lifetimeMs } = times
-        void redis.set(key, text, { freshMs, lifetimeMs: lifetimeMs - ageMs, lease })
+        void redis.set(key, text, { lifetimeMs: times.lifetimeMs - ageMs, lease })
       } else if (lease !== undefined) void redis?.release(key, lease)
       this.#remember({ key, value, tags, slots, provenance, ...moments(startedAt, times) }, options, text)
       return true

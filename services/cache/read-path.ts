@@ -187,15 +187,15 @@ export class ReadPath {
   }
 
   /**
-   * Takes the lease, named by the newest change heard of the tags, where one is needed. It stays
-   * for a moment after the entry was stored: a reader that looked too early for that then finds it, and does not load again.
+   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is never longer than the entry is fresh. It
+   * stays when the entry was stored: a reader that looked too early for that then finds it, and does not load again.
    */
   async #mayLoad(flight: Flight): Promise<boolean> {
     const { knowledge, redis, settings, fills } = this.#replica
     const { key, slots, options, overtakenBy, isInvalid } = flight
     if (redis === undefined || isInvalid || !fills.isInRedis(options)) return true
     const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)
-    const lease = await redis.lease(key, newest, settings.leaseMs)
+    const lease = await redis.lease(key, newest, Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl))
     if (lease === 'mine') flight.lease = newest
     return lease !== 'elsewhere'
   }

@@ -50,8 +50,8 @@ export const INVALID = Symbol('no entry of this cache')
 const MOST_KEYS = 32
 /** The least that a server's `proto-max-bulk-len` can be: one value above it, and the server closes the connection for all. */
 const MOST_BYTES = 1_048_576
-/** How long a lease stays after its entry was stored, in ms: long enough for who looked before that and asks for the lease after it. */
-const SETTLED_LEASE_MS = 1_000
+/** How long the key stays, in ms, whose writing tells that Redis takes writes again. */
+const RETRY_KEY_MS = 1_000
 /** Leases that could not be given back are given back when Redis answers again, unless they are over by then. */
 const LONGEST_LEASE_MS = 10_000
 const MOST_OWED = 1_000
@@ -115,26 +115,19 @@ export class Redis {
 
   /**
    * Stores an entry. Whoever stores last wins, also with an older one: the reader judges. Nobody needs to wait for it.
-   * @param lease the mark of the lease that its load held, which is over soon after, and at once if nothing is stored
+   * @param lease the mark of the lease that its load held: it is given back if nothing is stored
    */
   async set(
     key: string,
     text: string,
-    {
-      freshMs,
-      lifetimeMs,
-      lease,
-    }: { readonly freshMs: number; readonly lifetimeMs: number; readonly lease?: number | undefined },
+    { lifetimeMs, lease }: { readonly lifetimeMs: number; readonly lease?: number | undefined },
   ): Promise<void> {
     const { client } = this.#options
     const name = this.#nameOf(key)
     const sealed = this.#seal.seal(name, text)
     const isStored =
-      this.#fits(key, sealed) && this.#tried('writes', client.set(name, sealed, 'PX', wholeMs(lifetimeMs)))
-    if (lease === undefined) return void (await isStored)
-    const leaseMs = wholeMs(Math.min(SETTLED_LEASE_MS, freshMs))
-    if (isStored !== false) void this.#tried('writes', client.set(this.#leaseName(key, lease), '', 'PX', leaseMs))
-    if (!(await isStored)) await this.release(key, lease)
+      this.#fits(key, sealed) && (await this.#tried('writes', client.set(name, sealed, 'PX', wholeMs(lifetimeMs))))
+    if (!isStored && lease !== undefined) await this.release(key, lease)
   }
 
   #fits(key: string, sealed: string): boolean {
@@ -185,7 +178,7 @@ export class Redis {
     if (this.breaker.isOpen) return
     const name = `${this.#prefix}:p:${Math.floor(clock.now())}`
     if (this.refusals.isDue('reads')) void this.#tried('reads', client.get(name))
-    if (this.refusals.isDue('writes')) void this.#tried('writes', client.set(name, '', 'PX', SETTLED_LEASE_MS))
+    if (this.refusals.isDue('writes')) void this.#tried('writes', client.set(name, '', 'PX', RETRY_KEY_MS))
   }
 
   #nameOf(key: string): string {
