@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import { fastify, type FastifyInstance } from 'fastify'
 import type { DestinationStream, LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
 import bodies from './plugins/bodies.js'
@@ -18,6 +18,7 @@ import timing from './plugins/timing.js'
 import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
+import resourceRoutes from './routes/api/resource-routes.js'
 import userRoutes from './routes/api/users/index.js'
 
 export interface AppOptions extends DatabasePluginOptions {
@@ -73,13 +74,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(userRoutes, { prefix: '/api/users' })
-  for (const name of app.resources.keys()) await app.register(await routesOf(name), { prefix: `/api/${name}` })
+  for (const [name, resource] of app.resources) await app.register(resourceRoutes, { prefix: `/api/${name}`, resource })
   await app.ready()
   return app
-}
-
-/** The routes of a resource: a folder is a URL, so those of designs are in routes/api/designs/index.ts. */
-async function routesOf(resource: string): Promise<FastifyPluginAsync> {
-  const module: { readonly default: FastifyPluginAsync } = await import(`./routes/api/${resource}/index.js`)
-  return module.default
 }

@@ -48,10 +48,10 @@ function importing(specifiers: readonly string[]): string {
 const IMPORTS = 'walls(imports)'
 
 const closed: Readonly<Record<string, readonly string[]>> = {
-  'server.ts': ['./services/errors.js', './routes/api/designs/index.js', './services/database/index.js'],
+  'server.ts': ['./services/errors.js', './routes/api/users/index.js', './services/database/index.js'],
   'app.ts': ['./server.js', './services/designs/service.js'],
   'plugins/cache.ts': ['../routes/api/cache/index.js', '../app.js', '../server.js'],
-  'routes/api/designs/index.ts': [
+  'routes/api/users/index.ts': [
     '../../../plugins/config.js',
     '../../../services/designs/service.js',
     '../../../services/designs/definition.js',
@@ -66,7 +66,7 @@ const closed: Readonly<Record<string, readonly string[]>> = {
     '../cache/tiered-cache.js',
     '../database/postgres.js',
     '../../plugins/config.js',
-    '../../routes/api/designs/index.js',
+    '../../routes/api/users/index.js',
     'fastify',
     'fastify-plugin',
     '@fastify/redis',
@@ -95,9 +95,9 @@ const closed: Readonly<Record<string, readonly string[]>> = {
 
 const open: Readonly<Record<string, readonly string[]>> = {
   'server.ts': ['./app.js', './plugins/config.js', 'close-with-grace'],
-  'app.ts': ['./plugins/cache.js', './routes/api/designs/index.js', 'fastify'],
+  'app.ts': ['./plugins/cache.js', './routes/api/users/index.js', 'fastify'],
   'plugins/cache.ts': ['../services/cache/index.js', './config.js', 'fastify', 'ioredis'],
-  'routes/api/designs/index.ts': [
+  'routes/api/users/index.ts': [
     './schemas.js',
     '../answers.js',
     '../../../services/resource/schema.js',

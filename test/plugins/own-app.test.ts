@@ -9,7 +9,7 @@ import services from '../../plugins/services.js'
 import validation from '../../plugins/validation.js'
 import { Document } from '../../services/documents/document.js'
 import cacheRoutes from '../../routes/api/cache/index.js'
-import designRoutes from '../../routes/api/designs/index.js'
+import resourceRoutes from '../../routes/api/resource-routes.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
 
 /** A busy machine may not get to a tail within a second. */
@@ -34,7 +34,7 @@ t.test('an app of somebody else takes the cache, and the routes that it wants, u
   })
   await app.register(services)
   await app.register(auth)
-  await app.register(designRoutes, { prefix: '/v2/pictures' })
+  await app.register(resourceRoutes, { prefix: '/v2/pictures', resource: app.designs })
   await app.register(cacheRoutes, { prefix: '/ops' })
   await app.ready()
 
@@ -60,8 +60,8 @@ t.test('routes say at the start what they miss', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   const start = async (): Promise<void> => {
-    await app.register(designRoutes, { prefix: '/designs' })
+    await app.register(resourceRoutes, { prefix: '/designs', resource: app.designs })
     await app.ready()
   }
-  await t.rejects(start, /'designs'.*'?design-routes/)
+  await t.rejects(start, /'requireUser'.*'?resource-routes/)
 })

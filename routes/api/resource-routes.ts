@@ -1,0 +1,58 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
+import { answerDeleted, answerSaved } from './answers.js'
+import {
+  answerCreated,
+  answerList,
+  answerRow,
+  answerRowByExternalId,
+  idempotencyKeyOf,
+  ownerOf,
+  preconditionsOf,
+} from './resource.js'
+
+type ResourceService = FastifyInstance['resources'] extends ReadonlyMap<string, infer Service> ? Service : never
+
+/** What every resource has under its own prefix, for whoever comes with the token of a user: their rows, and nobody else's. */
+const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> = async (fastify, { resource }) => {
+  const { item, creation, change, query } = resource.definition.schemas
+  fastify.addHook('onRequest', fastify.requireUser)
+
+  fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
+    answerList(request, reply, resource, request.query),
+  )
+
+  fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
+    answerRow(request, reply, resource, request.params.id),
+  )
+
+  fastify.get(
+    '/by-external-id/:external_id',
+    { schema: { params: ByExternalId, response: { 200: item } } },
+    (request, reply) => answerRowByExternalId(request, reply, resource, request.params.external_id),
+  )
+
+  fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
+    answerCreated(request, reply, await resource.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
+  )
+
+  fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {
+    const { params, body } = request
+    return answerSaved(reply, await resource.update(ownerOf(request), params.id, body, preconditionsOf(request)))
+  })
+
+  fastify.delete('/:id', { schema: { params: ById } }, async (request, reply) => {
+    const deleted = await resource.delete(ownerOf(request), request.params.id, preconditionsOf(request))
+    return answerDeleted(reply, deleted)
+  })
+}
+
+export default fp(routes, {
+  name: 'resource-routes',
+  fastify: '5.x',
+  encapsulate: true,
+  dependencies: ['validation'],
+  decorators: { fastify: ['requireUser'] },
+})

@@ -1,0 +1,52 @@
+import type { Static } from '@sinclair/typebox'
+import type { Document } from '../documents/document.js'
+import { rowDocument, type Serialize } from '../documents/row-document.js'
+import { type EntryAddress, ResourceAddresses } from './addresses.js'
+import { columnValues, type ColumnValues } from './columns.js'
+import type { ResourceDefinition, ResourceSchemas } from './definition.js'
+import type { ServiceDependencies } from './dependencies.js'
+import { type Dependent, dependentsOf } from './dependents.js'
+import { type Filters, filtersOf } from './list-query.js'
+import { type Reference, referencesOf, tagsOfReferences } from './references.js'
+import type { ResourceRow } from './row.js'
+import { rowSerializerOf } from './row-json.js'
+import { ResourceRows } from './rows.js'
+
+/** A definition, and what is made from it once: shared by the reads and the writes of a resource. */
+export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
+  readonly dependencies: ServiceDependencies
+  readonly definition: ResourceDefinition<Schemas>
+  readonly addresses: ResourceAddresses
+  readonly filters: Filters
+  readonly references: readonly Reference[]
+  readonly dependents: readonly Dependent[]
+  readonly serialize: Serialize<ResourceRow>
+  readonly rows: ResourceRows
+
+  /** @throws Error when the definition contradicts itself or the others of `dependencies.resources` */
+  constructor(dependencies: ServiceDependencies, definition: ResourceDefinition<Schemas>) {
+    const { database, resources } = dependencies
+    this.dependencies = dependencies
+    this.definition = definition
+    this.addresses = new ResourceAddresses(definition)
+    this.filters = filtersOf(definition)
+    this.references = referencesOf(definition, resources)
+    this.dependents = dependentsOf(definition, resources)
+    this.serialize = rowSerializerOf(definition)
+    this.rows = new ResourceRows(definition, database.kind)
+  }
+
+  /** Lower case: `A…` and `a…` are one row, and must be one entry under one tag. */
+  entry(userId: string, id: string): EntryAddress {
+    return this.addresses.document(userId, id.toLowerCase())
+  }
+
+  columns(body: Static<Schemas['change']>): ColumnValues {
+    return columnValues(this.definition.columns, this.definition.toColumns?.(body) ?? { ...body })
+  }
+
+  document(row: ResourceRow): Document {
+    const refersTo = tagsOfReferences(row.user_id, this.references, row)
+    return rowDocument({ ...row, version: Number(row.version) }, this.serialize, refersTo)
+  }
+}
