@@ -21,7 +21,7 @@ const EXPOSED = [
   'X-Railway-Request-Id',
 ]
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** How long a browser remembers that it may ask: more than the 2 hours that Chromium takes is of no use. */
 const PREFLIGHT_SECONDS = 7_200

@@ -6,6 +6,7 @@ import { answerDeleted, answerSaved } from './answers.js'
 import {
   answerCreated,
   answerList,
+  answerReplaced,
   answerRow,
   answerRowByExternalId,
   idempotencyKeyOf,
@@ -17,7 +18,7 @@ type ResourceService = FastifyInstance['resources'] extends ReadonlyMap<string, 
 
 /** What every resource has under its own prefix, for whoever comes with the token of a user: their rows, and nobody else's. */
 const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> = async (fastify, { resource }) => {
-  const { item, creation, change, query } = resource.definition.schemas
+  const { item, creation, replacement, change, query } = resource.definition.schemas
   fastify.addHook('onRequest', fastify.requireUser)
 
   fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
@@ -34,8 +35,36 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
     (request, reply) => answerRowByExternalId(request, reply, resource, request.params.external_id),
   )
 
+  fastify.put(
+    '/by-external-id/:external_id',
+    { schema: { params: ByExternalId, body: replacement, response: { 200: item, 201: item } } },
+    async (request, reply) => {
+      const { params, body } = request
+      const userId = ownerOf(request)
+      const saved = await resource.replaceByExternalId(userId, params.external_id, body, preconditionsOf(request))
+      return answerReplaced(request, reply, saved)
+    },
+  )
+
+  fastify.delete('/by-external-id/:external_id', { schema: { params: ByExternalId } }, async (request, reply) => {
+    const { external_id: externalId } = request.params
+    return answerDeleted(
+      reply,
+      await resource.deleteByExternalId(ownerOf(request), externalId, preconditionsOf(request)),
+    )
+  })
+
   fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
     answerCreated(request, reply, await resource.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
+  )
+
+  fastify.put(
+    '/:id',
+    { schema: { params: ById, body: replacement, response: { 200: item } } },
+    async (request, reply) => {
+      const { params, body } = request
+      return answerSaved(reply, await resource.replace(ownerOf(request), params.id, body, preconditionsOf(request)))
+    },
   )
 
   fastify.patch('/:id', { schema: { params: ById, body: change, response: { 200: item } } }, async (request, reply) => {

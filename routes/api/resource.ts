@@ -106,6 +106,18 @@ export function answerCreated(request: FastifyRequest, reply: FastifyReply, save
   return answerSaved(reply.code(201).header('location', locationOf(request, saved.id)), saved)
 }
 
+/** Answers a write that replaces a row (200), or makes it: 201, and where it is by its id. */
+export function answerReplaced(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  saved: Saved & { readonly isNew: boolean },
+): FastifyReply {
+  if (!saved.isNew) return answerSaved(reply, saved)
+  const { url } = request
+  const [path = ''] = url.split(/[?#]/, 1)
+  return answerSaved(reply.code(201).header('location', `${path.endsWith('/') ? '../' : ''}../${saved.id}`), saved)
+}
+
 /**
  * Where something is that a POST to a list has made, relative to the URL of that list: a proxy may have put anything before our path, and
  * only the client knows what it asked for.

@@ -1,10 +1,10 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
+import { FilePath, Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
 
 export const designSchemas = schemasOf(
   {
     filename: Text(255),
-    file_path: Text(1024),
+    file_path: FilePath,
     description: Type.Optional(Nullable(Text(5000))),
     tags: Type.Optional(Tags),
     platform: Platform,

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { Nullable, schemasOf, strict, Text, Uuid } from '../resource/schema.js'
+import { FilePath, Nullable, schemasOf, strict, Text, Uuid } from '../resource/schema.js'
 
 /** One corner of a mask: [x, y] in pixels of the image. The database would write 1e308 and 1e-300 out in full. */
 const Point = Type.Array(Type.Number({ format: 'coordinate' }), { minItems: 2, maxItems: 2 })
@@ -10,8 +10,8 @@ const Mask = Type.Array(Point, { maxItems: 1000 })
 const MockupImage = Type.Object(
   {
     filename: Text(255),
-    file_path: Text(1024),
-    watermark_path: Type.Optional(Text(1024)),
+    file_path: FilePath,
+    watermark_path: Type.Optional(FilePath),
     image_type: Type.Optional(Text(50)),
     masks: Type.Optional(Type.Array(Mask, { maxItems: 50 })),
   },

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.js'
-import type { ColumnValues } from './columns.js'
+import { type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from './definition.js'
 import { NEW_COLUMNS, newValues } from './rows.js'
 
@@ -48,7 +48,7 @@ export async function insertRows(
   const values: unknown[] = [userId]
   const tuples = rows.map(({ columns }, nth) => {
     const cells = names.map((name) =>
-      name in columns ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
+      isGiven(columns[name]) ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
     )
     return `(${newValues(nth)}, $1::uuid, ${cells.join(', ')})`
   })
@@ -57,4 +57,8 @@ export async function insertRows(
     text: `insert into ${table.name} (${NEW_COLUMNS}, user_id, ${names.join(', ')}) values ${tuples.join(', ')}`,
     values,
   })
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== DEFAULT
 }

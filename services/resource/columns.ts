@@ -17,6 +17,9 @@ export type SqlType =
 /** Columns that a caller may write, with their SQL types. They go into SQL text as they stand here; values are always parameters. */
 export type Columns = Readonly<Record<string, SqlType>>
 
+/** In place of a value: what the table gives to a row that names none. */
+export const DEFAULT = Symbol('the default of the column')
+
 /** Values for columns, by column name; a column that is not named keeps its value or gets its default. */
 export type ColumnValues = Readonly<Record<string, unknown>>
 

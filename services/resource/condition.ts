@@ -18,6 +18,7 @@ export class Condition {
   readonly #id: string
   readonly #kind: string
   readonly #versions: AllowedVersions
+  readonly #mustExist: boolean
   readonly #unwanted: ReturnType<typeof tagsIn>
   readonly #repeated: readonly (readonly [field: string, value: unknown])[]
 
@@ -33,6 +34,7 @@ export class Condition {
     const { ifMatch, ifNoneMatch } = preconditions
     this.#id = row.id
     this.#kind = row.kind
+    this.#mustExist = ifMatch !== undefined
     this.#versions = ifMatch === undefined ? undefined : versionsIn(tagsIn('if-match', ifMatch), row.id)
     this.#unwanted = ifNoneMatch === undefined ? [] : tagsIn('if-none-match', ifNoneMatch)
     this.#repeated = Object.entries(repeated)
@@ -53,6 +55,16 @@ export class Condition {
     const changed = this.#repeated.find(([field, value]) => Reflect.get(item, field) !== value)
     if (changed !== undefined) throw new ReadOnlyFieldError(changed[0])
     return [version]
+  }
+
+  /**
+   * The same where there is no row, for a write that would make it.
+   * @throws PreconditionFailedError, ReadOnlyFieldError
+   */
+  judgeAbsence(): void {
+    if (this.#mustExist) throw new PreconditionFailedError()
+    const [repeated] = this.#repeated
+    if (repeated !== undefined) throw new ReadOnlyFieldError(repeated[0])
   }
 }
 

@@ -6,6 +6,8 @@ import type { ResourceRow } from './row.js'
 export interface ResourceSchemas {
   readonly item: TObject
   readonly creation: TObject
+  /** A row whole: what it leaves out gets its default. */
+  readonly replacement: TObject
   readonly change: TObject
   /** Of a list: `limit`, `cursor`, `ids` and the filters. */
   readonly query: TObject

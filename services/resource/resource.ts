@@ -2,10 +2,11 @@ import type { Static } from '@sinclair/typebox'
 import type { Document } from '../documents/document.js'
 import { rowDocument, type Serialize } from '../documents/row-document.js'
 import { type EntryAddress, ResourceAddresses } from './addresses.js'
-import { columnValues, type ColumnValues } from './columns.js'
+import { columnValues, type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
+import { cleaned, isNullable } from './leniency.js'
 import { type Filters, filtersOf } from './list-query.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import type { ResourceRow } from './row.js'
@@ -41,8 +42,16 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
     return this.addresses.document(userId, id.toLowerCase())
   }
 
+  /** A body as values of columns. Null for what can't be null asks for the default. */
   columns(body: Static<Schemas['change']>): ColumnValues {
-    return columnValues(this.definition.columns, this.definition.toColumns?.(body) ?? { ...body })
+    const { columns, schemas, toColumns } = this.definition
+    const clean = cleaned(schemas.item, body, schemas.creation.required)
+    const values = columnValues(columns, toColumns?.(clean) ?? { ...clean })
+    const hasDefault = (name: string): boolean =>
+      name in schemas.item.properties && !isNullable(schemas.item.properties[name])
+    return Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, value === null && hasDefault(name) ? DEFAULT : value]),
+    )
   }
 
   document(row: ResourceRow): Document {

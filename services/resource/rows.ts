@@ -10,7 +10,8 @@ import {
 } from './bounded-rows.js'
 import { encodeCursor } from './cursor.js'
 import type { Filter, Selection } from './list-query.js'
-import type { Columns, ColumnValues, SqlType } from './columns.js'
+import { type Columns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
+import { ColumnDefaults } from './defaults.js'
 import type { ResourceDefinition } from './definition.js'
 import type { ResourceRow } from './row.js'
 
@@ -24,6 +25,9 @@ export interface Written<Row> {
   /** False when the row held already what was to be written: nothing was, and no replica is to be told. */
   readonly isChanged: boolean
 }
+
+/** By what a caller knows a row. */
+export type RowKey = { readonly id: string } | { readonly externalId: string }
 
 /** One page of a list. */
 export interface RowPage {
@@ -69,6 +73,7 @@ type Table = Pick<ResourceDefinition, 'name' | 'columns'>
  */
 export class ResourceRows {
   readonly #table: Table
+  readonly #defaults: ColumnDefaults
   readonly #columns: string
   /** The same, without what is large: {@link wholeIfSmall}. */
   readonly #smallColumns: string
@@ -78,6 +83,7 @@ export class ResourceRows {
   /** @param kind of the database that is asked */
   constructor(table: Table, kind: Database['kind']) {
     this.#table = table
+    this.#defaults = new ColumnDefaults(table.name)
     this.#statementBytes = STATEMENT_BYTES[kind]
     const { name, columns } = table
     const { isWhole, column } = wholeIfSmall(columns)
@@ -144,11 +150,12 @@ export class ResourceRows {
   }
 
   async insert(db: Queryable, userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
-    const names = Object.keys(columns)
+    const given = Object.entries(columns).filter(([, value]) => value !== DEFAULT)
+    const names = given.map(([name]) => name)
     const places = names.map((name, index) => `$${index + 2}::${this.#type(name)}`)
     const text = `insert into ${this.#table.name} (${[NEW_COLUMNS, 'user_id', ...names].join(', ')})
       values (${[newValues(), '$1::uuid', ...places].join(', ')}) returning ${this.#columns}, ${TRANSACTION}`
-    const values = [userId, ...Object.values(columns)]
+    const values = [userId, ...given.map(([, value]) => value)]
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('insert', text, values))
     if (row === undefined) throw new Error(`${this.#table.name}: an insert returned no row`)
     return written(row)
@@ -165,13 +172,13 @@ export class ResourceRows {
     columns: ColumnValues,
     versions: AllowedVersions,
   ): Promise<Written<ResourceRow> | undefined> {
-    const names = Object.keys(columns)
-    const changes = names.map((name, index) => `${name} = $${index + 4}::${this.#type(name)}`)
+    const values: unknown[] = [id, userId, versions ?? null]
+    const wanted = await this.#wanted(db, columns, values)
+    const changes = Object.entries(wanted).map(([name, value]) => `${name} = ${value}`)
     const text = `update ${this.#table.name} set ${changes.join(', ')}
       where id = $1::uuid and user_id = $2::uuid and ($3::bigint[] is null or version = any($3::bigint[]))
-        and ${this.#differs(names, 4)}
+        and ${this.#differs(wanted)}
       returning ${this.#columns}, ${TRANSACTION}`
-    const values = [id, userId, versions ?? null, ...Object.values(columns)]
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('update', text, values))
     return row && written(row)
   }
@@ -183,9 +190,10 @@ export class ResourceRows {
     id: string,
     columns: ColumnValues,
   ): Promise<{ readonly found: Written<ResourceRow>; readonly differs: boolean } | undefined> {
-    const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(Object.keys(columns), 3)} as differs
+    const values: unknown[] = [id, userId]
+    const wanted = await this.#wanted(db, columns, values)
+    const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(wanted)} as differs
       from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid`
-    const values = [id, userId, ...Object.values(columns)]
     const [row] = await db.query<ResourceRow & InTransaction & Differing>(this.#statement('compare', text, values))
     if (row === undefined) return undefined
     const { differs, ...found } = row
@@ -200,6 +208,15 @@ export class ResourceRows {
     return rows.length > 0
   }
 
+  /** The row as it is, locked until the transaction ends. */
+  async lockWhole(db: Queryable, userId: string, key: RowKey): Promise<Written<ResourceRow> | undefined> {
+    const [name, test, value] = 'id' in key ? ['id', '$2::uuid', key.id] : ['external-id', '$2::text', key.externalId]
+    const text = `select ${this.#columns}, ${TRANSACTION} from ${this.#table.name}
+      where user_id = $1::uuid and ${name.replace('-', '_')} = ${test} for update`
+    const [row] = await db.query<ResourceRow & InTransaction>(this.#statement(`lock-by-${name}`, text, [userId, value]))
+    return row && written<ResourceRow>(row, false)
+  }
+
   /** The transaction that deleted the row; `undefined` when there is none in an allowed version. */
   async delete(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<number | undefined> {
     const text = `delete from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid
@@ -208,15 +225,23 @@ export class ResourceRows {
     return row && Number(row.transaction)
   }
 
+  /** What the columns are to be, as SQL: parameters, which are added to `values`, or the table's defaults. */
+  async #wanted(db: Queryable, columns: ColumnValues, values: unknown[]): Promise<Readonly<Record<string, string>>> {
+    const defaults = await this.#defaults.of(db, columns)
+    const wanted = Object.entries(columns).map(([name, value]) => {
+      const sql = value === DEFAULT ? `(${defaults[name] ?? 'null'})` : `$${values.push(value)}`
+      return [name, `${sql}::${this.#type(name)}`]
+    })
+    return Object.fromEntries(wanted)
+  }
+
   /**
-   * Compared by bytes, as the trigger that owns `version` does; the values of `names` are parameters from `$first` on. In the declared
-   * types on both sides: a column's own may have been changed by hand, and rows of unlike types can't be compared.
+   * Compared by bytes, as the trigger that owns `version` does. In the declared types on both sides: a column's own may have been
+   * changed by hand, and rows of unlike types can't be compared.
    */
-  #differs(names: readonly string[], first: number): string {
-    const types = names.map((name) => this.#type(name))
-    const there = names.map((name, index) => `${name}::${types[index]}`)
-    const values = names.map((_, index) => `$${index + first}::${types[index]}`)
-    return `record_image_ne(row(${there.join(', ')}), row(${values.join(', ')}))`
+  #differs(wanted: Readonly<Record<string, string>>): string {
+    const there = Object.keys(wanted).map((name) => `${name}::${this.#type(name)}`)
+    return `record_image_ne(row(${there.join(', ')}), row(${Object.values(wanted).join(', ')}))`
   }
 
   #statement(verb: string, text: string, values: readonly unknown[]): Statement {

@@ -1,4 +1,5 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox'
+import { lenient } from './leniency.js'
 
 /** A non-empty string of at most `maxLength` characters. What no database stores never gets as far: services/texts.ts. */
 export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength })
@@ -24,7 +25,15 @@ export const OneOf = <const Words extends readonly string[]>(words: Words) =>
 export const Nullable = <Schema extends TSchema>(schema: Schema) =>
   Type.Unsafe<Static<Schema> | null>({ ...schema, type: [schema['type'], 'null'] })
 
-export const Platform = OneOf(['etsy', 'shopify', 'craftflow'])
+/** etsy, shopify, craftflow, or whatever else there is. */
+export const Platform = Type.String({
+  maxLength: 50,
+  pattern: '^[a-z0-9]+(?:[_-][a-z0-9]+)*$',
+  description: 'etsy, shopify, craftflow, or another name in lower-case letters, digits, - and _',
+})
+
+/** Where a file lies: a path, a key of an object store or a URL. */
+export const FilePath = Text(2_048)
 
 export const Tags = Type.Array(Text(100), { maxItems: 100 })
 
@@ -88,13 +97,14 @@ export const Page = <Item extends TSchema>(item: Item) =>
  * narrowed by.
  */
 export function schemasOf<Fields extends TProperties, Filters extends TProperties>(fields: Fields, filters: Filters) {
-  const creation = Type.Object({ ...fields, ...callersOwn }, strict)
-  const item = { ...identity, ...Type.Required(creation).properties, ...timestamps }
+  const own = Type.Object({ ...fields, ...callersOwn })
+  const taken = lenient(own.properties)
   const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
   return {
-    creation,
-    change: Type.Object({ ...Type.Partial(creation).properties, ...ofTheService }, change),
-    item: Type.Object(item),
+    creation: Type.Object(taken, strict),
+    replacement: Type.Object({ ...taken, ...ofTheService }, strict),
+    change: Type.Object({ ...Type.Partial(Type.Object(taken)).properties, ...ofTheService }, change),
+    item: Type.Object({ ...identity, ...Type.Required(own).properties, ...timestamps }),
     query: Type.Object(query, strict),
   }
 }

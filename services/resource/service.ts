@@ -6,12 +6,13 @@ import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
+import { ExternalIdTakenError, InvalidRequestError, NotFoundError } from '../errors.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
 import { ResourceReads } from './reads.js'
 import { commonFields, type ResourceRow } from './row.js'
 import type { AllowedVersions, Written } from './rows.js'
 import { ofTheService } from './schema.js'
-import { ResourceWriter } from './writer.js'
+import { type Replaced, ResourceWriter } from './writer.js'
 
 export type { Saved, ServiceDependencies }
 
@@ -22,7 +23,11 @@ export const isChanged = (write: Written<unknown>): boolean => write.isChanged
 const READ_ONLY = Object.keys(ofTheService)
 
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
+type Replacement<Schemas extends ResourceSchemas> = Static<Schemas['replacement']>
 type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>
+
+/** How often a row that somebody else makes at the same moment is looked for again. */
+const MOST_ATTEMPTS = 3
 
 /**
  * The read and the write path of one resource. A write commits its rows and, by their triggers, its invalidation together; once it
@@ -90,19 +95,84 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   /**
+   * Replaces the row whole: what `body` leaves out gets its default.
+   * @param preconditions compared under the row's lock
+   * @throws NotFoundError, PreconditionFailedError, InvalidReferenceError, ReadOnlyFieldError, InvalidRequestError
+   */
+  async replace(
+    userId: string,
+    id: string,
+    body: Replacement<Schemas>,
+    preconditions: Preconditions = {},
+  ): Promise<Saved> {
+    const rowId = id.toLowerCase()
+    const [fields, repeated] = splitChange(body, READ_ONLY)
+    const columns = this.resource.columns(fields)
+    const versionsOf = (row: ResourceRow | undefined): Promise<AllowedVersions> => {
+      if (row === undefined) throw new NotFoundError(this.kind)
+      return this.#versionsOf(row, preconditions, repeated)
+    }
+    const work = (): Promise<Replaced> => this.#writer.replace(userId, { id: rowId }, columns, versionsOf)
+    return this.#saved(await this.#write(userId, this.#ownTags(userId, rowId, columns), work, { isChange: isChanged }))
+  }
+
+  /**
+   * Replaces the row that has this external_id, or makes it.
+   * @param preconditions compared under the row's lock
+   * @throws PreconditionFailedError, InvalidReferenceError, ReadOnlyFieldError, InvalidRequestError
+   */
+  async replaceByExternalId(
+    userId: string,
+    externalId: string,
+    body: Replacement<Schemas>,
+    preconditions: Preconditions = {},
+  ): Promise<Saved & { readonly isNew: boolean }> {
+    const [fields, repeated] = splitChange(body, READ_ONLY)
+    const columns = { ...this.resource.columns(fields), external_id: externalIdFor(externalId, fields) }
+    const versionsOf = async (row: ResourceRow | undefined): Promise<AllowedVersions> => {
+      if (row !== undefined) return this.#versionsOf(row, preconditions, repeated)
+      new Condition({ id: '', kind: this.kind }, preconditions, repeated).judgeAbsence()
+      return undefined
+    }
+    const work = (): Promise<Replaced> => this.#writer.replace(userId, { externalId }, columns, versionsOf)
+    const replaced = await this.#write(userId, this.#newTags(userId, columns), () => again(work), {
+      isChange: isChanged,
+      raised: ({ row }) => [rowTag(this.resource.definition.name, userId, row.id)],
+    })
+    return { ...this.#saved(replaced), isNew: replaced.isNew }
+  }
+
+  /** {@link ResourceService.delete} by the caller's own key. */
+  async deleteByExternalId(userId: string, externalId: string, preconditions: Preconditions = {}): Promise<string> {
+    const { name } = this.resource.definition
+    const changed = this.#deletedTags(userId, [listTag(name, userId), externalIdTag(name, userId, externalId)])
+    const work = (): Promise<{ readonly id: string; readonly transaction: number }> =>
+      this.#writer.deleteByExternalId(userId, externalId, (row) => this.#versionsOf(row, preconditions))
+    const { transaction } = await this.#write(userId, changed, work, {
+      raised: ({ id }) => [rowTag(name, userId, id)],
+    })
+    return this.resource.dependencies.versionOf(transaction)
+  }
+
+  /**
    * @param preconditions compared under the row's lock
    * @returns the write's version token
    * @throws NotFoundError, PreconditionFailedError, InvalidRequestError, or the domain's refusal while other rows need this one
    */
   async delete(userId: string, id: string, preconditions: Preconditions = {}): Promise<string> {
     const rowId = id.toLowerCase()
-    // Rows that refer to it change too: the owner's tag stands for them.
-    const isAlone = this.resource.dependents.length === 0
-    const changed = isAlone ? this.#ownTags(userId, rowId) : [ownerTag(userId), ...this.#ownTags(userId, rowId)]
+    const changed = this.#deletedTags(userId, this.#ownTags(userId, rowId))
     const condition = new Condition({ id: rowId, kind: this.kind }, preconditions)
     const work = async (): Promise<number> =>
       this.#writer.delete(userId, rowId, await this.#versions(userId, rowId, condition))
     return this.resource.dependencies.versionOf(await this.#write(userId, changed, work))
+  }
+
+  /** Of a row that is locked. */
+  #versionsOf(row: ResourceRow, preconditions: Preconditions, repeated: object = {}): Promise<AllowedVersions> {
+    return new Condition({ id: row.id, kind: this.kind }, preconditions, repeated).versions(async () =>
+      commonFields(row),
+    )
   }
 
   #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {
@@ -126,6 +196,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     return [rowTag(this.resource.definition.name, userId, id), ...this.#newTags(userId, columns)]
   }
 
+  /** Rows that refer to the deleted one change too: the owner's tag stands for them. */
+  #deletedTags(userId: string, tags: readonly string[]): readonly string[] {
+    return this.resource.dependents.length === 0 ? tags : [ownerTag(userId), ...tags]
+  }
+
   /** Of a row whose id nobody knows before it is there. */
   #newTags(userId: string, { external_id: externalId }: ColumnValues): string[] {
     const { name } = this.resource.definition
@@ -138,6 +213,24 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       id: row.id,
       document: this.resource.document(row),
       version: this.resource.dependencies.versionOf(transaction),
+    }
+  }
+}
+
+/** @throws InvalidRequestError when the body names another one than the path */
+function externalIdFor(externalId: string, body: object): string {
+  const named: unknown = Reflect.get(body, 'external_id')
+  if (named === undefined || named === null || named === '' || named === externalId) return externalId
+  throw new InvalidRequestError('body: external_id is not the one in the path: leave it out, or change it by the id')
+}
+
+/** Somebody else has just made the row that was missing: it is there for the next look. */
+async function again(work: () => Promise<Replaced>): Promise<Replaced> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof ExternalIdTakenError) || attempt === MOST_ATTEMPTS) throw error
     }
   }
 }

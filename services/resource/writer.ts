@@ -13,7 +13,14 @@ import { type Dependent, forgetReferences, idsReferringTo } from './dependents.j
 import type { ResourceDefinition } from './definition.js'
 import { lockOwner, lockReferences, type Reference } from './references.js'
 import type { ResourceRow } from './row.js'
-import type { AllowedVersions, ResourceRows, Written } from './rows.js'
+import type { AllowedVersions, ResourceRows, RowKey, Written } from './rows.js'
+import { replaceRow } from './upsert.js'
+
+/** What became of a row that was to be replaced. */
+export interface Replaced extends Written<ResourceRow> {
+  /** There was none. */
+  readonly isNew: boolean
+}
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
@@ -94,6 +101,47 @@ export class ResourceWriter {
   }
 
   /**
+   * Replaces the row whole, or makes the one that has this external_id. The owner and what `columns` refer to are locked first, then the row.
+   * @param versionsOf which versions of the row may be replaced; it is asked while the row is locked, or with `undefined` when there is none
+   * @throws InvalidReferenceError, ExternalIdTakenError, UnauthorizedError when the user is gone, and what `versionsOf` throws
+   */
+  replace(
+    userId: string,
+    key: RowKey,
+    columns: ColumnValues,
+    versionsOf: (row: ResourceRow | undefined) => Promise<AllowedVersions>,
+  ): Promise<Replaced> {
+    return this.#options.database.transaction((transaction) =>
+      this.replaceIn(transaction, userId, key, columns, versionsOf),
+    )
+  }
+
+  /** {@link ResourceWriter.replace} as a part of a transaction of the caller's. */
+  async replaceIn(
+    transaction: Queryable,
+    userId: string,
+    key: RowKey,
+    columns: ColumnValues,
+    versionsOf: (row: ResourceRow | undefined) => Promise<AllowedVersions>,
+  ): Promise<Replaced> {
+    const { rows, references, definition } = this.#options
+    await lockOwner(transaction, userId)
+    const refusal = await lockReferences(transaction, userId, references, columns)
+    const there = await rows.lockWhole(transaction, userId, key)
+    const versions = await versionsOf(there?.row)
+    if (there !== undefined && !isAllowed(versions, there.row)) throw new PreconditionFailedError()
+    if (refusal !== undefined) throw refusal
+    if (there === undefined) {
+      return { ...(await this.#inserted(rows.insert(transaction, userId, columns))), isNew: true }
+    }
+    const { id } = there.row
+    const isChanged = await this.#named(replaceRow(transaction, definition, { userId, id, columns }))
+    const now = isChanged ? await rows.lockWhole(transaction, userId, { id }) : there
+    if (now === undefined) throw new Error(`${definition.name}: a locked row is gone`)
+    return { ...now, isChanged, isNew: false }
+  }
+
+  /**
    * @returns the transaction that deleted the row
    * @throws NotFoundError, PreconditionFailedError, or the domain's refusal while other rows need this one
    */
@@ -103,10 +151,35 @@ export class ResourceWriter {
     return database.transaction(async (transaction) => {
       const isLocked = await rows.lock(transaction, userId, id, versions)
       if (!isLocked) throw await this.#absence(transaction, userId, id, versions)
-      await this.#refuseWhileInUse(transaction, userId, id)
-      await forgetReferences(transaction, userId, id, dependents)
-      return this.#deleteRow(transaction, userId, id, versions)
+      return this.deleteLocked(transaction, userId, id)
     })
+  }
+
+  /**
+   * @param versionsOf which versions of the row may be deleted; it is asked while the row is locked
+   * @returns the transaction that deleted the row, and its id
+   * @throws as {@link ResourceWriter.delete}, and what `versionsOf` throws
+   */
+  deleteByExternalId(
+    userId: string,
+    externalId: string,
+    versionsOf: (row: ResourceRow) => Promise<AllowedVersions>,
+  ): Promise<{ readonly id: string; readonly transaction: number }> {
+    const { database, rows, definition } = this.#options
+    return database.transaction(async (transaction) => {
+      const there = await rows.lockWhole(transaction, userId, { externalId })
+      if (there === undefined) throw new NotFoundError(definition.kind)
+      if (!isAllowed(await versionsOf(there.row), there.row)) throw new PreconditionFailedError()
+      const { id } = there.row
+      return { id, transaction: await this.deleteLocked(transaction, userId, id) }
+    })
+  }
+
+  /** {@link ResourceWriter.delete} as a part of a transaction of the caller's that has locked the row. */
+  async deleteLocked(transaction: Queryable, userId: string, id: string): Promise<number> {
+    await this.#refuseWhileInUse(transaction, userId, id)
+    await forgetReferences(transaction, userId, id, this.#options.dependents)
+    return this.#deleteRow(transaction, userId, id, undefined)
   }
 
   async #deleteRow(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<number> {

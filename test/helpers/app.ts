@@ -40,6 +40,10 @@ export class Caller {
     return this.send({ method: 'POST', url, payload, headers })
   }
 
+  put(url: string, payload: object, headers: Headers = {}): Promise<Answer> {
+    return this.send({ method: 'PUT', url, payload, headers })
+  }
+
   patch(url: string, payload: object, headers: Headers = {}): Promise<Answer> {
     return this.send({ method: 'PATCH', url, payload, headers })
   }

@@ -17,10 +17,11 @@ export interface RawAnswer {
 export function exchange(port: number, bytes: string | readonly Buffer[], quietMs = 500): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
+    const isHead = String(typeof bytes === 'string' ? bytes : bytes[0]).startsWith('HEAD ')
     const chunks: Buffer[] = []
     const done = (isEnded: boolean): void => {
       socket.destroy()
-      resolve(answerOf(Buffer.concat(chunks).toString(), isEnded))
+      resolve(answerOf(Buffer.concat(chunks).toString(), { isEnded, isHead }))
     }
     socket.setTimeout(quietMs, () => done(false))
     socket.on('data', (chunk) => void chunks.push(chunk))
@@ -30,14 +31,18 @@ export function exchange(port: number, bytes: string | readonly Buffer[], quietM
   })
 }
 
-function answerOf(text: string, isEnded: boolean): RawAnswer {
+function answerOf(
+  text: string,
+  { isEnded, isHead }: { readonly isEnded: boolean; readonly isHead: boolean },
+): RawAnswer {
   // A 100 is no answer yet.
   const final = text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
   const [head = '', ...rest] = final.split('\r\n\r\n')
   const [first = '', ...lines] = head.split('\r\n')
   const headers = new Map(lines.map((line) => [line.split(':', 1).join().toLowerCase(), line.replace(/^[^:]*: */, '')]))
   const after = Buffer.from(rest.join('\r\n\r\n'))
-  const body = after.subarray(0, Number(headers.get('content-length') ?? after.length)).toString()
+  const length = isHead ? 0 : Number(headers.get('content-length') ?? after.length)
+  const body = after.subarray(0, length).toString()
   return {
     text,
     status: Number(first.split(' ')[1]),

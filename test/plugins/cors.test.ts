@@ -33,7 +33,7 @@ t.test('with it, pages of these origins may ask, and read what they need', async
       t.match(answer, { status: 204, text: '' })
       t.match(answer.headers, {
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE',
+        'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
         'access-control-allow-headers': 'if-match',
         'access-control-max-age': '7200',
         'access-control-allow-credentials': undefined,

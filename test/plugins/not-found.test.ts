@@ -19,15 +19,16 @@ t.test('paths and methods', async (t) => {
   })
 
   t.test('a method that a path does not have is 405 with those that it has', async (t) => {
-    const row = 'GET, HEAD, PATCH, DELETE, OPTIONS'
+    const row = 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'
+    const user = 'GET, HEAD, PATCH, DELETE, OPTIONS'
     const list = 'GET, HEAD, POST, OPTIONS'
     const cases: [method: string, url: string, allow: string][] = [
       ['PUT', '/api/designs', list],
       ['DELETE', '/api/templates', list],
       ['TRACE', '/api/mockups/', list],
       ['POST', `/api/designs/${ID}`, row],
-      ['PUT', `/api/users/${ID}/`, row],
-      ['PUT', '/api/users/me', row],
+      ['PUT', `/api/users/${ID}/`, user],
+      ['PUT', '/api/users/me', user],
       ['GET', '/api/cache/clear', 'POST, OPTIONS'],
       ['HEAD', `/api/cache/clear/user/${ID}`, 'POST, OPTIONS'],
       ['POST', '/api/cache/health', 'GET, HEAD, OPTIONS'],
@@ -43,7 +44,7 @@ t.test('paths and methods', async (t) => {
 
   t.test('OPTIONS says what a path takes, without a token', async (t) => {
     const row = await ask('OPTIONS', `/api/designs/${ID}`)
-    t.match(row, { status: 204, text: '', headers: { allow: 'GET, HEAD, PATCH, DELETE, OPTIONS' } })
+    t.match(row, { status: 204, text: '', headers: { allow: 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS' } })
     t.match(row.headers, { 'accept-patch': 'application/json', 'accept-post': undefined })
     const list = await ask('OPTIONS', '/api/designs')
     t.match(list.headers, { allow: 'GET, HEAD, POST, OPTIONS', 'accept-post': 'application/json' })

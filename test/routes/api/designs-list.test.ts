@@ -155,7 +155,7 @@ t.test('lists of designs', async (t) => {
       'limit=',
       'limit=1&limit=2',
       'is_active=1',
-      'platform=ebay',
+      'platform=eBay',
 
       'colour=red',
       'template_id=7',

@@ -215,7 +215,7 @@ t.test('designs', async (t) => {
       ['a field of the server', { ...MINIMAL, user_id: stranger.id }, /user_id/],
       ['a word for a boolean', { ...MINIMAL, is_active: 'true' }, /is_active/],
       ['a number for a string', { ...MINIMAL, filename: 7 }, /filename/],
-      ['an unknown platform', { ...MINIMAL, platform: 'ebay' }, /platform/],
+      ['no name of a platform', { ...MINIMAL, platform: 'eBay!' }, /platform must be etsy, shopify, craftflow, or/],
       ['an empty name', { ...MINIMAL, filename: '' }, /filename/],
       ['a NUL', { ...MINIMAL, filename: 'a\0b' }, /filename/],
       ['a NUL in a list', { ...MINIMAL, tags: ['a\0b'] }, /tags/],

@@ -63,7 +63,7 @@ t.test('rows by the key that their owner gave them', async (t) => {
       t.match(await user.post(`/api/${resource}`, { ...body, external_id: 'taken' }), refused)
       t.match(await user.patch(`/api/${resource}/${other.id}`, { external_id: 'taken' }), refused)
       t.equal((await stranger.get(at('taken'))).status, 404)
-      for (const refused of ['', '.', '..', '\u0000', 7]) {
+      for (const refused of ['.', '..', '\u0000', 7]) {
         t.equal((await user.patch(`/api/${resource}/${other.id}`, { external_id: refused })).status, 400)
       }
       t.equal((await user.post(`/api/${resource}`, { ...body, external_id: 'x'.repeat(256) })).status, 400)

@@ -1,0 +1,74 @@
+import { OptionalKind, type TObject, type TProperties, type TSchema, TypeGuard } from '@sinclair/typebox'
+
+/*
+ * What spreadsheets, forms and other APIs write where they have nothing: an empty text or null for a field that may be left out, and blank
+ * items in a list of texts. Bodies take it, and nothing is lost; rows are never answered so.
+ */
+
+/** `fields` of a body as it may come: {@link cleaned} makes of it what `fields` say. */
+export function lenient<Fields extends TProperties>(fields: Fields): Fields {
+  const taken = { ...fields }
+  for (const [name, schema] of Object.entries(fields)) {
+    Reflect.set(taken, name, OptionalKind in schema ? vacant(inner(schema)) : inner(schema))
+  }
+  return taken
+}
+
+function vacant(schema: TSchema): TSchema {
+  const nullable = { ...schema, type: [...new Set([schema['type'], 'null'].flat())] }
+  if (Array.isArray(schema['enum'])) return { ...nullable, enum: [...schema['enum'], null] }
+  return isText(schema) ? { ...nullable, minLength: 0 } : nullable
+}
+
+/** The same for what a list or an object holds. */
+function inner(schema: TSchema): TSchema {
+  const { items, properties } = schema
+  if (items !== undefined) return { ...schema, items: isText(items) ? { ...items, minLength: 0 } : inner(items) }
+  return properties === undefined ? schema : { ...schema, properties: lenient(properties) }
+}
+
+/**
+ * `body` with null for each empty text that may be left out, and without blank items.
+ * @param item as the row is answered
+ * @param required fields of the body that may not be left out
+ */
+export function cleaned<Body extends object>(item: TObject, body: Body, required: readonly string[] = []): Body {
+  const clean = { ...body }
+  for (const [name, field] of Object.entries(body)) {
+    const schema = item.properties[name]
+    if (schema === undefined) continue
+    const isVacant = field === '' && isText(schema) && !required.includes(name)
+    Reflect.set(clean, name, isVacant ? null : cleanedValue(schema, field))
+  }
+  return clean
+}
+
+function cleanedValue(schema: TSchema, value: unknown): unknown {
+  if (Array.isArray(value)) return cleanedItems(schema['items'], value)
+  if (!TypeGuard.IsObject(schema) || typeof value !== 'object' || value === null) return value
+  return withoutNulls(schema, cleaned(schema, value, schema.required))
+}
+
+function cleanedItems(schema: TSchema, items: readonly unknown[]): unknown[] {
+  if (isText(schema)) return items.filter((item) => typeof item !== 'string' || item.trim() !== '')
+  return items.map((item) => cleanedValue(schema, item))
+}
+
+/** Inside of a field there is no default of the database's: what is not there is left out. */
+function withoutNulls({ properties }: TObject, value: object): object {
+  const fields = Object.entries(value)
+  return Object.fromEntries(fields.filter(([name, field]) => field !== null || !isVacated(properties[name])))
+}
+
+function isVacated(schema: TSchema | undefined): boolean {
+  return schema !== undefined && !isNullable(schema)
+}
+
+export function isNullable(schema: TSchema | undefined): boolean {
+  return schema !== undefined && [schema['type']].flat().includes('null')
+}
+
+/** A text of any content. Another format is something that "" is not. */
+function isText(schema: TSchema): boolean {
+  return [schema['type']].flat()[0] === 'string' && schema['format'] === undefined && schema['enum'] === undefined
+}
