@@ -12,6 +12,10 @@ import { acceptedTypes, hasBody } from './bodies.js'
 export type { CatalogueError }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** The body that a request would be answered with, had it failed so. */
+    errorBody(error: unknown, request: FastifyRequest): ReturnType<typeof errorBody>
+  }
   interface FastifyRequest {
     /** What made this request fail with a 5xx; the line of the request logs it. */
     failure: unknown
@@ -154,6 +158,7 @@ export default fp(
   async (fastify) => {
     fastify.decorateRequest('failure', undefined)
     fastify.setErrorHandler(answerError)
+    fastify.decorate('errorBody', (error, request) => errorBody(publicError(error, request.id)))
   },
   { name: 'errors', fastify: '5.x' },
 )

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { isCurrency } from '../services/money.js'
 import { MOST_METADATA_BYTES } from '../services/resource/schema.js'
 import { composeTexts } from '../services/texts.js'
+import { validationMessage } from '../services/validation-message.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -29,6 +30,13 @@ function isCoordinate(value: number): boolean {
   return size === 0 || (size >= 0.000001 && size <= 1_000_000)
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What is wrong with a part of the body, as its own schema has it: `row: filename is missing`. `undefined`: nothing. */
+    faultIn(name: string, schema: object, value: unknown): string | undefined
+  }
+}
+
 /**
  * Bodies are taken as they are; what comes in a URL is text, so its numbers and booleans are read from it. Texts of both are composed
  * (services/texts.ts) before they are judged, so that nothing passes that is stored otherwise than it is compared.
@@ -44,6 +52,10 @@ export default fp(
       if (route.httpPart === 'body') return composed(validate)
       if (route.httpPart === 'querystring') return query(composed(validate), flagsOf(route.schema))
       return hasTexts(route.schema) ? composed(validate) : validate
+    })
+    fastify.decorateRequest('faultIn', function faultIn(name, schema, value) {
+      const validate = this.compileValidationSchema(schema, 'body')
+      return validate(value) ? undefined : validationMessage(name, validate.errors ?? [])
     })
   },
   { name: 'validation', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },

@@ -120,7 +120,11 @@ export const PreconditionFailedError = createError<[]>(
   412,
 )
 
-export const BodyTooLargeError = createError<[]>('BODY_TOO_LARGE', 'The body is too large: send at most 128 KiB', 413)
+export const BodyTooLargeError = createError<[]>(
+  'BODY_TOO_LARGE',
+  'The body is too large: send at most 128 KiB, or 1 MiB in bulk',
+  413,
+)
 
 export const UnsupportedMediaTypeError = createError<[]>(
   'UNSUPPORTED_MEDIA_TYPE',
@@ -144,6 +148,20 @@ export const IdempotencyKeyReusedError = createError<[]>(
   'IDEMPOTENCY_KEY_REUSED',
   'This Idempotency-Key came with another request before: make a new key for each thing to create, and repeat only what is the same',
   422,
+)
+
+/** Its body has `results` besides: what became of each operation. */
+export const BulkRefusedError = createError<[count: number]>(
+  'BULK_REFUSED',
+  'Nothing is written, since %s of the operations can not be done: see results, mend those, then send all of them again',
+  422,
+)
+
+/** Of an operation that could have been done. */
+export const NotWrittenError = createError<[]>(
+  'NOT_WRITTEN',
+  'This operation is all right, and not written because others are refused: send it again with them',
+  424,
 )
 
 export const TooManyRequestsError = createError<[]>(

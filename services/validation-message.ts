@@ -3,9 +3,9 @@ export interface Finding {
   readonly instancePath: string
   readonly keyword: string
   readonly params: Readonly<Record<string, unknown>>
-  readonly message?: string
+  readonly message?: string | undefined
   /** The schema that was not met; its description says what a pattern wants. */
-  readonly parentSchema?: { readonly description?: string }
+  readonly parentSchema?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A name that nobody knows may be as long as a body. */
@@ -57,7 +57,7 @@ function sentence(
     case 'additionalProperties':
       return unknownField(inner(params.additionalProperty))
     case 'pattern':
-      return `${subject} must be ${parentSchema?.description ?? 'in another form'}`
+      return `${subject} must be ${describedBy(parentSchema)}`
     case 'enum':
       return `${subject} must be one of ${String(params.allowedValues).replaceAll(',', ', ')}`
     case 'const':
@@ -68,6 +68,11 @@ function sentence(
     default:
       return `${subject} ${message ?? 'is invalid'}`
   }
+}
+
+function describedBy(schema: Finding['parentSchema']): string {
+  const description = schema?.['description']
+  return typeof description === 'string' ? description : 'in another form'
 }
 
 /** PHP and jQuery put brackets behind the name of a list. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from './answers.js'
+import { answerBulk, BULK_LIMIT_BYTES, BulkBody } from './bulk.js'
 import {
   answerCreated,
   answerList,
@@ -56,6 +57,10 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
 
   fastify.post('/', { schema: { body: creation, response: { 201: item } } }, async (request, reply) =>
     answerCreated(request, reply, await resource.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
+  )
+
+  fastify.post('/bulk', { bodyLimit: BULK_LIMIT_BYTES, schema: { body: BulkBody } }, (request, reply) =>
+    answerBulk(request, reply, resource, request.body),
   )
 
   fastify.put(

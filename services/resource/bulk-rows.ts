@@ -11,6 +11,13 @@ export interface NewRow {
   readonly columns: ColumnValues
 }
 
+/** What the database made of it. */
+export interface InsertedRow {
+  readonly id: string
+  readonly external_id: string | null
+  readonly version: string | number | bigint
+}
+
 /** Waits for other bulk inserts into this table for this user; the lock is held until the transaction ends. */
 export async function lockBulkInserts(transaction: Queryable, table: Table, userId: string): Promise<void> {
   await transaction.query({
@@ -36,14 +43,17 @@ export async function keysThere(
   return new Set(rows.map(({ key }) => key))
 }
 
-/** One statement. It has a parameter per value, of which PostgreSQL allows 65,535: some thousand rows. */
+/**
+ * One statement. It has a parameter per value, of which PostgreSQL allows 65,535: some thousand rows.
+ * @returns the new rows, in that order
+ */
 export async function insertRows(
   transaction: Queryable,
   table: Table,
   userId: string,
   rows: readonly NewRow[],
-): Promise<void> {
-  if (rows.length === 0) return
+): Promise<InsertedRow[]> {
+  if (rows.length === 0) return []
   const names = Object.keys(table.columns)
   const values: unknown[] = [userId]
   const tuples = rows.map(({ columns }, nth) => {
@@ -52,9 +62,10 @@ export async function insertRows(
     )
     return `(${newValues(nth)}, $1::uuid, ${cells.join(', ')})`
   })
-  await transaction.query({
+  return transaction.query<InsertedRow>({
     name: `${table.name}.insert-many`,
-    text: `insert into ${table.name} (${NEW_COLUMNS}, user_id, ${names.join(', ')}) values ${tuples.join(', ')}`,
+    text: `insert into ${table.name} (${NEW_COLUMNS}, user_id, ${names.join(', ')}) values ${tuples.join(', ')}
+      returning id, external_id, version`,
     values,
   })
 }

@@ -1,6 +1,10 @@
 import { isTagged, rowEtag, tagsIn, versionsIn } from '../documents/etag.js'
 import { InvalidRequestError, NotFoundError, PreconditionFailedError, ReadOnlyFieldError } from '../errors.js'
 import type { AllowedVersions } from './rows.js'
+import { ofTheService } from './schema.js'
+
+/** What every row has and no caller writes. */
+const READ_ONLY = Object.keys(ofTheService)
 
 /** The conditional headers of a request, as they came. */
 export interface Preconditions {
@@ -74,7 +78,7 @@ export class Condition {
  */
 export function splitChange<Change extends object>(
   change: Change,
-  readOnly: readonly string[],
+  readOnly: readonly string[] = READ_ONLY,
 ): readonly [fields: Change, repeated: object] {
   const fields = { ...change }
   const repeated = {}

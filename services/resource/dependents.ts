@@ -23,11 +23,11 @@ export function dependentsOf(
   )
 }
 
-/** Ids of at most `limit` rows that refer to `id`. */
+/** Ids of at most `limit` rows that refer to one of `ids`. */
 export async function idsReferringTo(
   transaction: Queryable,
   userId: string,
-  id: string,
+  ids: readonly string[],
   dependent: Dependent,
   limit: number,
 ): Promise<string[]> {
@@ -35,37 +35,46 @@ export async function idsReferringTo(
     name: `${dependent.table}.referring`,
     text: `select id from ${dependent.table} where user_id = $1::uuid and ${refersTo(dependent, '$2')}
       order by id limit $3::integer`,
-    values: [userId, id, limit],
+    values: [userId, ids, limit],
   })
   return rows.map((row) => row.id)
 }
 
-/** Takes `id` out of every row that may forget it; their own triggers move their versions and raise their tags. */
+/** Takes `ids` out of every row that may forget them; their own triggers move their versions and raise their tags. */
 export async function forgetReferences(
   transaction: Queryable,
   userId: string,
-  id: string,
+  ids: readonly string[],
   dependents: readonly Dependent[],
 ): Promise<void> {
   for (const dependent of dependents) {
-    if (dependent.onDelete === 'forget') await forget(transaction, userId, id, dependent)
+    if (dependent.onDelete === 'forget') await forget(transaction, userId, ids, dependent)
   }
 }
 
 /** Rows are locked in id order first: two deletes that meet in the same rows would deadlock otherwise. */
-async function forget(transaction: Queryable, userId: string, id: string, dependent: Dependent): Promise<void> {
+async function forget(
+  transaction: Queryable,
+  userId: string,
+  ids: readonly string[],
+  dependent: Dependent,
+): Promise<void> {
   const { table, column, isList } = dependent
   await transaction.query({
     name: `${table}.forget`,
     text: `with referring as (
         select id from ${table} where user_id = $1::uuid and ${refersTo(dependent, '$2')} order by id for update
       )
-      update ${table} set ${column} = ${isList ? `array_remove(${table}.${column}, $2::uuid)` : 'null'}
+      update ${table} set ${column} = ${isList ? without(`${table}.${column}`) : 'null'}
       from referring where ${table}.id = referring.id`,
-    values: [userId, id],
+    values: [userId, ids],
   })
 }
 
+function without(list: string): string {
+  return `array(select id from unnest(${list}) with ordinality as kept (id, nth) where id <> all($2::uuid[]) order by nth)`
+}
+
 function refersTo({ column, isList }: Dependent, place: string): string {
-  return isList ? `${column} @> array[${place}::uuid]` : `${column} = ${place}::uuid`
+  return isList ? `${column} && ${place}::uuid[]` : `${column} = any(${place}::uuid[])`
 }

@@ -13,9 +13,10 @@ export interface Repeatable {
 }
 
 /** What was answered, as text. */
-interface Answered {
-  readonly id: string
-  readonly etag: string
+export interface Answered {
+  /** Of the one row that it is about, if it is one. */
+  readonly id: string | null
+  readonly etag: string | null
   readonly body: string
   readonly version: string
 }
@@ -33,24 +34,32 @@ export function digestOf(resource: string, body: object): string {
     .digest('base64url')
 }
 
-/**
- * Runs `work` and keeps its answer, both in one transaction: they are committed together or not at all. An earlier answer to the key is
- * given again instead.
- * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else
- */
+/** {@link answeredOnce} for a write of one row. */
 export async function savedOnce(
   database: Database,
   userId: string,
   repeatable: Repeatable,
   work: (transaction: Queryable) => Promise<Saved>,
 ): Promise<Saved> {
-  const { body, etag, ...answered } = await database.transaction((transaction) =>
-    once(transaction, userId, repeatable, async () => {
-      const { id, document, version } = await work(transaction)
-      return { id, etag: document.etag, body: document.json, version }
-    }),
-  )
-  return { ...answered, document: new Document(body, etag) }
+  const { id, body, etag, ...answered } = await answeredOnce(database, userId, repeatable, async (transaction) => {
+    const saved = await work(transaction)
+    return { id: saved.id, etag: saved.document.etag, body: saved.document.json, version: saved.version }
+  })
+  return { ...answered, id: id ?? '', document: new Document(body, etag ?? '') }
+}
+
+/**
+ * Runs `work` and keeps its answer, both in one transaction: they are committed together or not at all. An earlier answer to the key is
+ * given again instead.
+ * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else
+ */
+export function answeredOnce(
+  database: Database,
+  userId: string,
+  repeatable: Repeatable,
+  work: (transaction: Queryable) => Promise<Answered>,
+): Promise<Answered & { readonly isRepeated: boolean }> {
+  return database.transaction((transaction) => once(transaction, userId, repeatable, () => work(transaction)))
 }
 
 async function once(

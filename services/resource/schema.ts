@@ -5,7 +5,7 @@ import { lenient } from './leniency.js'
 export const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength })
 
 /** A key of the caller's own. It is a part of a path, where `.` and `..` can't stand. */
-const ExternalId = Type.String({
+export const ExternalId = Type.String({
   minLength: 1,
   maxLength: 255,
   pattern: '^(?!\\.{1,2}$)',

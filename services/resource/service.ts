@@ -1,26 +1,26 @@
 import type { Static } from '@sinclair/typebox'
 import { missingTag, type WriteOptions } from '../cache/index.js'
 import { externalIdTag, listTag, ownersWhenRefused, ownerTag, rowTag } from './addresses.js'
+import { Bulk, type BulkAnswer, type BulkRequest, SomeRefused } from './bulk/bulk.js'
+import type { Outcome } from './bulk/operation.js'
+import { type BulkItem, operationOf } from './bulk/item.js'
 import type { ColumnValues } from './columns.js'
 import { Condition, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
-import { ExternalIdTakenError, InvalidRequestError, NotFoundError } from '../errors.js'
+import { ExternalIdTakenError, NotFoundError } from '../errors.js'
+import { externalIdFor } from './external-id.js'
 import { type BulkOutcome, insertMissing } from './missing-rows.js'
 import { ResourceReads } from './reads.js'
 import { commonFields, type ResourceRow } from './row.js'
 import type { AllowedVersions, Written } from './rows.js'
-import { ofTheService } from './schema.js'
 import { type Replaced, ResourceWriter } from './writer.js'
 
 export type { Saved, ServiceDependencies }
 
 /** For {@link TieredCache.write}. */
 export const isChanged = (write: Written<unknown>): boolean => write.isChanged
-
-/** What every row has and no caller writes. */
-const READ_ONLY = Object.keys(ofTheService)
 
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
 type Replacement<Schemas extends ResourceSchemas> = Static<Schemas['replacement']>
@@ -79,6 +79,33 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   /**
+   * Many operations in one transaction, in their order, of which some may be refused.
+   * @param key see {@link ResourceService.create}
+   * @returns with `isAtomic`, what became of each when some are refused and so nothing was written
+   * @throws with a key StillRunningError, IdempotencyKeyReusedError
+   */
+  async bulk(
+    userId: string,
+    items: readonly (BulkItem | Error)[],
+    request: Pick<BulkRequest, 'isAtomic' | 'told'> & { readonly key: string | undefined },
+  ): Promise<BulkAnswer | readonly Outcome[]> {
+    const { key, isAtomic, told } = request
+    const { name } = this.resource.definition
+    const operations = items.map((item) => operationOf(this.resource, item))
+    const repeatable = key === undefined ? undefined : { key, request: digestOf(`${name} bulk`, { items, isAtomic }) }
+    const work = (): Promise<BulkAnswer> =>
+      new Bulk(this.resource, this.#writer).run(userId, { operations, isAtomic, told, repeatable })
+    // Rows that refer to deleted ones change too: the owner's tag stands for all.
+    const changed = [ownerTag(userId), missingTag(name)]
+    try {
+      return await this.#write(userId, changed, work, { isChange: ({ isRepeated }) => !isRepeated })
+    } catch (error) {
+      if (error instanceof SomeRefused) return error.outcomes
+      throw error
+    }
+  }
+
+  /**
    * Changes the fields that `change` names; where they hold that already, nothing is written and no replica told. Fields that only the
    * service writes may be in it as they were read.
    * @param preconditions compared and written in one statement
@@ -86,7 +113,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    */
   async update(userId: string, id: string, change: Change<Schemas>, preconditions: Preconditions = {}): Promise<Saved> {
     const rowId = id.toLowerCase()
-    const [fields, repeated] = splitChange(change, READ_ONLY)
+    const [fields, repeated] = splitChange(change)
     const columns = this.resource.columns(fields)
     const condition = new Condition({ id: rowId, kind: this.kind }, preconditions, repeated)
     const work = async (): Promise<Written<ResourceRow>> =>
@@ -106,7 +133,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     preconditions: Preconditions = {},
   ): Promise<Saved> {
     const rowId = id.toLowerCase()
-    const [fields, repeated] = splitChange(body, READ_ONLY)
+    const [fields, repeated] = splitChange(body)
     const columns = this.resource.columns(fields)
     const versionsOf = (row: ResourceRow | undefined): Promise<AllowedVersions> => {
       if (row === undefined) throw new NotFoundError(this.kind)
@@ -127,7 +154,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     body: Replacement<Schemas>,
     preconditions: Preconditions = {},
   ): Promise<Saved & { readonly isNew: boolean }> {
-    const [fields, repeated] = splitChange(body, READ_ONLY)
+    const [fields, repeated] = splitChange(body)
     const columns = { ...this.resource.columns(fields), external_id: externalIdFor(externalId, fields) }
     const versionsOf = async (row: ResourceRow | undefined): Promise<AllowedVersions> => {
       if (row !== undefined) return this.#versionsOf(row, preconditions, repeated)
@@ -215,13 +242,6 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       version: this.resource.dependencies.versionOf(transaction),
     }
   }
-}
-
-/** @throws InvalidRequestError when the body names another one than the path */
-function externalIdFor(externalId: string, body: object): string {
-  const named: unknown = Reflect.get(body, 'external_id')
-  if (named === undefined || named === null || named === '' || named === externalId) return externalId
-  throw new InvalidRequestError('body: external_id is not the one in the path: leave it out, or change it by the id')
 }
 
 /** Somebody else has just made the row that was missing: it is there for the next look. */

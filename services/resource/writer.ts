@@ -72,13 +72,22 @@ export class ResourceWriter {
     columns: ColumnValues,
     versions: AllowedVersions,
   ): Promise<Written<ResourceRow>> {
-    const { database, references } = this.#options
+    const { database } = this.#options
     if (!this.#refersTo(columns)) return this.#updateRow(database, userId, id, columns, versions)
-    return database.transaction(async (transaction) => {
-      const refusal = await lockReferences(transaction, userId, references, columns)
-      if (refusal !== undefined) throw await this.#absence(transaction, userId, id, versions, refusal)
-      return this.#updateRow(transaction, userId, id, columns, versions)
-    })
+    return database.transaction((transaction) => this.updateIn(transaction, userId, id, columns, versions))
+  }
+
+  /** {@link ResourceWriter.update} as a part of a transaction of the caller's. */
+  async updateIn(
+    transaction: Queryable,
+    userId: string,
+    id: string,
+    columns: ColumnValues,
+    versions: AllowedVersions,
+  ): Promise<Written<ResourceRow>> {
+    const refusal = await lockReferences(transaction, userId, this.#options.references, columns)
+    if (refusal !== undefined) throw await this.#absence(transaction, userId, id, versions, refusal)
+    return this.#updateRow(transaction, userId, id, columns, versions)
   }
 
   /** Begins anew when somebody else's change came between its two looks at the row. */
@@ -178,7 +187,7 @@ export class ResourceWriter {
   /** {@link ResourceWriter.delete} as a part of a transaction of the caller's that has locked the row. */
   async deleteLocked(transaction: Queryable, userId: string, id: string): Promise<number> {
     await this.#refuseWhileInUse(transaction, userId, id)
-    await forgetReferences(transaction, userId, id, this.#options.dependents)
+    await forgetReferences(transaction, userId, [id], this.#options.dependents)
     return this.#deleteRow(transaction, userId, id, undefined)
   }
 
@@ -212,7 +221,7 @@ export class ResourceWriter {
   async #refuseWhileInUse(transaction: Queryable, userId: string, id: string): Promise<void> {
     const { definition, dependents } = this.#options
     for (const dependent of dependents.filter(({ onDelete }) => onDelete === 'refuse')) {
-      const ids = await idsReferringTo(transaction, userId, id, dependent, MOST_NAMED)
+      const ids = await idsReferringTo(transaction, userId, [id], dependent, MOST_NAMED)
       if (ids.length > 0)
         throw definition.inUse?.(ids) ?? new InUseError(definition.kind, dependent.table, ids.join(', '))
     }

@@ -111,7 +111,7 @@ class Fuzzer {
 const METHODS = 'GET GET GET POST POST PATCH PATCH DELETE PUT HEAD OPTIONS TRACE PROPFIND QUERY FOO'.split(' ')
 const PATHS = [
   ...['designs', 'templates', 'mockups'].flatMap((name) =>
-    ['', '/ID', '/by-external-id/ID'].map((rest) => `/api/${name}${rest}`),
+    ['', '/ID', '/bulk', '/by-external-id/ID'].map((rest) => `/api/${name}${rest}`),
   ),
   '/api/users',
   '/api/users/me',
@@ -170,7 +170,7 @@ const VALUES = [
   'y'.repeat(500),
 ]
 const FIELDS =
-  'filename file_path platform name title description tags price product_type is_active template_id design_id images template_ids email shop_name role starting_name external_id metadata expires_at id version created_at __proto__ constructor cents currency masks'.split(
+  'filename file_path platform name title description tags price product_type is_active atomic operations op row template_id design_id images template_ids email shop_name role starting_name external_id metadata expires_at id version created_at __proto__ constructor cents currency masks'.split(
     ' ',
   )
 const SCALARS = [
@@ -193,6 +193,17 @@ const SCALARS = [
   [],
 ]
 const GOOD: readonly (readonly [part: string, body: object])[] = [
+  [
+    '/bulk',
+    {
+      operations: [
+        { op: 'create', row: { filename: 'a.png', file_path: '/a.png', platform: 'etsy' } },
+        { op: 'upsert', external_id: 'x', row: { name: 'n', title: 't', platform: 'etsy', product_type: 'mug' } },
+        { op: 'update', id: 'ID', row: { tags: [] } },
+        { op: 'delete', external_id: 'y' },
+      ],
+    },
+  ],
   ['tokens', { name: 'n' }],
   ['designs', { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }],
   ['templates', { name: 'n', title: 't', platform: 'etsy', product_type: 'mug' }],
@@ -260,10 +271,12 @@ function fault(
   if (answer.text === '') return isWhole ? 'no answer' : undefined
   if (!Number.isInteger(answer.status) || answer.status >= 500) return 'not an answer that a caller can bring about'
   if (answer.status < 400 || (isHead && answer.body.code === undefined)) return undefined
-  const { statusCode, code, error, message, ...others } = answer.body
+  const { statusCode, code, error, message, results, ...others } = answer.body
   const isShaped =
     statusCode === answer.status && [code, error, message].every((text) => typeof text === 'string' && text !== '')
-  return isShaped && Object.keys(others).length === 0 ? undefined : 'not the one shape of errors'
+  return isShaped && Object.keys(others).length === 0 && (results === undefined || code === 'BULK_REFUSED')
+    ? undefined
+    : 'not the one shape of errors'
 }
 
 t.test(`whatever is asked gets no 5xx, and errors have one shape (FUZZ_SEED=${SEED})`, async (t) => {

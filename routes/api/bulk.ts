@@ -1,0 +1,79 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BulkRefusedError, InvalidRequestError, NotWrittenError } from '../../services/errors.js'
+import { ExternalId, OneOf, strict, Uuid } from '../../services/resource/schema.js'
+import { idempotencyKeyOf, ownerOf } from './resource.js'
+
+type Resource = FastifyInstance['resources'] extends ReadonlyMap<string, infer Service> ? Service : never
+type Outcome = Parameters<Parameters<Resource['bulk']>[2]['told']>[0]
+
+/** The largest body, in bytes. */
+export const BULK_LIMIT_BYTES = 1_048_576
+
+const Item = Type.Object(
+  {
+    op: OneOf(['create', 'update', 'upsert', 'delete']),
+    id: Type.Optional(Uuid),
+    external_id: Type.Optional(ExternalId),
+    row: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    if_match: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
+  },
+  strict,
+)
+type Item = Static<typeof Item>
+type Schemas = Resource['definition']['schemas']
+
+export const BulkBody = Type.Object(
+  {
+    // Each is judged for itself, so that one which is wrong does not stand in the way of the others.
+    operations: Type.Array(Type.Unsafe<Item>(Type.Object({}, { additionalProperties: true })), {
+      minItems: 1,
+      maxItems: 1_000,
+    }),
+    atomic: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+
+/** Answers with what became of each operation, in their order: 200 whatever became of them, but 422 when all or nothing was asked for. */
+export async function answerBulk(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  resource: Resource,
+  { operations, atomic = false }: Static<typeof BulkBody>,
+): Promise<FastifyReply> {
+  const items = operations.map((operation) => judged(request, resource.definition.schemas, operation))
+  const told = (outcome: Outcome): object =>
+    outcome instanceof Error ? toldError(request, outcome) : toldDone(outcome)
+  reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
+  const key = idempotencyKeyOf(request)
+  const answer = await resource.bulk(ownerOf(request), items, { isAtomic: atomic, key, told })
+  if ('version' in answer) {
+    if (answer.isRepeated) reply.header('idempotency-replayed', 'true')
+    return reply.header('roundhouse-version', answer.version).send(`{"results":${answer.results}}`)
+  }
+  const refused = answer.filter((outcome) => outcome instanceof Error)
+  const results = answer.map((outcome) => told(outcome instanceof Error ? outcome : new NotWrittenError()))
+  const error = request.server.errorBody(new BulkRefusedError(refused.length), request)
+  return reply.code(error.statusCode).send({ ...error, results })
+}
+
+/** The operation, or what is wrong with it. A row is judged as the body of such a request would be. */
+function judged(request: FastifyRequest, { creation, replacement, change }: Schemas, item: Item): Item | Error {
+  const { op, row } = item
+  const fault = request.faultIn('operation', Item, item)
+  if (fault !== undefined) return new InvalidRequestError(fault)
+  if (op === 'delete') return item
+  if (row === undefined) return new InvalidRequestError('operation: row is missing')
+  const inRow = request.faultIn('row', { create: creation, upsert: replacement, update: change }[op], row)
+  return inRow === undefined ? item : new InvalidRequestError(inRow)
+}
+
+function toldError(request: FastifyRequest, error: Error): object {
+  const { statusCode, code, message } = request.server.errorBody(error, request)
+  return { status: statusCode, code, message }
+}
+
+function toldDone({ status, id, external_id, version }: Exclude<Outcome, Error>): object {
+  return { status, id, external_id, ...(version !== undefined && { version }) }
+}

@@ -1,0 +1,222 @@
+import t from 'tap'
+import { startService } from '../../helpers/app.js'
+import { sharedPostgres } from '../../helpers/shared-servers.js'
+
+const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
+const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
+
+for (const database of ['embedded', 'PostgreSQL'] as const) {
+  t.test(`many operations in one request: ${database}`, async (t) => {
+    const env = database === 'embedded' ? {} : { DATABASE_URL: await (await sharedPostgres(t)).createDatabase() }
+    const statements: string[] = []
+    const { app, newUser } = await startService(t, { env, onQuery: (name) => void statements.push(name) })
+    const [user, stranger] = [await newUser(), await newUser()]
+    const bulk = (operations: object[], more: object = {}, headers = {}) =>
+      user.post('/api/designs/bulk', { operations, ...more }, headers)
+    const byExternalId = async (name: string) => (await user.get(`/api/designs/by-external-id/${name}`)).body
+
+    await t.test('each has its own result, in their order', async (t) => {
+      const { body: old } = await user.post('/api/designs', { ...DESIGN, external_id: 'old', description: 'x' })
+      const { body: doomed } = await user.post('/api/designs', DESIGN)
+      await user.get(`/api/designs/${doomed.id}`)
+      t.equal((await user.get('/api/designs/by-external-id/new')).status, 404)
+      const answer = await bulk([
+        { op: 'create', row: { ...DESIGN, external_id: 'new' } },
+        { op: 'create', row: { ...DESIGN, external_id: 'new' } },
+        { op: 'create', row: { filename: 'a' } },
+        { op: 'update', id: old.id, row: { tags: ['a', ''] } },
+        { op: 'update', external_id: 'nowhere', row: { tags: ['a'] } },
+        { op: 'upsert', external_id: 'old', row: DESIGN },
+        { op: 'upsert', external_id: 'made', row: DESIGN },
+        { op: 'delete', id: doomed.id.toUpperCase() },
+        { op: 'delete', id: doomed.id },
+        { op: 'explode' },
+        { op: 'create', row: { ...DESIGN, template_ids: [doomed.id] } },
+        { op: 'update', external_id: 'new', row: { description: null, version: 1 } },
+        { op: 'update', external_id: 'new', row: { description: 'x' }, if_match: '"nonsense"' },
+      ])
+      t.equal(answer.status, 200)
+      const { results } = answer.body
+      t.match(results, [
+        { status: 201, external_id: 'new', version: 1 },
+        { status: 409, code: 'EXTERNAL_ID_TAKEN' },
+        { status: 400, code: 'INVALID_REQUEST', message: 'row: file_path is missing' },
+        { status: 200, id: old.id, version: 2 },
+        { status: 404, code: 'NOT_FOUND' },
+        { status: 200, id: old.id, version: 3 },
+        { status: 201, external_id: 'made', version: 1 },
+        { status: 204, id: doomed.id },
+        { status: 404 },
+        { status: 400, message: 'operation: op must be one of create, update, upsert, delete' },
+        { status: 422, code: 'INVALID_REFERENCE' },
+        { status: 200, version: 1 },
+        { status: 412, code: 'PRECONDITION_FAILED' },
+      ])
+      t.equal(results.length, 13)
+      t.match(await byExternalId('old'), { description: null, tags: [], version: 3 })
+      t.equal((await byExternalId('new')).id, results[0].id, 'the miss is forgotten')
+      t.equal((await user.get(`/api/designs/${doomed.id}`)).status, 404)
+      t.match(answer.headers['roundhouse-version'], /./)
+    })
+
+    await t.test('all or nothing', async (t) => {
+      const operations = [
+        { op: 'update', external_id: 'old', row: { description: 'y' } },
+        { op: 'create', row: { ...DESIGN, external_id: 'atomic' } },
+        { op: 'delete', external_id: 'nowhere' },
+      ]
+      const refused = await bulk(operations, { atomic: true })
+      t.match(refused, { status: 422, body: { statusCode: 422, code: 'BULK_REFUSED', message: /1 of the operations/ } })
+      t.match(refused.body.results, [{ status: 424, code: 'NOT_WRITTEN' }, { status: 424 }, { status: 404 }])
+      t.equal((await byExternalId('old')).description, null)
+      t.equal((await user.get('/api/designs/by-external-id/atomic')).status, 404)
+      t.equal((await bulk(operations.slice(0, 2), { atomic: true })).status, 200)
+      t.equal((await byExternalId('old')).description, 'y')
+    })
+
+    await t.test('neighbours of a kind are one statement', async (t) => {
+      const names = Array.from({ length: 500 }, (_, n) => `many-${n}`)
+      const cases = {
+        create: [names.map((name) => ({ op: 'create', row: { ...DESIGN, external_id: name } })), 201],
+        upsert: [
+          names.map((name, n) => ({ op: 'upsert', external_id: name, row: { ...DESIGN, description: `${n}` } })),
+          200,
+        ],
+        update: [names.map((name, n) => ({ op: 'update', external_id: name, row: { tags: [`${n}`] } })), 200],
+        delete: [names.map((name) => ({ op: 'delete', external_id: name })), 204],
+      } as const
+      for (const [op, [operations, status]] of Object.entries(cases)) {
+        statements.length = 0
+        const { body } = await bulk([...operations])
+        t.equal(statements.length < 15, true, `${op}: ${statements.join(', ')}`)
+        t.same(new Set(body.results.map((result: { status: number }) => result.status)), new Set([status]), op)
+        t.same(
+          body.results.map((result: { external_id: string }) => result.external_id),
+          names,
+          'in their order',
+        )
+        if (op === 'update') t.match(await byExternalId('many-77'), { tags: ['77'], description: '77', version: 3 })
+        if (op === 'create') {
+          const { body: again } = await bulk(
+            [...cases.upsert[0]].map(({ row: _, ...rest }) => ({ ...rest, row: DESIGN })),
+          )
+          t.same(
+            new Set(again.results.map((result: { version: number }) => result.version)),
+            new Set([1]),
+            'nothing to write',
+          )
+        }
+      }
+    })
+
+    await t.test('a row twice, a name that wanders: in the order in which they came', async (t) => {
+      const { body } = await bulk([
+        { op: 'upsert', external_id: 'twice', row: DESIGN },
+        { op: 'upsert', external_id: 'twice', row: { ...DESIGN, description: '2' } },
+        { op: 'update', external_id: 'twice', row: { external_id: 'moved' } },
+        { op: 'create', row: { ...DESIGN, external_id: 'twice', description: '3' } },
+        { op: 'delete', external_id: 'moved' },
+        { op: 'update', external_id: 'twice', row: { tags: null } },
+      ])
+      t.same(
+        body.results.map(({ status }: { status: number }) => status),
+        [201, 200, 200, 201, 204, 200],
+      )
+      t.match(await byExternalId('twice'), { description: '3', version: 1 })
+    })
+
+    await t.test('what is in use stays, what refers to the deleted forgets it', async (t) => {
+      const made = await user.post('/api/templates/bulk', {
+        operations: Array.from({ length: 3 }, (_, n) => ({
+          op: 'create',
+          row: { ...TEMPLATE, external_id: `t${n}`, price: { cents: n, currency: 'EUR' } },
+        })),
+      })
+      const ids: string[] = made.body.results.map(({ id }: { id: string }) => id)
+      const { body: mockup } = await user.post('/api/mockups', { name: 'm', template_id: ids[1] })
+      const { body: design } = await user.post('/api/designs', { ...DESIGN, template_ids: ids })
+      await user.get(`/api/designs/${design.id}`)
+      t.match((await user.get(`/api/templates/${ids[2]}`)).body.price, { cents: 2, currency: 'EUR' })
+      const { body } = await user.post('/api/templates/bulk', { operations: ids.map((id) => ({ op: 'delete', id })) })
+      t.match(body.results, [{ status: 204 }, { status: 409, code: 'TEMPLATE_IN_USE' }, { status: 204 }])
+      t.same((await user.get(`/api/designs/${design.id}`)).body.template_ids, [ids[1]])
+      await user.delete(`/api/mockups/${mockup.id}`)
+      const two = await user.post('/api/templates/bulk', {
+        operations: [
+          { op: 'delete', external_id: 't1' },
+          { op: 'delete', external_id: 't0' },
+        ],
+      })
+      t.match(two.body.results, [{ status: 204 }, { status: 404 }])
+      t.same((await user.get(`/api/designs/${design.id}`)).body.template_ids, [])
+    })
+
+    await t.test('each user for themselves', async (t) => {
+      const { body: row } = await user.post('/api/designs', { ...DESIGN, external_id: 'mine' })
+      const { body } = await stranger.post('/api/designs/bulk', {
+        operations: [
+          { op: 'update', id: row.id, row: { description: 'stolen' } },
+          { op: 'update', external_id: 'mine', row: { description: 'stolen' } },
+          { op: 'delete', id: row.id },
+          { op: 'delete', external_id: 'mine' },
+          { op: 'upsert', external_id: 'mine', row: DESIGN },
+        ],
+      })
+      t.same(
+        body.results.map(({ status }: { status: number }) => status),
+        [404, 404, 404, 404, 201],
+      )
+      t.match(await byExternalId('mine'), { id: row.id, version: 1 })
+    })
+
+    await t.test('once for each Idempotency-Key', async (t) => {
+      const operations = [
+        { op: 'create', row: { ...DESIGN, external_id: 'once' } },
+        { op: 'delete', external_id: 'no' },
+      ]
+      const headers = { 'idempotency-key': 'bulk-1' }
+      const first = await bulk(operations, {}, headers)
+      const second = await bulk(operations, {}, headers)
+      t.equal(second.text, first.text)
+      t.equal(second.headers['idempotency-replayed'], 'true')
+      t.equal((await bulk([...operations, operations[0]!], {}, headers)).body.code, 'IDEMPOTENCY_KEY_REUSED')
+    })
+
+    await t.test('what is no list of operations is 400, and as a whole', async (t) => {
+      for (const payload of [
+        {},
+        { operations: [] },
+        { operations: Array.from({ length: 1_001 }, () => ({})) },
+        { operations: [1] },
+        { operations: [{}], more: 1 },
+        [],
+      ]) {
+        t.equal((await user.post('/api/designs/bulk', payload)).status, 400)
+      }
+      const large = { operations: [{ op: 'create', row: { ...DESIGN, description: 'x'.repeat(1_100_000) } }] }
+      t.equal((await user.post('/api/designs/bulk', large)).status, 413)
+      const mixed = [
+        {},
+        { op: 'create', id: stranger.id, row: DESIGN },
+        { op: 'create' },
+        { op: 'update', row: { tags: [] } },
+        { op: 'update', id: stranger.id, external_id: 'x', row: { tags: [] } },
+        { op: 'upsert', row: DESIGN },
+        { op: 'upsert', external_id: 'x', row: { ...DESIGN, external_id: 'y' } },
+        { op: 'delete', id: 'x' },
+        { op: 'delete', id: stranger.id, row: {} },
+        { op: 'update', id: stranger.id, row: { version: 1 } },
+        { op: 'update', id: stranger.id, row: { tags: ['\0'] } },
+        { op: 'update', external_id: '..', row: { tags: [] } },
+      ]
+      const { status, body } = await bulk(mixed).catch(() => ({ status: 0, body: {} }))
+      if (status === 200)
+        for (const [n, result] of body.results.entries()) t.equal(result.status, 400, JSON.stringify(mixed[n]))
+      else t.equal(status, 400)
+      t.equal(
+        (await app.inject({ method: 'POST', url: '/api/designs/bulk', payload: { operations: [{}] } })).statusCode,
+        401,
+      )
+    })
+  })
+}
