@@ -97,9 +97,7 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
         )
         if (op === 'update') t.match(await byExternalId('many-77'), { tags: ['77'], description: '77', version: 3 })
         if (op === 'create') {
-          const { body: again } = await bulk(
-            [...cases.upsert[0]].map(({ row: _, ...rest }) => ({ ...rest, row: DESIGN })),
-          )
+          const { body: again } = await bulk(names.map((name) => ({ op: 'upsert', external_id: name, row: DESIGN })))
           t.same(
             new Set(again.results.map((result: { version: number }) => result.version)),
             new Set([1]),

@@ -138,11 +138,17 @@ t.test('of many who make one at the same moment one makes it, and all of them wr
   const url = '/api/designs/by-external-id/raced'
   const put = (n: number) => user.put(url, { ...BODIES.designs, description: `${n}` })
   const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => put(n)))
-  t.same(answers.map(({ status }) => status).sort((a, b) => a - b), [...Array.from({ length: 19 }, () => 200), 201])
+  t.same(
+    answers.map(({ status }) => status).sort((a, b) => a - b),
+    [...Array.from({ length: 19 }, () => 200), 201],
+  )
   t.same(new Set(answers.map(({ body }) => body.version)).size, 20)
   t.equal((await user.get(url)).body.version, 20)
   const once = await Promise.all(
     Array.from({ length: 10 }, () => user.put(`${url}-once`, BODIES.designs, { 'if-none-match': '*' })),
   )
-  t.same(once.map(({ status }) => status).sort((a, b) => a - b), [201, ...Array.from({ length: 9 }, () => 412)])
+  t.same(
+    once.map(({ status }) => status).sort((a, b) => a - b),
+    [201, ...Array.from({ length: 9 }, () => 412)],
+  )
 })
