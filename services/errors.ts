@@ -178,7 +178,7 @@ export const HeadersTooLargeError = createError<[]>(
 
 export const TooManyReadsError = createError<[]>(
   'TOO_MANY_READS',
-  'Too many lists of yours are being read: wait for their answers, or as long as Retry-After says, before you ask for more',
+  'Too many lists and bulks of yours are under way: wait for their answers, or as long as Retry-After says, before you ask for more',
   429,
 )
 

@@ -11,7 +11,7 @@ interface Line {
   readonly waiting: (() => void)[]
 }
 
-/** Loads that may be large queue up user by user: who asks for many lists at once waits for nobody but themselves. */
+/** Loads that may be large queue up user by user: who asks for many lists, or writes in bulk, at once waits for nobody but themselves. */
 export class LoadQueue {
   readonly #lines = new Map<string, Line>()
 

@@ -82,7 +82,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
    * Many operations in one transaction, in their order, of which some may be refused.
    * @param key see {@link ResourceService.create}
    * @returns with `isAtomic`, what became of each when some are refused and so nothing was written
-   * @throws with a key StillRunningError, IdempotencyKeyReusedError
+   * @throws TooManyReadsError; with a key StillRunningError, IdempotencyKeyReusedError
    */
   async bulk(
     userId: string,
@@ -93,8 +93,12 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const { name } = this.resource.definition
     const operations = items.map((item) => operationOf(this.resource, item))
     const repeatable = key === undefined ? undefined : { key, request: digestOf(`${name} bulk`, { items, isAtomic }) }
+    const bulk = new Bulk(this.resource, this.#writer)
+    // The others of this user wait without a connection of the pool's.
     const work = (): Promise<BulkAnswer> =>
-      new Bulk(this.resource, this.#writer).run(userId, { operations, isAtomic, told, repeatable })
+      this.resource.dependencies.loadQueue.run(userId, () =>
+        bulk.run(userId, { operations, isAtomic, told, repeatable }),
+      )
     // Rows that refer to deleted ones change too: the owner's tag stands for all.
     const changed = [ownerTag(userId), missingTag(name)]
     try {

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import { DatabaseUnavailableError, sqlState } from '../../database/errors.js'
 import { NotFoundError, PreconditionFailedError } from '../../errors.js'
+import { lockBulkInserts } from '../bulk-rows.js'
 import { Condition } from '../condition.js'
 import { type Answered, answeredOnce, type Repeatable } from '../idempotency.js'
 import type { Resource } from '../resource.js'
@@ -57,6 +58,8 @@ export class Bulk {
   async run(userId: string, { operations, isAtomic, repeatable, told }: BulkRequest): Promise<BulkAnswer> {
     const { database, versionOf } = this.#resource.dependencies
     const work = async (transaction: Queryable): Promise<Answered> => {
+      // Two that make the same rows in another order would wait for each other.
+      await lockBulkInserts(transaction, this.#resource.definition, userId.toLowerCase())
       const outcomes = await this.#runIn(transaction, userId, operations)
       if (isAtomic && outcomes.some((outcome) => outcome instanceof Error)) throw new SomeRefused(outcomes)
       const version = versionOf(await transactionOf(transaction))

@@ -218,3 +218,32 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
     })
   })
 }
+
+t.test('many at once over the same rows: nobody waits for ever, and the rows are those of the last', async (t) => {
+  const postgres = await sharedPostgres(t)
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  const user = await newUser()
+  const names = Array.from({ length: 20 }, (_, n) => `row-${n}`)
+  const shuffled = (n: number): string[] =>
+    [...names.slice(n), ...names.slice(0, n)].toSorted(() => (n % 2 === 0 ? -1 : 1))
+  const write = (n: number) => {
+    const operations = shuffled(n).map((name) =>
+      n % 5 === 0
+        ? { op: 'delete', external_id: name }
+        : { op: 'upsert', external_id: name, row: { ...DESIGN, description: `${n}` } },
+    )
+    return user.post('/api/designs/bulk', { operations })
+  }
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => write(n + 1)))
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  const refused = answers
+    .flatMap(({ body }) => body.results)
+    .filter(({ status }) => ![200, 201, 204, 404].includes(status))
+  t.same(refused, [])
+  for (const name of names) {
+    const { body } = await user.get(`/api/designs/by-external-id/${name}`)
+    const text = 'select description from designs where external_id = $1'
+    const [row] = await app.db.query<{ description: string }>({ name: 'test.read', text, values: [name] })
+    t.equal(body.description, row?.description, name)
+  }
+})
