@@ -10,6 +10,8 @@ type Outcome = Parameters<Parameters<Resource['bulk']>[2]['told']>[0]
 /** The largest body, in bytes. */
 export const BULK_LIMIT_BYTES = 1_048_576
 
+export const MOST_OPERATIONS = 1_000
+
 const Item = Type.Object(
   {
     op: OneOf(['create', 'update', 'upsert', 'delete']),

@@ -27,6 +27,7 @@ export const Nullable = <Schema extends TSchema>(schema: Schema) =>
 
 /** etsy, shopify, craftflow, or whatever else there is. */
 export const Platform = Type.String({
+  minLength: 1,
   maxLength: 50,
   pattern: '^[a-z0-9]+(?:[_-][a-z0-9]+)*$',
   description: 'etsy, shopify, craftflow, or another name in lower-case letters, digits, - and _',
