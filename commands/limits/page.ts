@@ -36,7 +36,7 @@ export function limitsPage(): string {
       `## ${name}`,
       table(['field', 'needed', 'what it takes', 'marketplaces'], fieldsOf(name, schemas.item, schemas.creation)),
     ]),
-    'Text is composed (Unicode NFC) and counted in Unicode's code points: most emoji are one or two. An empty text and null clear a text that is not needed; null for a list, a flag or a number gives its default; blank tags are dropped.',
+    'Text is composed (NFC) and counted in code points of Unicode, of which an emoji has one or a few. An empty text and null clear a text that is not needed; null for a list, a flag or a number gives its default; blank tags are dropped.',
     '## Money',
     '`price.cents` counts the smallest unit of `price.currency` as ICU has it: 1999 is 19.99 EUR, 1999 JPY (which has no smaller unit) and 1.999 KWD (which has a thousandth). An unknown code is refused, and so is a fraction: nothing is rounded.',
     '',
@@ -59,7 +59,7 @@ function takes(schema: TSchema | undefined): string {
   if (schema === undefined) return ''
   const { items, properties, description, maxLength, minLength = 0, maximum, minimum, maxItems, format } = schema
   const values: unknown[] | undefined = schema['enum']
-  if (values !== undefined) return values.filter((value) => value !== null).join(', ')
+  if (values !== undefined) return values.filter((value) => value !== null).map(String).join(', ')
   switch ([schema['type']].flat()[0]) {
     case 'string': {
       if (format !== undefined) return FORMATS[String(format)] ?? String(format)
