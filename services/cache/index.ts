@@ -2,6 +2,7 @@
 import { type CacheOptions, Replica } from './replica.js'
 import { TieredCache } from './tiered-cache.js'
 
+export { Batcher } from './batcher.js'
 export { type Clock, systemClock } from './clock.js'
 export { bytesCodec, type Codec, jsonCodec } from './entry-codec.js'
 export type { EntryOptions, Loader, Lookup, Outcome, Policy } from './entry.js'

@@ -51,7 +51,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   get(userId: string, id: string): Promise<Lookup<Document>> {
     const entry = this.resource.entry(userId, id)
     return this.resource.dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
-      const row = await this.resource.rows.find(this.resource.dependencies.database, userId, id)
+      const row = await this.resource.find(userId, id)
       return row && this.resource.document(row)
     })
   }

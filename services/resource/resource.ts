@@ -1,4 +1,5 @@
 import type { Static } from '@sinclair/typebox'
+import { Batcher, systemClock } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
 import { rowDocument, type Serialize } from '../documents/row-document.js'
 import { type EntryAddress, ResourceAddresses } from './addresses.js'
@@ -11,7 +12,10 @@ import { type Filters, filtersOf } from './list-query.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import type { ResourceRow } from './row.js'
 import { rowSerializerOf } from './row-json.js'
-import { ResourceRows } from './rows.js'
+import { ResourceRows, type WantedRow } from './rows.js'
+
+/** Rows that one statement reads. */
+const MOST_FOUND = 64
 
 /** A definition, and what is made from it once: shared by the reads and the writes of a resource. */
 export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
@@ -24,6 +28,9 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
   readonly serialize: Serialize<ResourceRow>
   readonly rows: ResourceRows
 
+  /** Reads that come in one turn of the event loop share a statement, whoever asks. */
+  readonly #finds: Batcher<WantedRow, ResourceRow | undefined>
+
   /** @throws Error when the definition contradicts itself or the others of `dependencies.resources` */
   constructor(dependencies: ServiceDependencies, definition: ResourceDefinition<Schemas>) {
     const { database, resources } = dependencies
@@ -35,6 +42,12 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
     this.dependents = dependentsOf(definition, resources)
     this.serialize = rowSerializerOf(definition)
     this.rows = new ResourceRows(definition, database.kind)
+    const { endOfTurn } = systemClock
+    this.#finds = new Batcher({ send: (wanted) => this.rows.findWanted(database, wanted), endOfTurn, most: MOST_FOUND })
+  }
+
+  find(userId: string, id: string): Promise<ResourceRow | undefined> {
+    return this.#finds.ask({ userId, id: id.toLowerCase() })
   }
 
   /** Lower case: `A…` and `a…` are one row, and must be one entry under one tag. */

@@ -26,6 +26,13 @@ export interface Written<Row> {
   readonly isChanged: boolean
 }
 
+/** A row that a user asks for. */
+export interface WantedRow {
+  readonly userId: string
+  /** In lower case. */
+  readonly id: string
+}
+
 /** By what a caller knows a row. */
 export type RowKey = { readonly id: string } | { readonly externalId: string }
 
@@ -102,6 +109,22 @@ export class ResourceRows {
     const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and external_id = $2::text`
     const [row] = await db.query<ResourceRow>(this.#statement('find-by-external-id', text, [userId, externalId]))
     return row
+  }
+
+  /** Rows of whatever users, in that order, by one statement; by one more for each that is large. */
+  async findWanted(db: Queryable, wanted: readonly WantedRow[]): Promise<(ResourceRow | undefined)[]> {
+    const [only] = wanted
+    if (only !== undefined && wanted.length === 1) return [await this.find(db, only.userId, only.id)]
+    const text = `select ${this.#smallColumns} from ${this.#table.name} where id = any($1::uuid[])`
+    const found = await db.query<MaybeRow>(this.#statement('find-wanted', text, [wanted.map(({ id }) => id)]))
+    const rows = new Map(found.map((row) => [row.id, row]))
+    return Promise.all(
+      wanted.map(({ userId, id }) => {
+        const row = rows.get(id)
+        if (row?.user_id !== userId.toLowerCase()) return undefined
+        return row.is_whole ? row : this.find(db, userId, id)
+      }),
+    )
   }
 
   /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. */
