@@ -19,6 +19,8 @@ declare module 'fastify' {
 
 /** Longest a load is waited for by other replicas, in ms; above the slowest query that is normal. */
 const LEASE_MS = 2_000
+/** Loads that answers are looked at again by, at most: little beside what any database can do. */
+const VERIFIED_PER_SECOND = 5
 const CAPACITY_LOG_EVERY_MS = 60_000
 const HEALTH_LOG_EVERY_MS = 300_000
 const INVALID_LOG_EVERY_MS = 60_000
@@ -44,6 +46,7 @@ export default fp(
       maxBytes: config.cacheMaxMemoryBytes,
       longestLifetimeMs: longestEntryLifetimeMs(config.cacheTtlSeconds),
       leaseMs: LEASE_MS,
+      verification: { share: config.verifyShare, perSecond: VERIFIED_PER_SECOND },
       isTimed: config.isPerformanceMonitoring,
       events: eventsFor(log, fastify.db),
     })
@@ -115,6 +118,11 @@ function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
       db.renewConnections({ text: EPOCH, refusal: (rows) => refusalOf(rows, identity) })
       if (!isFirst) log.warn('The database restarted or was restored: everything cached before is forgotten')
     },
+    onMissedInvalidation: (missed) =>
+      log.error(
+        { ...missed, key: nameOf(missed.key) },
+        `Missed invalidation: the database has something else than was answered, and told nobody. Are its triggers on? ${nameOf(missed.key)}`,
+      ),
     onError: (error, during) => log.warn({ err: error }, `The cache goes on, but this failed: ${during}`),
   }
 }

@@ -167,6 +167,7 @@ function configFrom(environment: Environment) {
     cacheMaxMemoryBytes: environment.CACHE_MAX_MEMORY_BYTES,
     stalenessBoundMs: environment.CACHE_STALENESS_BOUND_MS,
     staleIfErrorSeconds: environment.CACHE_STALE_IF_ERROR_SECONDS,
+    verifyShare: environment.CACHE_VERIFY_SHARE,
     /** Keys what the service seals; without it a row of the database does. */
     tokenSecret: environment.TOKEN_SECRET,
     /** At least one; made for this run when none was set outside production. */

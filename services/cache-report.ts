@@ -16,6 +16,7 @@ export function cacheReport(stats: CacheStats) {
     redis_refuses: stats.redisRefuses ?? null,
     invalid_entries: stats.invalidEntries,
     oversized_entries: stats.oversizedEntries,
+    verified: stats.verified,
     memory_errors: stats.memoryErrors,
     background_errors: stats.backgroundErrors,
     hit_rate_percent: percent(hits, hits + misses),

@@ -25,6 +25,7 @@ export {
   type WriteVersion,
 } from './tiered-cache.js'
 export { type CachedTable, missingTag } from './table-triggers.js'
+export type { MissedInvalidation, Verification } from './verifier.js'
 
 /**
  * Opens a cache over a journal (`createJournal`): a first tail is finished when this resolves. Redis is taken up whether or

@@ -17,6 +17,8 @@ interface Flight extends Sought {
 /** First and longest pause of a reader that waits for another replica's load, in ms. */
 const FIRST_PAUSE_MS = 4
 const LONGEST_PAUSE_MS = 100
+/** Of a lease, in ms: longer than nearly every load. */
+const LEASE_MS = 250
 /** A placeholder: the run is started right after the flight is made. */
 const NO_LOOKUP = new Promise<Lookup>(() => {})
 
@@ -86,7 +88,7 @@ export class ReadPath {
     const hit = this.#inMemory(key)
     if (hit === undefined) return this.#fly(key, options, load, { isSettled: true, isSecond: false })
     if (hit.outcome === 'stale') this.#refresh(key, options, load)
-    return Promise.resolve(this.#count(options, hit))
+    return Promise.resolve(this.#count(options, this.#seen(key, options, load, hit)))
   }
 
   #inMemory(key: string): Lookup | undefined {
@@ -111,7 +113,7 @@ export class ReadPath {
     const flight = this.#flight(key, options)
     this.#flights.set(key, flight)
     flight.lookup = this.#run(flight, load, isSettled)
-    return this.#lead(flight)
+    return this.#lead(flight, load)
   }
 
   #flight(key: string, options: EntryOptions): Flight {
@@ -143,8 +145,15 @@ export class ReadPath {
     return this.#count(options, this.isolation.withoutLoad(key, options))
   }
 
-  async #lead(flight: Flight): Promise<Lookup> {
-    return this.#count(flight.options, await this.#orStale(flight))
+  async #lead(flight: Flight, load: Loader): Promise<Lookup> {
+    const { key, options } = flight
+    return this.#count(options, this.#seen(key, options, load, await this.#orStale(flight)))
+  }
+
+  #seen(key: string, options: EntryOptions, load: Loader, lookup: Lookup): Lookup {
+    const { verifier } = this.#replica
+    if (lookup.outcome === 'hit' && verifier.isNext()) verifier.look(key, options, load)
+    return lookup
   }
 
   /**
@@ -187,17 +196,38 @@ export class ReadPath {
   }
 
   /**
-   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is never longer than the entry is fresh. It
-   * stays when the entry was stored: a reader that looked too early for that then finds it, and does not load again.
+   * Takes the lease, named by the newest change heard of the tags, where one is needed. It is short, and never longer than the entry is
+   * fresh; it is renewed while the load runs. It stays when the entry was stored: a reader that looked too early for that then finds it, and
+   * does not load again. What was stored may be overwritten by something older, and then nobody should wait for long.
    */
   async #mayLoad(flight: Flight): Promise<boolean> {
-    const { knowledge, redis, settings, fills } = this.#replica
+    const { knowledge, redis, fills } = this.#replica
     const { key, slots, options, overtakenBy, isInvalid } = flight
     if (redis === undefined || isInvalid || !fills.isInRedis(options)) return true
     const newest = Math.max(knowledge.heard.newest(slots), overtakenBy)
-    const lease = await redis.lease(key, newest, Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl))
+    const lease = await redis.lease(key, newest, this.#leaseMs(options))
     if (lease === 'mine') flight.lease = newest
     return lease !== 'elsewhere'
+  }
+
+  #leaseMs({ ttl }: EntryOptions): number {
+    const { settings } = this.#replica
+    return Math.min(LEASE_MS, settings.leaseMs, ttl ?? settings.defaults.ttl)
+  }
+
+  /** Again and again, until what it returns is called. */
+  #renewLease({ key, options }: Flight, mark: number): () => void {
+    const { clock, redis } = this.#replica
+    const leaseMs = this.#leaseMs(options)
+    let cancel = (): void => {}
+    const next = (): void => {
+      cancel = clock.after(leaseMs / 2, () => {
+        next()
+        void redis?.renew(key, mark, leaseMs)
+      })
+    }
+    next()
+    return () => cancel()
   }
 
   async #load(flight: Flight, load: Loader): Promise<Lookup> {
@@ -205,6 +235,7 @@ export class ReadPath {
     const { key, options, lease } = flight
     flight.begun = fills.begin()
     const { startedAt } = flight.begun
+    const endRenewal = lease === undefined ? undefined : this.#renewLease(flight, lease)
     let value: unknown
     try {
       value = await load()
@@ -214,6 +245,7 @@ export class ReadPath {
       if (!flight.isCurrent) stats.refusedFills += 1
     } finally {
       stats.recordLoad(options.domain, clock.now() - startedAt)
+      endRenewal?.()
       if (lease !== undefined && !flight.isCurrent) void redis?.release(key, lease)
     }
     const { freshMs } = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: 0 })

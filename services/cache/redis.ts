@@ -151,6 +151,11 @@ export class Redis {
     return 'free'
   }
 
+  /** For a load that takes its time: nobody else begins one meanwhile. */
+  async renew(key: string, mark: number, ms: number): Promise<void> {
+    await this.#tried('writes', this.#options.client.set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms)))
+  }
+
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
     const name = this.#leaseName(key, mark)

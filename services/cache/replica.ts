@@ -12,6 +12,7 @@ import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
 import { Redis, type RedisClient, type RedisEvents } from './redis.js'
 import { Stats } from './stats.js'
+import { type MissedInvalidation, type Verification, Verifier } from './verifier.js'
 
 /** The replica's states of docs/cache.md. */
 export type ReplicaState = 'coherent' | 'memory-only' | 'isolated' | 'disabled'
@@ -33,6 +34,8 @@ export interface CacheEvents {
   onCapacity(full: { readonly isByItems: boolean; readonly bytes: number; readonly maxBytes: number }): void
   /** The database has another history than before, or this is the first tail. Connections of before may lead elsewhere. */
   onIdentity(identity: string, isFirst: boolean): void
+  /** An answer was not what the database has, and no change of it was heard of. */
+  onMissedInvalidation(missed: MissedInvalidation): void
   /** Something failed that no reader is told of: a refresh, an announcement, a mark, a prune. */
   onError(error: unknown, during: string): void
 }
@@ -55,8 +58,10 @@ export interface CacheSettings {
   readonly defaults: Lifetimes
   /** Longer than any usual lifetime, in ms: journal rows of before are deleted. */
   readonly longestLifetimeMs: number
-  /** How long one replica may load while the others wait, in ms. */
+  /** How long others wait for one replica's load, in ms. */
   readonly leaseMs: number
+  /** Which hits are looked at again a moment later. */
+  readonly verification: Verification
   /** Record load times in histograms? */
   readonly isTimed: boolean
   readonly clock: Clock
@@ -82,6 +87,7 @@ const DEFAULTS: CacheSettings = {
   defaults: { ttl: 300_000, grace: 60_000, negativeTtl: 30_000 },
   longestLifetimeMs: 3_600_000,
   leaseMs: 2_000,
+  verification: { share: 0, perSecond: 5 },
   isTimed: true,
   clock: systemClock,
   random: Math.random,
@@ -107,6 +113,7 @@ export class Replica {
   readonly fills = new Fills(this)
   readonly reads = new ReadPath(this)
   readonly stats: Stats
+  readonly verifier: Verifier
   readonly stateChanges: Record<ReplicaState, number> = { coherent: 0, 'memory-only': 0, isolated: 0, disabled: 0 }
   readonly #events: Partial<CacheEvents>
   readonly #cancels = new Map<string, () => void>()
@@ -125,6 +132,7 @@ export class Replica {
     this.clock = clock
     this.codec = codec
     this.stats = new Stats({ isTimed })
+    this.verifier = new Verifier(this, settings.verification)
     this.memory = new Memory({
       maxItems,
       maxBytes,
@@ -184,6 +192,7 @@ export class Replica {
   async stop(): Promise<void> {
     for (const cancel of this.#cancels.values()) cancel()
     this.#cancels.clear()
+    this.verifier.stop()
     this.redis?.stop()
     await Promise.all([this.announcer?.stop(), this.follower.stop()])
     await this.journal.close?.()
@@ -244,6 +253,10 @@ export class Replica {
   invalidEntry(key: string): void {
     this.stats.invalidEntries += 1
     this.#tell((told) => told.onInvalidEntry?.(key))
+  }
+
+  missedInvalidation(missed: MissedInvalidation): void {
+    this.#tell((told) => told.onMissedInvalidation?.(missed))
   }
 
   /** Of something that failed and that no reader is told of. */

@@ -90,9 +90,20 @@ export class TieredCache {
   getOrLoad<Value>(key: string, options: EntryOptions<Value>, load: Loader<Value>): Promise<Lookup<Value>> {
     const { settings, reads } = this.#replica
     if (!settings.isEnabled) return this.#bypass(options, load)
-    const hit = reads.peek(key)
-    const lookup = hit === undefined ? reads.read(key, options as EntryOptions, load) : Promise.resolve(hit)
-    return lookup as Promise<Lookup<Value>>
+    const hit = this.peek<Value>(key)
+    if (hit === undefined) return reads.read(key, options as EntryOptions, load) as Promise<Lookup<Value>>
+    if (this.isToBeVerified()) this.verify(key, options, load)
+    return Promise.resolve(hit)
+  }
+
+  /** For who answers hits of {@link TieredCache.peek}, asked once for each: is it one of those to {@link TieredCache.verify}? */
+  isToBeVerified(): boolean {
+    return this.#replica.verifier.isNext()
+  }
+
+  /** Looks again, a moment later, at a hit that was answered; see `verification` of the settings. */
+  verify<Value>(key: string, options: EntryOptions<Value>, load: Loader<Value>): void {
+    this.#replica.verifier.look(key, options as EntryOptions, load)
   }
 
   /** Several entries by the same path; `load` is called once for all that have to be loaded at one time. */
@@ -215,6 +226,7 @@ export class TieredCache {
       invalidations,
       backgroundErrors,
       isEnabled,
+      verified: this.#replica.verifier.counts,
       domains,
     }
   }

@@ -35,6 +35,12 @@ export const environmentSchema = Type.Object(
     CACHE_MAX_MEMORY_BYTES: whole(1024, 1_099_511_627_776, 67_108_864, 'the most bytes (not MiB) in the memory tier'),
     CACHE_STALENESS_BOUND_MS: whole(100, 60_000, 1000, 'how long after a write an older value may still be served'),
     CACHE_STALE_IF_ERROR_SECONDS: whole(0, 86_400, 60, 'how long memory answers, marked stale, when all else is down'),
+    CACHE_VERIFY_SHARE: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0.001,
+      description: 'the share of hits that are compared with the database a moment later',
+    }),
     ADMIN_TOKENS: text(
       'comma-separated name:token, or name:read:token for dashboards; 32 characters at least: openssl rand -hex 32',
     ),

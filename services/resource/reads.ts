@@ -1,4 +1,4 @@
-import { type Lookup } from '../cache/index.js'
+import type { Loader, Lookup } from '../cache/index.js'
 import { Document } from '../documents/document.js'
 import { textEtag } from '../documents/etag.js'
 import { pageInTurn } from '../documents/row-document.js'
@@ -44,16 +44,25 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * lower case has no entry.
    */
   peek(userId: string, id: string): Lookup<Document> | undefined {
-    return this.resource.dependencies.cache.peek(this.resource.addresses.document(userId, id).key)
+    const { cache } = this.resource.dependencies
+    const { key } = this.resource.addresses.document(userId, id)
+    const hit = cache.peek<Document>(key)
+    if (hit !== undefined && cache.isToBeVerified())
+      cache.verify(key, this.resource.entry(userId, id), this.#load(userId, id))
+    return hit
   }
 
   /** The row; a lookup without a document when the user has no such row. */
   get(userId: string, id: string): Promise<Lookup<Document>> {
     const entry = this.resource.entry(userId, id)
-    return this.resource.dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
+    return this.resource.dependencies.cache.getOrLoad<Document>(entry.key, entry, this.#load(userId, id))
+  }
+
+  #load(userId: string, id: string): Loader<Document> {
+    return async () => {
       const row = await this.resource.find(userId, id)
       return row && this.resource.document(row)
-    })
+    }
   }
 
   /** {@link ResourceService.peek} by the caller's own key. Both entries are judged at one moment, so they belong together. */
@@ -99,8 +108,12 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * @throws InvalidCursorError
    */
   peekList(userId: string, query: ListQuery): Lookup<Document> | undefined {
-    const { canonical } = this.#selection(userId, query)
-    return this.resource.dependencies.cache.peek(this.resource.addresses.list(userId, canonical).key)
+    const { cache } = this.resource.dependencies
+    const selection = this.#selection(userId, query)
+    const entry = this.resource.addresses.list(userId, selection.canonical)
+    const hit = cache.peek<Document>(entry.key)
+    if (hit !== undefined && cache.isToBeVerified()) cache.verify(entry.key, entry, this.#loadPage(userId, selection))
+    return hit
   }
 
   /**
@@ -108,15 +121,19 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
-    const { cache, database, loadQueue } = this.resource.dependencies
     const selection = this.#selection(userId, query)
     const entry = this.resource.addresses.list(userId, selection.canonical)
-    return cache.getOrLoad<Document>(entry.key, entry, async () => {
+    return this.resource.dependencies.cache.getOrLoad<Document>(entry.key, entry, this.#loadPage(userId, selection))
+  }
+
+  #loadPage(userId: string, selection: Selection): Loader<Document> {
+    const { database, loadQueue } = this.resource.dependencies
+    return async () => {
       const { rows, nextCursor } = await loadQueue.run(userId, () =>
         this.resource.rows.list(database, userId, selection),
       )
       return pageInTurn(rows.map(this.resource.serialize), nextCursor)
-    })
+    }
   }
 
   /**

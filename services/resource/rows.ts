@@ -119,7 +119,7 @@ export class ResourceRows {
     const found = await db.query<MaybeRow>(this.#statement('find-wanted', text, [wanted.map(({ id }) => id)]))
     const rows = new Map(found.map((row) => [row.id, row]))
     return Promise.all(
-      wanted.map(({ userId, id }) => {
+      wanted.map(async ({ userId, id }) => {
         const row = rows.get(id)
         if (row?.user_id !== userId.toLowerCase()) return undefined
         return row.is_whole ? row : this.find(db, userId, id)

@@ -132,10 +132,18 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'a lease is no longer than the entry is fresh',
     'read-path',
-    'Math.min(settings.leaseMs, options.ttl ?? settings.defaults.ttl)',
-    'settings.leaseMs',
+    'Math.min(LEASE_MS, settings.leaseMs, ttl ?? settings.defaults.ttl)',
+    'Math.min(LEASE_MS, settings.leaseMs)',
     'lease',
   ),
+  mutant(
+    'a lease is renewed while its load runs',
+    'read-path',
+    'void redis?.renew(key, mark, leaseMs)',
+    'void redis',
+    'lease',
+  ),
+  mutant('a lease is renewed no longer than its load runs', 'read-path', 'endRenewal?.()', 'void endRenewal', 'lease'),
   mutant('a lease whose outcome is unknown is given back', 'redis', 'void this.release(key, mark)', '', 'lease'),
   mutant('a lease that can not be had holds nobody up', 'redis', "return 'free'", "return 'elsewhere'", 'redis'),
   mutant(

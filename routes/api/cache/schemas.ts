@@ -51,6 +51,8 @@ export const Stats = Type.Object({
     redis_refuses: Type.Union([Type.String(), Type.Null()]),
     invalid_entries: Count,
     oversized_entries: Count,
+    /** Hits that were compared with the database a moment later. */
+    verified: Type.Object({ confirmed: Count, missed: Count, undecided: Count }),
     memory_errors: Count,
     background_errors: Count,
     hit_rate_percent: Figure,

@@ -72,7 +72,7 @@ async function stats(t: Test, service: TestService): Promise<void> {
   t.equal(status, 200)
   t.equal(body.service_status, 'healthy')
   t.match(body.last_health_check, /^\d{4}-/)
-  const wanted = `hits misses memory_hits redis_hits stale_hits negative_hits redis_errors redis_refusals redis_refuses invalid_entries oversized_entries memory_errors background_errors hit_rate_percent
+  const wanted = `hits misses memory_hits redis_hits stale_hits negative_hits redis_errors redis_refusals redis_refuses invalid_entries oversized_entries verified memory_errors background_errors hit_rate_percent
     memory_cache_size memory_cache_bytes evictions expirations invalidations loads refused_fills redis_available enabled`
   t.same(Object.keys(body.cache_stats).toSorted(), wanted.split(/\s+/).toSorted())
   t.equal(body.domains.designs.hits - (before?.hits ?? 0), 1)

@@ -153,3 +153,32 @@ t.test('who knows that something the entry refers to has changed does not wait f
   const lookup = await two.cache.getOrLoad(key, referring, async () => 'new')
   t.equal(words(lookup), 'new: miss')
 })
+
+t.test('a load that takes its time keeps its lease, and leaves it for a moment only', async (t) => {
+  const { database, members, keys, clock } = await startWorld(t, { options: { leaseMs: 2_000 } })
+  const [one, two] = [members[0]!, members[1]!]
+  const rows = new Rows(database)
+  const leases = (): string[] =>
+    [...keys.keys].filter(([key, { expiresAt }]) => key.includes(':l:') && expiresAt > clock.now()).map(([key]) => key)
+  database.rows.set('a', 'x')
+  rows.hold()
+  const reads = [rows.read(one, 'a'), rows.read(two, 'a')]
+  for (let ms = 0; ms < 1_500; ms += 50) await clock.advance(50)
+  t.equal(rows.count, 1, 'the other one still waits')
+  rows.release()
+  await clock.advance(200)
+  t.same(await Promise.all(reads), ['x: miss', 'x: hit in redis'])
+  await clock.advance(100)
+  t.same(leases(), [], 'it is over')
+  // What lies there was overwritten by something older, which another replica had been about to store.
+  const entryName = [...keys.keys.keys()].find((key) => key.includes(':e:'))!
+  const old = keys.keys.get(entryName)!
+  database.change([tagOf('a')], { a: 'y' })
+  await clock.advance(340)
+  t.equal(await rows.read(one, 'a'), 'y: miss')
+  await drain()
+  keys.keys.set(entryName, old)
+  const late = rows.read(two, 'a')
+  for (let ms = 0; ms < 400; ms += 50) await clock.advance(50)
+  t.equal(await late, 'y: miss', 'nobody waits for a load that is over')
+})
