@@ -12,6 +12,7 @@ import { createLogger, loggingOptions } from './plugins/logging.js'
 import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
 import redis from './plugins/redis.js'
+import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
 import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
@@ -69,6 +70,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(database, { onQuery: options.onQuery })
   await app.register(redis)
   await app.register(cache)
+  await app.register(replicas)
   await app.register(services)
   await app.register(minVersion)
   await app.register(auth)

@@ -2,10 +2,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
 import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
-import { type Database, LastingSession, openJournal, type Statement } from '../services/database/index.js'
+import { type Database, openJournal, type Statement } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
 import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
-import { HealthProbe, PROBE_LIMIT_MS, type Probes } from '../services/health.js'
+import { HealthProbe, type Probes } from '../services/health.js'
 import { secretsOf } from '../services/secrets.js'
 
 declare module 'fastify' {
@@ -51,9 +51,8 @@ export default fp(
       events: eventsFor(log, fastify.db),
     })
     fastify.decorate('cache', cache)
-    const probing = new LastingSession(fastify.db, PROBE_LIMIT_MS)
     const probes: Probes = {
-      database: () => probing.query(PROBE),
+      database: () => fastify.sideConnection.query(PROBE),
       loads: () => fastify.db.query(PROBE),
       redis: config.redis && (() => cache.checkRedis()),
     }
@@ -63,7 +62,6 @@ export default fp(
     const healthLog = setInterval(() => void logHealth(health, cache, log), HEALTH_LOG_EVERY_MS).unref()
     fastify.addHook('onClose', async () => {
       clearInterval(healthLog)
-      await probing.close()
       await cache.close()
     })
     log.info({ state: cache.state }, '✅ Cache service initialized successfully')
@@ -72,7 +70,7 @@ export default fp(
     name: 'cache',
     fastify: '5.x',
     dependencies: ['config', 'database', 'redis'],
-    decorators: { fastify: ['config', 'db'] },
+    decorators: { fastify: ['config', 'db', 'sideConnection'] },
   },
 )
 

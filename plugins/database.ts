@@ -1,10 +1,13 @@
 import fp from 'fastify-plugin'
 import { cachedTables } from '../services/cache-map.js'
-import { type Database, openDatabase, startDatabase } from '../services/database/index.js'
+import { type Database, LastingSession, openDatabase, startDatabase } from '../services/database/index.js'
+import { PROBE_LIMIT_MS } from '../services/health.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     db: Database
+    /** A connection beside the pool, for what says how things are: made when it is first asked, and what takes longer than a probe fails. */
+    sideConnection: LastingSession
   }
 }
 
@@ -24,9 +27,14 @@ export default fp<DatabasePluginOptions>(
       dataDir: config.dataDir,
       onQuery,
     })
-    fastify.addHook('onClose', () => database.close())
+    const side = new LastingSession(database, PROBE_LIMIT_MS)
+    fastify.addHook('onClose', async () => {
+      await side.close()
+      await database.close()
+    })
     await startDatabase(database, cachedTables, { onWait: (line) => fastify.log.warn(line) })
     fastify.decorate('db', database)
+    fastify.decorate('sideConnection', side)
   },
   { name: 'database', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )

@@ -1,4 +1,5 @@
-import type { CacheStats } from './cache/index.js'
+import type { CacheStats, TieredCache } from './cache/index.js'
+import { resources } from './domains.js'
 
 /** The cache's counts as the HTTP API names them. Percentages have one decimal, and are 0 of nothing. */
 export function cacheReport(stats: CacheStats) {
@@ -47,4 +48,50 @@ export function domainReports({ domains }: CacheStats) {
 
 function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 10
+}
+
+const resourceNames = new Set(resources.map(({ name }) => name))
+
+/** The section `cache` of a replica's report: state, counts and bounds, as they are. */
+export function cacheSection(cache: TieredCache) {
+  const { state, redis, redisRefuses, journal, announcements, stateChanges } = cache.health()
+  const { redis: tier, ...following } = cache.following()
+  return {
+    state,
+    state_changes: stateChanges,
+    parts: { redis, redis_refuses: redisRefuses ?? null, journal, announcements },
+    counts: cacheReport(cache.stats()),
+    bound_ms: following.boundMs,
+    barrier_age_ms: following.barrierAgeMs ?? null,
+    tails: following.tails,
+    failed_tails: following.failedTails,
+    hints: following.hints,
+    hints_given: following.hintsGiven,
+    max_items: following.maxItems,
+    max_bytes: following.maxBytes,
+    /** `null`: none is configured. */
+    redis:
+      tier === undefined
+        ? null
+        : { breaker_open: tier.isOpen, down: tier.isDown, openings: tier.openings, commands: tier.durations },
+  }
+}
+
+/** The section `domains`: the counts of each. `of`: documents of a resource, or who users and their tokens are. */
+export function domainsSection(cache: TieredCache) {
+  return Object.fromEntries(
+    [...cache.stats().domains].map(([domain, counts]) => [
+      domain,
+      {
+        of: resourceNames.has(domain) ? 'documents' : 'principals',
+        memory_hits: counts.memoryHits,
+        redis_hits: counts.redisHits,
+        stale_hits: counts.staleHits,
+        negative_hits: counts.negativeHits,
+        misses: counts.misses,
+        loads: counts.loads,
+        load_durations: counts.loadDurations,
+      },
+    ]),
+  )
 }

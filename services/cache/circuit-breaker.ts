@@ -41,6 +41,8 @@ export class CircuitBreaker {
   isDown = false
   /** Down, and that for a second: worth telling. */
   isLost = false
+  /** How often it has opened, the start included. */
+  openings = 0
   /** Why it is open, in the server's or the client's own words. */
   reason = 'not connected yet'
   /** Resolves when the first ping has had its answer, or none. */
@@ -80,6 +82,7 @@ export class CircuitBreaker {
 
   #open(): void {
     this.isOpen = true
+    this.openings += 1
     this.#openedAt = this.#options.clock.now()
     this.#cancelHold()
     void this.#probe()

@@ -45,6 +45,8 @@ export class JournalFollower {
   /** Why the journal is not followed, in words. */
   reason = 'not connected yet'
   tails = 0
+  /** Of these, what moved no barrier. */
+  failedTails = 0
 
   constructor(options: JournalFollowerOptions) {
     this.#options = options
@@ -118,7 +120,10 @@ export class JournalFollower {
     } catch (error) {
       this.reason = error instanceof Error ? error.message : String(error)
     }
-    if (!isAnswered) this.#options.onChange()
+    if (!isAnswered) {
+      this.failedTails += 1
+      this.#options.onChange()
+    }
     return isAnswered
   }
 

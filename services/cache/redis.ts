@@ -1,6 +1,7 @@
 import { Batcher } from './batcher.js'
 import { CircuitBreaker, isRefusal, Refusals, type RefusalKind, wordsOf } from './circuit-breaker.js'
 import type { Clock } from './clock.js'
+import { Durations } from './core/durations.js'
 import { EntrySeal, FORMAT_VERSION } from './entry-codec.js'
 
 /**
@@ -71,6 +72,8 @@ export class Redis {
   readonly #owed = new Map<string, number>()
   readonly breaker: CircuitBreaker
   readonly refusals: Refusals
+  /** From asking to the answer, as a reader waits for it; what failed counts too. */
+  readonly durations = new Durations()
   /** What the client said last of a connection that it could not make. */
   #cause: string | undefined
   #prefix = ''
@@ -196,6 +199,8 @@ export class Redis {
 
   /** What the command answers; `undefined` when it failed. */
   async #tried<Result>(kind: RefusalKind, command: Promise<Result>): Promise<Result | undefined> {
+    const { clock } = this.#options
+    const askedAt = clock.now()
     try {
       const result = await command
       this.refusals.done(kind)
@@ -207,6 +212,8 @@ export class Redis {
       // Who refuses a read may refuse everything, as while it loads: a ping tells.
       if (!isRefused || kind === 'reads') this.breaker.failed(error)
       return undefined
+    } finally {
+      this.durations.record(clock.now() - askedAt)
     }
   }
 

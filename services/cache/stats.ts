@@ -1,4 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { Durations } from './core/durations.js'
 import type { Lookup } from './entry.js'
 
 /** `staleHits`: hits of entries that were stale by time, or answered on error; they are hits of a tier as well. */
@@ -11,6 +12,7 @@ export type Counts = Record<(typeof NAMES)[number], number>
 export interface DomainCounts extends Counts {
   /** `undefined` when loads are not timed: a histogram is large. */
   readonly loadMicroseconds: RecordableHistogram | undefined
+  readonly loadDurations: Durations
 }
 
 /**
@@ -51,6 +53,7 @@ export class Stats {
   recordLoad(domain: string | undefined, milliseconds: number): void {
     const counts = this.of(domain)
     counts.loads += 1
+    counts.loadDurations.record(milliseconds)
     counts.loadMicroseconds?.record(Math.max(1, Math.round(milliseconds * 1_000)))
   }
 
@@ -66,7 +69,7 @@ export class Stats {
     let counts = this.domains.get(domain)
     if (counts === undefined) {
       const loadMicroseconds = this.#isTimed ? createHistogram() : undefined
-      counts = { ...NONE, loadMicroseconds }
+      counts = { ...NONE, loadMicroseconds, loadDurations: new Durations() }
       this.domains.set(domain, counts)
     }
     return counts

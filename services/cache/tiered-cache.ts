@@ -231,6 +231,30 @@ export class TieredCache {
     }
   }
 
+  /** How closely the journal is followed, and what Redis costs. */
+  following() {
+    const { follower, knowledge, redis, settings, clock } = this.#replica
+    const { boundMs, maxItems, maxBytes } = settings
+    const barrierAgeMs = follower.sinceBarrier(clock.now())
+    return {
+      boundMs,
+      maxItems,
+      maxBytes,
+      /** `undefined` before the first tail, and while caching is off. */
+      barrierAgeMs: Number.isFinite(barrierAgeMs) ? barrierAgeMs : undefined,
+      tails: follower.tails,
+      failedTails: follower.failedTails,
+      hints: knowledge.hints.size,
+      hintsGiven: knowledge.hints.given,
+      redis: redis && {
+        durations: redis.durations,
+        openings: redis.breaker.openings,
+        isOpen: redis.breaker.isOpen,
+        isDown: redis.breaker.isDown,
+      },
+    }
+  }
+
   /** Asks Redis whether it answers; {@link TieredCache.health} says. Never rejects. */
   async checkRedis(): Promise<void> {
     await this.#replica.redis?.check()

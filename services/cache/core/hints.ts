@@ -14,6 +14,13 @@ export class Hints {
   /** Those that came while a tail was under way: the one after it answers them. */
   #late = new Set<string>()
   #isTailing = false
+  /** Tags that were brought into doubt so far. */
+  given = 0
+
+  /** Tags in doubt now. */
+  get size(): number {
+    return this.#asked.size + this.#late.size
+  }
 
   get isEmpty(): boolean {
     return this.#asked.size === 0 && this.#late.size === 0
@@ -21,7 +28,10 @@ export class Hints {
 
   add(tags: Iterable<string>): void {
     const hinted = this.#isTailing ? this.#late : this.#asked
-    for (const tag of tags) if (hinted.size <= MOST_TAGS) hinted.add(tag)
+    for (const tag of tags) {
+      this.given += 1
+      if (hinted.size <= MOST_TAGS) hinted.add(tag)
+    }
     if (hinted.size <= MOST_TAGS) return
     hinted.clear()
     hinted.add(EVERYTHING)
