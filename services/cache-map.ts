@@ -6,6 +6,9 @@ import { profileEntry, tokenEntry, userPolicies, userTables } from './users/addr
 /** What is cached, as a whole: users, their tokens, and every resource of services/domains.ts. */
 const addresses = new Map(resources.map((definition) => [definition.name, new ResourceAddresses(definition)]))
 
+/** The domains of lookups that prove who somebody is: they answer nobody's question, and each request makes two. */
+export const credentialDomains: ReadonlySet<string> = new Set(Object.values(userPolicies).map(({ domain }) => domain))
+
 /** The tables whose triggers tell the cache, whoever changes a row. */
 export const cachedTables: readonly CachedTable[] = [...userTables, ...resources.map(cachedTable)]
 

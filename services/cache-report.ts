@@ -1,5 +1,5 @@
 import type { CacheStats, TieredCache } from './cache/index.js'
-import { resources } from './domains.js'
+import { credentialDomains } from './cache-map.js'
 
 /** The cache's counts as the HTTP API names them. Percentages have one decimal, and are 0 of nothing. */
 export function cacheReport(stats: CacheStats) {
@@ -50,8 +50,6 @@ function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 10
 }
 
-const resourceNames = new Set(resources.map(({ name }) => name))
-
 /** The section `cache` of a replica's report: state, counts and bounds, as they are. */
 export function cacheSection(cache: TieredCache) {
   const { state, redis, redisRefuses, journal, announcements, stateChanges } = cache.health()
@@ -64,6 +62,8 @@ export function cacheSection(cache: TieredCache) {
     bound_ms: following.boundMs,
     barrier_age_ms: following.barrierAgeMs ?? null,
     tails: following.tails,
+    tail_ms: Math.round(following.tailMs * 10) / 10,
+    reason: state === 'isolated' ? following.reason : null,
     failed_tails: following.failedTails,
     hints: following.hints,
     hints_given: following.hintsGiven,
@@ -77,13 +77,13 @@ export function cacheSection(cache: TieredCache) {
   }
 }
 
-/** The section `domains`: the counts of each. `of`: documents of a resource, or who users and their tokens are. */
+/** The section `domains`: the counts of each. `of`: documents of a resource and its lists, or who users and their tokens are. */
 export function domainsSection(cache: TieredCache) {
   return Object.fromEntries(
     [...cache.stats().domains].map(([domain, counts]) => [
       domain,
       {
-        of: resourceNames.has(domain) ? 'documents' : 'principals',
+        of: credentialDomains.has(domain) ? 'principals' : 'documents',
         memory_hits: counts.memoryHits,
         redis_hits: counts.redisHits,
         stale_hits: counts.staleHits,

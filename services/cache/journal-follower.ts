@@ -47,6 +47,8 @@ export class JournalFollower {
   tails = 0
   /** Of these, what moved no barrier. */
   failedTails = 0
+  /** How long the last finished tail took, in ms. */
+  tailMs = 0
 
   constructor(options: JournalFollowerOptions) {
     this.#options = options
@@ -149,6 +151,7 @@ export class JournalFollower {
       this.reason = fault ?? 'the journal can not be relied on'
       return false
     }
+    this.tailMs = clock.now() - startedAt
     const isAnother = knowledge.take({ ...answer, identity })
     this.#barrier = startedAt
     this.#wallBarrier = wallStartedAt

@@ -6,7 +6,7 @@ import type { Lifetimes } from './entry.js'
 import { Fills } from './fills.js'
 import { EVERYTHING } from './core/heard.js'
 import { JournalFollower } from './journal-follower.js'
-import type { Journal, TailAnswer } from './journal.js'
+import type { Change, Journal, TailAnswer } from './journal.js'
 import { Knowledge } from './core/knowledge.js'
 import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
@@ -36,6 +36,8 @@ export interface CacheEvents {
   onIdentity(identity: string, isFirst: boolean): void
   /** An answer was not what the database has, and no change of it was heard of. */
   onMissedInvalidation(missed: MissedInvalidation): void
+  /** A reading of the journal brought these, in no order. */
+  onChanges(changes: readonly Change[]): void
   /** Something failed that no reader is told of: a refresh, an announcement, a mark, a prune. */
   onError(error: unknown, during: string): void
 }
@@ -285,6 +287,7 @@ export class Replica {
       this.announcer?.reconnect()
       this.#tell((told) => told.onIdentity?.(identity, this.knowledge.identityNumber === 1))
     }
+    if (changes !== undefined && changes.length > 0) this.#tell((told) => told.onChanges?.(changes))
     for (const { tags } of changes ?? []) {
       this.stats.invalidations += tags.length
       if (tags.includes(EVERYTHING)) this.memory.clear()

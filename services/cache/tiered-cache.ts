@@ -244,6 +244,9 @@ export class TieredCache {
       barrierAgeMs: Number.isFinite(barrierAgeMs) ? barrierAgeMs : undefined,
       tails: follower.tails,
       failedTails: follower.failedTails,
+      tailMs: follower.tailMs,
+      /** Why the journal is not followed, while it is not. */
+      reason: follower.reason,
       hints: knowledge.hints.size,
       hintsGiven: knowledge.hints.given,
       redis: redis && {
