@@ -19,7 +19,50 @@ export type Inspection = Awaited<ReturnType<typeof inspect>>
 /** What each tier holds of one entry and whether it would be served, in words. Counts nothing, drops nothing. */
 export async function inspect(replica: Replica, key: string, options: EntryOptions) {
   const [inMemory, inRedis] = [fromMemory(replica, key), await fromRedis(replica, key, options)]
-  return { key, memory: verdictOn(replica, inMemory), redis: verdictOn(replica, inRedis) }
+  return {
+    key,
+    /** How a read would be answered now, and why. */
+    verdict: answerOf(replica, inMemory, inRedis),
+    /** The snapshot of the last finished tail, which an entry is held against. */
+    seen: replica.knowledge.seen?.text ?? null,
+    memory: verdictOn(replica, inMemory),
+    redis: verdictOn(replica, inRedis),
+  }
+}
+
+/** One sentence, for who does not know the protocol. */
+function answerOf(replica: Replica, inMemory: Found | string, inRedis: Found | string): string {
+  const { settings, follower, knowledge, clock } = replica
+  if (!settings.isEnabled) return 'The database answers every read: the cache is switched off.'
+  if (!follower.isFollowed(clock.now())) {
+    return `The database answers every read: this replica can't follow the journal (${follower.reason}).`
+  }
+  for (const [tier, found] of [
+    ['Memory', inMemory],
+    ['Redis', inRedis],
+  ] as const) {
+    if (typeof found === 'string' || !isServed(replica, found)) continue
+    const doubt = knowledge.hints.has(found.tags)
+      ? ', once the journal has been read again: it may have changed a moment ago'
+      : ''
+    const refresh = found.freshMs > 0 ? '' : ' while it is loaded anew, since its fresh time is over'
+    const what = found.value === undefined ? '“no such row”, found' : 'a document that was loaded'
+    return `${tier} answers with ${what} ${inSeconds(found.ageMs)} ago, which shows every change heard of${refresh}${doubt}.`
+  }
+  const held = [inMemory, inRedis].filter((found) => typeof found !== 'string')
+  if (held.length === 0) return 'The database answers: no tier holds this.'
+  const isOver = held.every(({ leftMs }) => leftMs <= 0)
+  return isOver
+    ? 'The database answers: what is held has outlived its time.'
+    : 'The database answers: what is held does not show a change that was heard of since.'
+}
+
+function isServed({ knowledge }: Replica, { provenance, tags, leftMs }: Found): boolean {
+  return leftMs > 0 && knowledge.isCurrent(provenance, knowledge.heard.slotsOf(tags))
+}
+
+function inSeconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
 function fromMemory({ memory, clock }: Replica, key: string): Found | string {

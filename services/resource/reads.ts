@@ -156,6 +156,19 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
     })
   }
 
+  /**
+   * The key of the entry that a page is in.
+   * @throws InvalidCursorError
+   */
+  listKey(userId: string, query: ListQuery): string {
+    return this.resource.addresses.list(userId, this.#selection(userId, query).canonical).key
+  }
+
+  /** Whose row it is, whoever asks; `undefined` when there is none. Reads the database. */
+  ownerOf(id: string): Promise<string | undefined> {
+    return this.resource.rows.ownerOf(this.resource.dependencies.database, id)
+  }
+
   #selection(userId: string, query: ListQuery): Selection {
     return selectionOf(listTag(this.resource.definition.name, userId), this.resource.filters, query)
   }

@@ -105,6 +105,12 @@ export class ResourceRows {
     return row
   }
 
+  async ownerOf(db: Queryable, id: string): Promise<string | undefined> {
+    const text = `select user_id from ${this.#table.name} where id = $1::uuid`
+    const [row] = await db.query<Pick<ResourceRow, 'user_id'>>(this.#statement('owner', text, [id]))
+    return row?.user_id
+  }
+
   async findByExternalId(db: Queryable, userId: string, externalId: string): Promise<ResourceRow | undefined> {
     const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and external_id = $2::text`
     const [row] = await db.query<ResourceRow>(this.#statement('find-by-external-id', text, [userId, externalId]))

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../../../services/errors.js'
+import { keyOfUrl } from './key-of-url.js'
 import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
 
 /** Health, statistics, clearing and inspection of the cache. */
@@ -65,7 +66,8 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     '/inspect',
     { schema: { querystring: InspectQuery, response: { 200: Inspection } }, onRequest: fastify.requireInspector },
     async (request, reply) => {
-      const address = fastify.entryOfKey(request.query.key)
+      const { key = await keyOfUrl(request, request.query) } = request.query
+      const address = fastify.entryOfKey(key)
       if (address === undefined) throw new NotFoundError('kind of cache key')
       reply.header('cache-control', 'no-store')
       return fastify.cache.inspect(address.key, address)

@@ -92,10 +92,21 @@ const Tier = Type.Object({
   verdict: Type.String(),
 })
 
-export const Inspection = Type.Object({ key: Type.String(), memory: Tier, redis: Tier })
+export const Inspection = Type.Object({
+  key: Type.String(),
+  verdict: Type.String(),
+  seen: Type.Union([Type.String(), Type.Null()]),
+  memory: Tier,
+  redis: Tier,
+})
 
+/** Either a key, or a URL as it is asked for; `user_id`: whose, where the URL does not tell. */
 export const InspectQuery = Type.Object(
-  { key: Type.String({ minLength: 1, maxLength: 2_000 }) },
+  {
+    key: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000 })),
+    url: Type.Optional(Type.String({ minLength: 1, maxLength: 4_000 })),
+    user_id: Type.Optional(Type.String({ format: 'uuid' })),
+  },
   { additionalProperties: false },
 )
 
