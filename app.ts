@@ -9,6 +9,7 @@ import cors from './plugins/cors.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
+import figures from './plugins/figures.js'
 import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
 import redis from './plugins/redis.js'
@@ -19,6 +20,7 @@ import timing from './plugins/timing.js'
 import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
+import liveRoutes from './routes/api/cache/live.js'
 import resourceRoutes from './routes/api/resource-routes.js'
 import userRoutes from './routes/api/users/index.js'
 
@@ -71,10 +73,12 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(redis)
   await app.register(cache)
   await app.register(replicas)
+  await app.register(figures)
   await app.register(services)
   await app.register(minVersion)
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
+  await app.register(liveRoutes, { prefix: '/api/cache' })
   await app.register(userRoutes, { prefix: '/api/users' })
   for (const [name, resource] of app.resources) await app.register(resourceRoutes, { prefix: `/api/${name}`, resource })
   await app.ready()

@@ -5,6 +5,7 @@ import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } fr
 import { type Database, openJournal, type Statement } from '../services/database/index.js'
 import { documentCodec } from '../services/documents/codec.js'
 import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
+import { Happenings } from '../services/figures/happenings.js'
 import { HealthProbe, type Probes } from '../services/health.js'
 import { secretsOf } from '../services/secrets.js'
 
@@ -12,6 +13,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     cache: TieredCache
     health: HealthProbe
+    /** The last changes of state and of data, for who asks why. */
+    happenings: Happenings
     /** The address behind a key as logs and inspection show it; `undefined` when no domain has such keys. */
     entryOfKey: typeof entryOfKey
   }
@@ -31,6 +34,8 @@ const PROBE: Statement = { name: 'health.probe', text: 'select 1 as one' }
 export default fp(
   async (fastify) => {
     const { config, log } = fastify
+    const happenings = new Happenings(systemClock)
+    fastify.decorate('happenings', happenings)
     const [secret] = await secretsOf(fastify.db, config.tokenSecret)
     const cache = await openCache({
       isEnabled: config.isCachingEnabled,
@@ -48,7 +53,7 @@ export default fp(
       leaseMs: LEASE_MS,
       verification: { share: config.verifyShare, perSecond: VERIFIED_PER_SECOND },
       isTimed: config.isPerformanceMonitoring,
-      events: eventsFor(log, fastify.db),
+      events: eventsFor(log, fastify.db, happenings),
     })
     fastify.decorate('cache', cache)
     const probes: Probes = {
@@ -74,24 +79,33 @@ export default fp(
   },
 )
 
-function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
+function eventsFor(log: FastifyBaseLogger, db: Database, happenings: Happenings): CacheEvents {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
   let oversizedLoggedAt = Number.NEGATIVE_INFINITY
   let isFewItemsSaid = false
   const tellOfInvalid = invalidEntryLog(log)
   return {
     onState({ from, to, reason }) {
+      happenings.turned('replica', to, reason)
       // Redis has come or gone, and has a line of its own for that.
       if ([from, to].every((state) => state === 'coherent' || state === 'memory-only')) return
       const level = to === 'isolated' ? 'error' : from === undefined || to === 'coherent' ? 'info' : 'warn'
       log[level]({ from, to, reason }, `Cache state: ${from === undefined ? to : `${from} → ${to}`} (${reason})`)
     },
-    onRedisLost: (reason) => log.warn(`⚠️ Redis connection failed, using memory cache: ${reason}`),
-    onRedisBack: () => log.info('Redis answers and is in use'),
+    onRedisLost(reason) {
+      happenings.turned('redis', 'lost', reason)
+      log.warn(`⚠️ Redis connection failed, using memory cache: ${reason}`)
+    },
+    onRedisBack() {
+      happenings.turned('redis', 'back', 'it answers and is in use')
+      log.info('Redis answers and is in use')
+    },
     onRedisRefusal(kind, words) {
+      happenings.turned('redis', words === undefined ? 'back' : 'refusing', words ?? `it takes ${kind} again`)
       if (words === undefined) log.info(`Redis takes ${kind} again`)
       else log.warn(`Redis refuses ${kind}: ${words}`)
     },
+    onChanges: (changes) => happenings.changed(changes),
     onOversizedEntry(key, bytes) {
       const now = systemClock.now()
       if (now - oversizedLoggedAt < CAPACITY_LOG_EVERY_MS) return
@@ -114,7 +128,9 @@ function eventsFor(log: FastifyBaseLogger, db: Database): CacheEvents {
     },
     onIdentity(identity, isFirst) {
       db.renewConnections({ text: EPOCH, refusal: (rows) => refusalOf(rows, identity) })
-      if (!isFirst) log.warn('The database restarted or was restored: everything cached before is forgotten')
+      if (isFirst) return
+      happenings.turned('database', 'renewed', 'it restarted or was restored: what was cached before is forgotten')
+      log.warn('The database restarted or was restored: everything cached before is forgotten')
     },
     onMissedInvalidation: (missed) =>
       log.error(

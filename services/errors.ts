@@ -182,6 +182,12 @@ export const TooManyReadsError = createError<[]>(
   429,
 )
 
+export const TooManyWatchersError = createError<[]>(
+  'TOO_MANY_WATCHERS',
+  'Twenty pages watch this replica already: close one, then try again',
+  429,
+)
+
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */
 export const InternalError = createError<[requestId: string]>(
   'INTERNAL_ERROR',

@@ -22,6 +22,7 @@ export function answerLookup(request: FastifyRequest, reply: FastifyReply, looku
   // Whoever could not be checked is answered with what is marked, and with nothing newer.
   if (request.user?.isStale === true && lookup.outcome !== 'stale-if-error') throw new ServiceUnavailableError()
   reply.header('cache-status', cacheStatus(lookup))
+  reply.answeredBy = lookup.tier ?? 'miss'
   if (lookup.outcome === 'stale-if-error') reply.header('age', Math.floor(lookup.ageMs / 1000))
   const { value: document } = lookup
   if (document === undefined) throw new NotFoundError(kind)

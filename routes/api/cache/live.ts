@@ -1,0 +1,28 @@
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { TooManyWatchersError } from '../../../services/errors.js'
+
+/** Figures as server-sent events, for administrators, also those who may only look: they name tags, and so tenants. */
+const routes: FastifyPluginAsync = async (fastify) => {
+  const { live } = fastify
+  // A HEAD would wait for the end of a stream that has none.
+  fastify.get('/live', { onRequest: fastify.requireInspector, exposeHeadRoute: false }, async (request, reply) => {
+    if (live.isFull) throw new TooManyWatchersError()
+    reply.headers({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // It ends with the stream: kept alive it would hold up the close of the service.
+      connection: 'close',
+      // Proxies of nginx's kind would gather the events.
+      'x-accel-buffering': 'no',
+    })
+    return reply.send(live.watch({ mayClear: request.user?.isAdmin === true }))
+  })
+}
+
+export default fp(routes, {
+  name: 'live-routes',
+  fastify: '5.x',
+  encapsulate: true,
+  decorators: { fastify: ['live', 'requireInspector'] },
+})
