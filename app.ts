@@ -22,6 +22,7 @@ import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import liveRoutes from './routes/api/cache/live.js'
 import resourceRoutes from './routes/api/resource-routes.js'
+import dashboardRoutes from './routes/dashboard/index.js'
 import userRoutes from './routes/api/users/index.js'
 
 export interface AppOptions extends DatabasePluginOptions {
@@ -79,6 +80,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(liveRoutes, { prefix: '/api/cache' })
+  await app.register(dashboardRoutes)
   await app.register(userRoutes, { prefix: '/api/users' })
   for (const [name, resource] of app.resources) await app.register(resourceRoutes, { prefix: `/api/${name}`, resource })
   await app.ready()

@@ -8,7 +8,17 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
-const SOURCES = ['app.ts', 'server.ts', 'starting.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
+const SOURCES = [
+  'app.ts',
+  'server.ts',
+  'starting.ts',
+  'migrate.ts',
+  'plugins',
+  'routes',
+  'services',
+  'commands',
+  'dashboard',
+]
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
 /** Copied last, and dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */
@@ -23,6 +33,7 @@ function build() {
   const startedAt = new Date()
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
+  cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true })
   cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
   utimesSync(LAST, startedAt, startedAt)
 }

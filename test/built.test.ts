@@ -8,7 +8,17 @@ import { until } from './helpers/deadline.js'
 import { freePort, temporaryDirectory } from './helpers/servers.js'
 
 const ROOT = join(import.meta.dirname, '..')
-const SOURCES = ['app.ts', 'server.ts', 'starting.ts', 'migrate.ts', 'plugins', 'routes', 'services', 'commands']
+const SOURCES = [
+  'app.ts',
+  'server.ts',
+  'starting.ts',
+  'migrate.ts',
+  'plugins',
+  'routes',
+  'services',
+  'commands',
+  'dashboard',
+]
 const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }

@@ -10,7 +10,7 @@ t.test('paths and methods', async (t) => {
 
   t.test('a path that no route has is 404 for every method', async (t) => {
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
-      for (const url of ['/', '/nowhere?x=1', '/api', '/api/designs/1/2', '/api/Designs']) {
+      for (const url of ['/nowhere', '/nowhere?x=1', '/api', '/api/designs/1/2', '/api/Designs']) {
         const { status, body } = await ask(method, url)
         t.equal(status, 404, `${method} ${url}`)
         if (method !== 'HEAD') t.equal(body.code, 'ROUTE_NOT_FOUND')
@@ -23,6 +23,7 @@ t.test('paths and methods', async (t) => {
     const user = 'GET, HEAD, PATCH, DELETE, OPTIONS'
     const list = 'GET, HEAD, POST, OPTIONS'
     const cases: [method: string, url: string, allow: string][] = [
+      ['POST', '/', 'GET, HEAD, OPTIONS'],
       ['PUT', '/api/designs', list],
       ['DELETE', '/api/templates', list],
       ['TRACE', '/api/mockups/', list],

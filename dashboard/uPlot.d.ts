@@ -1,0 +1,2 @@
+/** The chart library is served beside the page's own files. */
+export { default } from 'uplot'
