@@ -28,7 +28,11 @@ t.setTimeout(180_000)
 interface Running {
   readonly process: ChildProcess
   output: string
-  ask(method: string, path: string, options?: { body?: object; token?: string; minVersion?: string }): Promise<Answer>
+  ask(
+    method: string,
+    path: string,
+    options?: { body?: object; token?: string; minVersion?: string; raw?: boolean },
+  ): Promise<Answer>
 }
 
 interface Answer {
@@ -47,7 +51,7 @@ async function start(test: Test, folder: string, dataDir: string): Promise<Runni
   const running: Running = {
     process: child,
     output: '',
-    async ask(method, path, { body, token = ADMIN_TOKEN, minVersion } = {}) {
+    async ask(method, path, { body, token = ADMIN_TOKEN, minVersion, raw = false } = {}) {
       const headers = {
         authorization: `Bearer ${token}`,
         ...(body && { 'content-type': 'application/json' }),
@@ -60,7 +64,7 @@ async function start(test: Test, folder: string, dataDir: string): Promise<Runni
       })
       const text = await response.text()
       const version = response.headers.get('roundhouse-version')
-      return { status: response.status, version, body: text === '' ? {} : JSON.parse(text) }
+      return { status: response.status, version, body: raw ? text : text === '' ? {} : JSON.parse(text) }
     },
   }
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (running.output += String(chunk)))
@@ -94,6 +98,11 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
   const made = await first.ask('POST', '/api/designs', { token, body: DESIGN })
   t.equal(made.status, 201)
   const path = `/api/designs/${made.body.id}`
+  t.match(
+    await first.ask('GET', '/dashboard/icon.svg', { raw: true }),
+    { status: 200, body: /^<svg/ },
+    'its pages are there',
+  )
   t.match(await first.ask('GET', '/api/cache/health'), {
     status: 200,
     body: { status: 'healthy', state: 'memory-only' },
