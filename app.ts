@@ -3,6 +3,7 @@ import type { DestinationStream, LevelWithSilent } from 'pino'
 import auth from './plugins/auth.js'
 import bodies from './plugins/bodies.js'
 import cache from './plugins/cache.js'
+import changes from './plugins/changes.js'
 import config, { type Config } from './plugins/config.js'
 import connections, { answerParserError } from './plugins/connections.js'
 import cors from './plugins/cors.js'
@@ -21,6 +22,7 @@ import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import liveRoutes from './routes/api/cache/live.js'
+import changesRoutes from './routes/api/changes/index.js'
 import resourceRoutes from './routes/api/resource-routes.js'
 import dashboardRoutes from './routes/dashboard/index.js'
 import userRoutes from './routes/api/users/index.js'
@@ -76,12 +78,14 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(replicas)
   await app.register(figures)
   await app.register(services)
+  await app.register(changes)
   await app.register(minVersion)
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(liveRoutes, { prefix: '/api/cache' })
   await app.register(dashboardRoutes)
   await app.register(userRoutes, { prefix: '/api/users' })
+  await app.register(changesRoutes, { prefix: '/api/changes' })
   for (const [name, resource] of app.resources) await app.register(resourceRoutes, { prefix: `/api/${name}`, resource })
   await app.ready()
   return app

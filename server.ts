@@ -65,6 +65,7 @@ async function closeOnSignals(app: FastifyInstance, config: Config, isRunByNpm: 
     isClosing = true
     if (err) app.log.error({ err }, 'An error nobody caught: closing')
     else app.log.info(`${signal ?? 'SIGINT'}: closing`)
+    app.endStreams()
     const servedMs = signal === 'SIGTERM' ? preCloseMs(config) : 0
     await keepServing(app, servedMs)
     cutOffLater(app, (delay - servedMs) / 2)

@@ -27,6 +27,11 @@ declare module 'fastify' {
      * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.) A user who can't be checked now gets 503.
      */
     requireAdminOrUser: Guard
+    /**
+     * May the user of a request that was let in a while ago still read?
+     * @throws ServiceUnavailableError and what a lookup throws when nobody can tell now
+     */
+    isStillGood: (request: FastifyRequest) => Promise<boolean>
   }
 }
 
@@ -91,6 +96,12 @@ export default fp(
         })
       }
 
+    fastify.decorate('isStillGood', async ({ headers, user }) => {
+      const text = tokenIn(headers.authorization)
+      const principal = authenticator.peek(text) ?? (await authenticator.authenticate(text))
+      if (principal?.isStale === true) throw new ServiceUnavailableError()
+      return principal?.id !== undefined && principal.id === user?.id
+    })
     fastify.decorateRequest('user', null)
     fastify.decorate(
       'requireUser',

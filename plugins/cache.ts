@@ -12,6 +12,8 @@ import { secretsOf } from '../services/secrets.js'
 declare module 'fastify' {
   interface FastifyInstance {
     cache: TieredCache
+    /** Calls `listen` with the tags of whatever changes, whoever changes it: in milliseconds as a rule, within H in any case, and often twice. */
+    onTags: (listen: (tags: readonly string[]) => void) => void
     health: HealthProbe
     /** The last changes of state and of data, for who asks why. */
     happenings: Happenings
@@ -36,6 +38,8 @@ export default fp(
     const { config, log } = fastify
     const happenings = new Happenings(systemClock)
     fastify.decorate('happenings', happenings)
+    const listeners = new Set<(tags: readonly string[]) => void>()
+    fastify.decorate('onTags', (listen) => void listeners.add(listen))
     const [secret] = await secretsOf(fastify.db, config.tokenSecret)
     const cache = await openCache({
       isEnabled: config.isCachingEnabled,
@@ -53,7 +57,12 @@ export default fp(
       leaseMs: LEASE_MS,
       verification: { share: config.verifyShare, perSecond: VERIFIED_PER_SECOND },
       isTimed: config.isPerformanceMonitoring,
-      events: eventsFor(log, fastify.db, happenings),
+      events: {
+        ...eventsFor(log, fastify.db, happenings),
+        onTags(tags) {
+          for (const listen of listeners) listen(tags)
+        },
+      },
     })
     fastify.decorate('cache', cache)
     const probes: Probes = {
@@ -79,7 +88,7 @@ export default fp(
   },
 )
 
-function eventsFor(log: FastifyBaseLogger, db: Database, happenings: Happenings): CacheEvents {
+function eventsFor(log: FastifyBaseLogger, db: Database, happenings: Happenings): Omit<CacheEvents, 'onTags'> {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
   let oversizedLoggedAt = Number.NEGATIVE_INFINITY
   let isFewItemsSaid = false

@@ -168,6 +168,9 @@ function configFrom(environment: Environment) {
     stalenessBoundMs: environment.CACHE_STALENESS_BOUND_MS,
     staleIfErrorSeconds: environment.CACHE_STALE_IF_ERROR_SECONDS,
     verifyShare: environment.CACHE_VERIFY_SHARE,
+    /** Is what changes written down, for /api/changes? */
+    isChangesOn: environment.CHANGES === 'on',
+    changesKeepDays: environment.CHANGES_KEEP_DAYS,
     /** Keys what the service seals; without it a row of the database does. */
     tokenSecret: environment.TOKEN_SECRET,
     /** At least one; made for this run when none was set outside production. */

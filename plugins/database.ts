@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin'
 import { cachedTables } from '../services/cache-map.js'
+import { installChanges } from '../services/changes/installation.js'
 import { type Database, LastingSession, openDatabase, startDatabase } from '../services/database/index.js'
+import { resources } from '../services/domains.js'
 import { PROBE_LIMIT_MS } from '../services/health.js'
 
 declare module 'fastify' {
@@ -32,7 +34,10 @@ export default fp<DatabasePluginOptions>(
       await side.close()
       await database.close()
     })
-    await startDatabase(database, cachedTables, { onWait: (line) => fastify.log.warn(line) })
+    await startDatabase(database, cachedTables, {
+      onWait: (line) => fastify.log.warn(line),
+      install: (sql) => installChanges(sql, resources, { isOn: config.isChangesOn }),
+    })
     fastify.decorate('db', database)
     fastify.decorate('sideConnection', side)
   },

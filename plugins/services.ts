@@ -22,6 +22,8 @@ declare module 'fastify' {
     /** The service of each resource by its name, in the order of services/domains.ts. */
     resources: ReadonlyMap<string, ResourceService>
     versionTokens: VersionTokens
+    /** In which loads of many rows wait. */
+    loadQueue: LoadQueue
   }
 }
 
@@ -34,7 +36,9 @@ export default fp(
     const versionTokens = new VersionTokens(secrets[0])
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
-    const dependencies = { database, cache, versionOf, resources, loadQueue: new LoadQueue() }
+    const loadQueue = new LoadQueue()
+    fastify.decorate('loadQueue', loadQueue)
+    const dependencies = { database, cache, versionOf, resources, loadQueue }
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
     fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))

@@ -60,6 +60,13 @@ export const NotFoundError = createError<[kind: string]>(
   404,
 )
 
+/** Where the operator has switched them off. */
+export const ChangesOffError = createError<[]>(
+  'CHANGES_OFF',
+  'This service does not write down what changes: read the lists, or have CHANGES=on set',
+  404,
+)
+
 export const RouteNotFoundError = createError<[method: string, path: string]>(
   'ROUTE_NOT_FOUND',
   'There is no route %s %s: check the method and the path',
@@ -112,6 +119,12 @@ export const StillRunningError = createError<[]>(
   'STILL_RUNNING',
   'The first request with this Idempotency-Key is still under way: wait a second, then send it again with the same key',
   409,
+)
+
+export const CursorExpiredError = createError<[]>(
+  'CURSOR_EXPIRED',
+  'What changed since then is not known any more: take a new cursor, by GET without since, read all lists again, and go on from it',
+  410,
 )
 
 export const PreconditionFailedError = createError<[]>(
@@ -185,6 +198,12 @@ export const TooManyReadsError = createError<[]>(
 export const TooManyWatchersError = createError<[]>(
   'TOO_MANY_WATCHERS',
   'Twenty pages watch this replica already: close one, then try again',
+  429,
+)
+
+export const TooManyStreamsError = createError<[]>(
+  'TOO_MANY_STREAMS',
+  'Too many streams of changes of yours are open on this replica: close one, or poll',
   429,
 )
 

@@ -15,7 +15,8 @@ export { installJournal } from './journal-installation.js'
 export { createJournal, type PostgresJournalOptions } from './postgres-journal.js'
 export type { Begun } from './fills.js'
 export type { RedisClient } from './redis.js'
-export type { CacheEvents, CacheOptions, CacheSettings, ReplicaState } from './replica.js'
+export type { CacheEvents, ReplicaState } from './events.js'
+export type { CacheOptions, CacheSettings } from './replica.js'
 export {
   type CacheHealth,
   type CacheStats,
@@ -25,7 +26,8 @@ export {
   type WriteOptions,
   type WriteVersion,
 } from './tiered-cache.js'
-export { type CachedTable, missingTag } from './table-triggers.js'
+export { covers, parseSnapshot, type Snapshot } from './core/snapshot.js'
+export { type CachedTable, literal, missingTag, quoted } from './table-triggers.js'
 export type { MissedInvalidation, Verification } from './verifier.js'
 
 /**

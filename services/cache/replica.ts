@@ -5,42 +5,15 @@ import { type Codec, jsonCodec } from './entry-codec.js'
 import type { Lifetimes } from './entry.js'
 import { Fills } from './fills.js'
 import { EVERYTHING } from './core/heard.js'
+import type { CacheEvents, ReplicaState } from './events.js'
 import { JournalFollower } from './journal-follower.js'
-import type { Change, Journal, TailAnswer } from './journal.js'
+import type { Journal, TailAnswer } from './journal.js'
 import { Knowledge } from './core/knowledge.js'
 import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
 import { Redis, type RedisClient, type RedisEvents } from './redis.js'
 import { Stats } from './stats.js'
 import { type MissedInvalidation, type Verification, Verifier } from './verifier.js'
-
-/** The replica's states of docs/cache.md. */
-export type ReplicaState = 'coherent' | 'memory-only' | 'isolated' | 'disabled'
-
-/** What the engine tells its operator. */
-export interface CacheEvents {
-  /** The replica's state changed; `reason` in words. Once per change. */
-  onState(change: { readonly from: ReplicaState | undefined; readonly to: ReplicaState; readonly reason: string }): void
-  /** Redis does not answer, with its own words or the client's. Once until it does again. */
-  onRedisLost(reason: string): void
-  onRedisBack(): void
-  /** Redis answers and refuses reads or writes, with its own words; once for each reason. `undefined`: it has not for a while. */
-  onRedisRefusal(kind: 'reads' | 'writes', words: string | undefined): void
-  /** An entry is too large for Redis: memory alone keeps it. */
-  onOversizedEntry(key: string, bytes: number): void
-  /** Redis held under the name of an entry what no replica has stored there. It is loaded anew and overwritten. */
-  onInvalidEntry(key: string): void
-  /** Memory is full and lets an entry go. `isByItems`: the number of entries was the bound that was reached. */
-  onCapacity(full: { readonly isByItems: boolean; readonly bytes: number; readonly maxBytes: number }): void
-  /** The database has another history than before, or this is the first tail. Connections of before may lead elsewhere. */
-  onIdentity(identity: string, isFirst: boolean): void
-  /** An answer was not what the database has, and no change of it was heard of. */
-  onMissedInvalidation(missed: MissedInvalidation): void
-  /** A reading of the journal brought these, in no order. */
-  onChanges(changes: readonly Change[]): void
-  /** Something failed that no reader is told of: a refresh, an announcement, a mark, a prune. */
-  onError(error: unknown, during: string): void
-}
 
 /** What may be set; each has a default. */
 export interface CacheSettings {
@@ -166,7 +139,10 @@ export class Replica {
         listen: journal.listen,
         clock,
         sender: randomBytes(9).toString('base64url'),
-        onHint: (tags) => knowledge.hints.add(tags),
+        onHint: (tags) => {
+          knowledge.hints.add(tags)
+          this.raised(tags)
+        },
         onError: (error) => this.report(error, 'an announcement'),
       })
     }
@@ -251,6 +227,10 @@ export class Replica {
     }
   }
 
+  raised(tags: readonly string[]): void {
+    this.#tell((told) => told.onTags?.(tags))
+  }
+
   /** Of what lies in Redis under an entry's name, and is none. */
   invalidEntry(key: string): void {
     this.stats.invalidEntries += 1
@@ -292,6 +272,7 @@ export class Replica {
       this.stats.invalidations += tags.length
       if (tags.includes(EVERYTHING)) this.memory.clear()
     }
+    this.raised(isAnother ? [EVERYTHING] : (changes?.flatMap(({ tags }) => tags) ?? [EVERYTHING]))
     this.observe()
   }
 

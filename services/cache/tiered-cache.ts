@@ -4,7 +4,8 @@ import { EVERYTHING } from './core/heard.js'
 import { inspect, type Inspection } from './inspect.js'
 import type { Begun } from './fills.js'
 import { JournalUnavailableError } from './journal-follower.js'
-import type { Replica, ReplicaState } from './replica.js'
+import type { ReplicaState } from './events.js'
+import type { Replica } from './replica.js'
 import { sees } from './core/snapshot.js'
 
 /** A write, for a read that must not be older: {@link TieredCache.waitFor}. */
@@ -144,6 +145,7 @@ export class TieredCache {
       const result = await work()
       if (isChange(result)) this.#replica.announcer?.announce([...tags, ...raised(result)])
       this.#replica.knowledge.hints.add(raised(result))
+      this.#replica.raised(tags)
       return result
     } catch (error) {
       this.doubt(refusedBy(error))

@@ -41,6 +41,12 @@ export const environmentSchema = Type.Object(
       default: 0.001,
       description: 'the share of hits that are compared with the database a moment later',
     }),
+    CHANGES: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+      default: 'on',
+      description:
+        'off: what changes is not written down, and /api/changes answers 404; on again, it begins at that moment',
+    }),
+    CHANGES_KEEP_DAYS: whole(1, 365, 7, 'how long /api/changes can be asked for what changed since'),
     ADMIN_TOKENS: text(
       'comma-separated name:token, or name:read:token for dashboards; 32 characters at least: openssl rand -hex 32',
     ),

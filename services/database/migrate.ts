@@ -1,4 +1,4 @@
-import { type CachedTable, installJournal } from '../cache/index.js'
+import { type CachedTable, installJournal, type SqlRunner } from '../cache/index.js'
 import { CanNotStartError, sqlState } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { type Migration, readMigrations } from './migration-files.js'
@@ -7,6 +7,8 @@ import { note, readRecord, refuseEdited } from './migration-record.js'
 export interface MigrateOptions {
   /** Told every few seconds whom a migration waits for. */
   readonly onWait?: ((holder: string) => void) | undefined
+  /** Puts further triggers in place, in the same transaction. */
+  readonly install?: ((sql: SqlRunner) => Promise<void>) | undefined
 }
 
 const ALREADY_THERE = '42P07'
@@ -24,12 +26,14 @@ const NO_RIGHT = '42501'
 export async function migrate(
   database: MigratableDatabase,
   tables: readonly CachedTable[],
-  { onWait = () => {} }: MigrateOptions = {},
+  { onWait = () => {}, install }: MigrateOptions = {},
 ): Promise<string[]> {
   try {
     return await database.exclusively(async (runner) => {
       const made = await runMissing(runner, readMigrations())
-      await installJournal({ query: async (text) => ({ rows: await runner.query(text) }) }, tables)
+      const sql: SqlRunner = { query: async (text) => ({ rows: await runner.query(text) }) }
+      await installJournal(sql, tables)
+      await install?.(sql)
       return made
     }, onWait)
   } catch (error) {

@@ -1,7 +1,7 @@
 import { type CachedTable, systemClock } from '../cache/index.js'
 import { CanNotStartError, DatabaseUnavailableError } from './errors.js'
 import type { MigratableDatabase } from './migratable.js'
-import { migrate } from './migrate.js'
+import { migrate, type MigrateOptions } from './migrate.js'
 import { lastingRefusal } from './refusal.js'
 import { checkServer } from './server-check.js'
 
@@ -9,7 +9,7 @@ import { checkServer } from './server-check.js'
 const WAIT_LIMIT_MS = 20_000
 const PAUSE_MS = 500
 
-export interface StartOptions {
+export interface StartOptions extends Pick<MigrateOptions, 'install'> {
   /** Told what the start waits for, once for each reason. */
   readonly onWait: (line: string) => void
 }
@@ -21,14 +21,15 @@ export interface StartOptions {
 export async function startDatabase(
   database: MigratableDatabase,
   tables: readonly CachedTable[],
-  { onWait }: StartOptions,
+  { onWait, install }: StartOptions,
 ): Promise<string[]> {
   const giveUpAt = systemClock.now() + WAIT_LIMIT_MS
   let told = ''
   for (;;) {
     try {
       await checkServer(database)
-      return await migrate(database, tables, { onWait: (holder) => onWait(`The schema is being migrated: ${holder}`) })
+      const onHolder = (holder: string): void => onWait(`The schema is being migrated: ${holder}`)
+      return await migrate(database, tables, { onWait: onHolder, install })
     } catch (error) {
       const refusal = lastingRefusal(error)
       if (refusal !== undefined) throw new CanNotStartError(refusal, { cause: error })

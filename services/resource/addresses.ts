@@ -14,8 +14,8 @@ export const GRACE_MS = 60_000
 export const NEGATIVE_TTL_MS = 30_000
 
 const NAME = /^[a-z][a-z_]*$/
-/** The last parts of the tags that everything of a user, their profile and their tokens carry. */
-const RESERVED = ['all', 'profile', 'tokens']
+/** The last parts of the tags that everything of a user, their profile and their tokens carry, and a table and route of the service's own. */
+const RESERVED = ['all', 'profile', 'tokens', 'changes']
 
 /** What everything of a user carries. */
 export function ownerTag(userId: string): string {

@@ -135,12 +135,17 @@ export class ResourceRows {
 
   /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. */
   async findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
-    const text = `select ${this.#smallColumns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
-    const found = await db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
+    const found = await this.findSmall(db, userId, ids)
     const rows: ResourceRow[] = found.filter(({ is_whole: isWhole }) => isWhole)
     const large = found.filter(({ is_whole: isWhole }) => !isWhole).map(({ id }) => id)
-    for await (const row of this.#unpacked(db, userId, large)) rows.push(row)
+    for await (const row of this.unpacked(db, userId, large)) rows.push(row)
     return rows
+  }
+
+  /** Those of `ids` that are there, in no order, in one statement; of a large one little more than its version. */
+  findSmall(db: Queryable, userId: string, ids: readonly string[]): Promise<MaybeRow[]> {
+    const text = `select ${this.#smallColumns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
+    return db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
   }
 
   /** Newest first; fewer than the limit when they would be longer than a page. */
@@ -159,7 +164,7 @@ export class ResourceRows {
     const page: ResourceRow[] = []
     let bytes = 0
     const ids = rows.map(({ id }) => id)
-    for await (const row of this.#unpacked(db, userId, ids)) {
+    for await (const row of this.unpacked(db, userId, ids)) {
       bytes += Number(row.row_bytes)
       if (bytes > PAGE_BYTES && page.length > 0) return pageOf(selection, page, true)
       page.push(row)
@@ -168,7 +173,7 @@ export class ResourceRows {
   }
 
   /** The rows of `ids` that are there, in that order, by as many statements as it takes to unpack only so much at once. */
-  async *#unpacked(db: Queryable, userId: string, ids: readonly string[]): AsyncGenerator<CountedRow> {
+  async *unpacked(db: Queryable, userId: string, ids: readonly string[]): AsyncGenerator<CountedRow> {
     for (let left = ids; left.length > 0;) {
       const values = [userId, left, this.#statementBytes]
       const rows = await db.query<CountedRow>(this.#statement('unpack', this.#selectWithin, values))

@@ -5,13 +5,20 @@ import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cachedTables } from '../../services/cache-map.js'
+import { installChanges } from '../../services/changes/installation.js'
 import { migrate, openDatabase } from '../../services/database/index.js'
+import { resources } from '../../services/domains.js'
 import { copyDirectory, publishDirectory, temporaryDirectory } from './servers.js'
 
 const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')
 /** What else puts something into the schema. */
-const JOURNAL = ['cache/postgres-journal.ts', 'cache/journal-installation.ts', 'cache/table-triggers.ts']
+const JOURNAL = [
+  'cache/postgres-journal.ts',
+  'cache/journal-installation.ts',
+  'cache/table-triggers.ts',
+  'changes/installation.ts',
+]
 
 /**
  * A `dataDir` of this test's own, migrated. Making one takes seconds, so one is kept per version of PGlite, of
@@ -29,7 +36,7 @@ async function prepare(target: string): Promise<void> {
   const building = mkdtempSync(join(tmpdir(), 'rh-pglite-'))
   const dataDir = join(building, 'data')
   const database = await openDatabase({ dataDir })
-  await migrate(database, cachedTables)
+  await migrate(database, cachedTables, { install: (sql) => installChanges(sql, resources, { isOn: true }) })
   await database.close()
   publishDirectory(dataDir, target)
   rmSync(building, { recursive: true })

@@ -1,0 +1,99 @@
+import type { Clock } from '../cache/index.js'
+import type { Database } from '../database/database.js'
+import { ChangesOffError } from '../errors.js'
+import type { ChangesFeed } from './feed.js'
+
+export interface KeeperOptions {
+  readonly database: Database
+  readonly feed: ChangesFeed
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  /** How long changes are kept, in ms. */
+  readonly keepMs: number
+  /** Something failed that nobody waits for. */
+  readonly onError: (error: unknown, during: string) => void
+}
+
+/** How much comes twice after a crash, at most. */
+const MARK_EVERY_MS = 20_000
+/** Changes are kept up to so much longer than they have to be. */
+const PRUNES = 168
+const PRUNE_BATCH = 2_000
+const BATCH_PAUSE_MS = 50
+
+/** What the feed needs done again and again, by any replica: marks, and pruning. */
+export class ChangesKeeper {
+  readonly #options: KeeperOptions
+  readonly #cancels = new Map<string, () => void>()
+  #isStopped = false
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const { keepMs } = this.#options
+    this.#every('a mark', MARK_EVERY_MS, () => this.mark())
+    this.#every('pruning', keepMs / PRUNES, () => this.prune())
+    void this.#tried('a mark', () => this.mark())
+  }
+
+  /** Marks once more, so that what follows a clean stop of everything begins where this ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    for (const cancel of this.#cancels.values()) cancel()
+    await this.#tried('the last mark', () => this.#options.database.query(this.#options.feed.statements.mark))
+  }
+
+  async mark(): Promise<void> {
+    const { database, feed } = this.#options
+    await feed.sample()
+    await database.query(feed.statements.mark)
+  }
+
+  /** Deletes what is older than it has to be kept, in small batches; resolves with how many rows it looked at. */
+  async prune(): Promise<number> {
+    const { database, feed, clock, keepMs } = this.#options
+    const { statements } = feed
+    await database.query(statements.remember(`${keepMs / PRUNES} milliseconds`))
+    await database.query(statements.raise(`${keepMs} milliseconds`))
+    let total = 0
+    while (!this.#isStopped) {
+      const [batch] = await database.query<{ looked: number }>(statements.remove(PRUNE_BATCH))
+      total += batch?.looked ?? 0
+      if (batch === undefined || batch.looked < PRUNE_BATCH) break
+      await clock.sleep(BATCH_PAUSE_MS)
+    }
+    await database.query(statements.forgetOld(`${keepMs} milliseconds`))
+    return total
+  }
+
+  async #tried(during: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      // Another replica may have switched it off.
+      if (!(error instanceof ChangesOffError)) this.#options.onError(error, during)
+    }
+  }
+
+  /** Up to a tenth later each time, so that replicas do not keep step. */
+  #every(name: string, ms: number, work: () => Promise<unknown>): void {
+    const { clock, random } = this.#options
+    const next = (): void => {
+      if (this.#isStopped) return
+      this.#cancels.set(
+        name,
+        clock.after(
+          Math.min(ms * (1 + random() / 10), LONGEST_TIMER_MS),
+          () => void this.#tried(name, work).then(next),
+        ),
+      )
+    }
+    next()
+  }
+}
+
+/** What a timer of Node's can hold. */
+const LONGEST_TIMER_MS = 2_147_483_647
