@@ -53,9 +53,11 @@ export default fp(
       feed,
       clock: systemClock,
       random: Math.random,
+      hears: config.isCachingEnabled,
       keepMs: config.changesKeepDays * DAY_MS,
       onError: (error, during) => log.warn({ err: error }, `The feed of changes goes on, but this failed: ${during}`),
     })
+    fastify.onTags(() => keeper.heard())
     keeper.start()
     fastify.addHook('onClose', () => keeper.stop())
     fastify.decorate('changes', { feed, keeper })

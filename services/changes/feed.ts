@@ -161,12 +161,18 @@ export class ChangesFeed {
     const behind = (after: Position) => (): string => cursors.seal(userId, { history, from, window: { to, after } })
     const end = (): string => cursors.seal(userId, { history, from: to })
     const found = seen.found.slice(0, limit)
-    const isCut = seen.found.length > limit
-    if (found.length === 0) return { changes: [], nextCursor: end(), isMore: false }
+    const isMoreFound = seen.found.length > limit
+    const finished = (): Omit<ChangesPage, 'changes'> => {
+      const { cut } = seen
+      return cut === null || isMoreFound
+        ? { nextCursor: isMoreFound ? behind(positionOf(found.at(-1)))() : end(), isMore: isMoreFound }
+        : { nextCursor: behind(positionOf(cut))(), isMore: true }
+    }
+    if (found.length === 0) return { changes: [], ...finished() }
     return this.#options.loadQueue.run(userId, async () => {
       const { changes, last } = await this.#read(userId, found, behind)
-      const isMore = isCut || last !== found.length
-      return { changes, nextCursor: isMore ? behind(positionOf(found[last - 1]))() : end(), isMore }
+      if (last === found.length) return { changes, ...finished() }
+      return { changes, nextCursor: behind(positionOf(found[last - 1]))(), isMore: true }
     })
   }
 
@@ -218,8 +224,8 @@ function head(change: {
   return JSON.stringify({ resource, id, ...named, kind }).slice(0, -1)
 }
 
-function positionOf(change: Found | undefined): Position {
-  if (change === undefined) throw new Error('A window that goes on has a change in it')
+function positionOf(change: Seen['cut'] | Found | undefined): Position {
+  if (change === undefined || change === null) throw new Error('A window that goes on has a change in it')
   const [transaction, rowId, resource, version] = change
   return { transaction: BigInt(transaction), rowId, resource, version: BigInt(version) }
 }

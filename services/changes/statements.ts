@@ -45,7 +45,12 @@ export interface Seen {
   /** Of the history that was asked for, if that is an earlier one of this place. */
   readonly safe: string | null
   readonly found: readonly Found[]
+  /** How far it looked when that was not to the end of the window. */
+  readonly cut: readonly [transaction: string, rowId: string, resource: string, version: string] | null
 }
+
+/** Changes that one look goes through: a row that is changed again and again leaves many that are not its newest. */
+export const MOST_SCANNED = 5_000
 
 /** Before every change. */
 const BEGINNING: Position = {
@@ -84,36 +89,48 @@ export class ChangesStatements {
   }
 
   look({ userId, history, from, to, after = BEGINNING, limit }: Look): Statement {
-    const position = [String(after.transaction), after.rowId, after.resource, String(after.version)]
-    const values = [userId, history ?? null, from ?? null, to ?? null, ...position, limit, this.#names]
+    const beginning = from === undefined ? undefined : { ...BEGINNING, transaction: xmaxOf(from) }
+    const later = beginning !== undefined && after.transaction < beginning.transaction ? beginning : after
+    const values = [
+      ...[userId, history ?? null, from ?? null, to ?? null],
+      ...[...valuesOf(after), limit, this.#names],
+      ...(beginning === undefined ? [null, null, null, null] : valuesOf(later)),
+    ]
     return { name: 'changes.look', text: this.#look, values }
   }
 
   /**
    * Two index ranges, as a tail of the journal has them: what was running in `from`, and what began after it. Both in the order of the
-   * index, so that a page costs what it holds and not what the window does.
+   * index, so that a page costs what it holds and not what the window does; and no statement goes through more than {@link MOST_SCANNED}
+   * changes to find some that are still the newest.
    */
   #lookText(oids: string): string {
     const order = 'c.changed_in, c.row_id, c.resource, c.version'
-    const range = (where: string): string => `(select c.* from changes c
-        where c.user_id = $1::uuid and ${where} and pg_visible_in_snapshot(c.changed_in, k.until)
-          and (${order}) > ($5::text::xid8, $6::uuid, $7::text, $8::bigint)
-          and c.resource = any ($10::text[]) and ${this.#newest}
-        order by ${order} limit $9::integer)`
-    return `select k.own::text as snapshot, k.is_on, k.triggers = ${this.#names.length} as is_complete, k.pruned::text as pruned, k.history,
-      k.safe::text as safe, (select coalesce(json_agg(json_build_array(c.changed_in::text, c.row_id, c.resource, c.version::text,
-        c.is_deleted, c.external_id) order by ${order}), '[]') from (
-        select c.* from (
-          ${range('c.changed_in = any (array(select pg_snapshot_xip($3::pg_snapshot)))')}
+    const position = 'c.changed_in::text, c.row_id, c.resource, c.version::text'
+    const range = (where: string): string => `select c.* from changes c
+        where ${where} and pg_visible_in_snapshot(c.changed_in, k.until) and c.resource = any ($10::text[])
+        order by c.user_id, ${order} limit ${MOST_SCANNED}`
+    const running = `c.user_id = $1::uuid and c.changed_in = x.id and (${order}) > ($5::text::xid8, $6::uuid, $7::text, $8::bigint)`
+    // Compared as rows: only the index of users can be gone through by these, in the order that is wanted.
+    const later = `(c.user_id, ${order}) > ($1::uuid, $11::text::xid8, $12::uuid, $13::text, $14::bigint)
+          and (c.user_id, c.changed_in) < ($1::uuid, pg_snapshot_xmax(k.until))`
+    const window = `(select c.* from (
+          (select c.* from unnest(array(select pg_snapshot_xip($3::pg_snapshot))) x (id), lateral (${range(running)}) c
+            order by c.user_id, ${order} limit ${MOST_SCANNED})
           union all
-          ${range('c.changed_in >= pg_snapshot_xmax($3::pg_snapshot) and c.changed_in < pg_snapshot_xmax(k.until)')}
-        ) c order by ${order} limit $9::integer) c) as found
+          (${range(later)})
+        ) c order by c.user_id, ${order} limit ${MOST_SCANNED}) c`
+    return `select k.own::text as snapshot, k.is_on, k.triggers = ${this.#names.length} as is_complete, k.pruned::text as pruned, k.history,
+      k.safe::text as safe, f.found, case when json_array_length(f.found) < $9::integer then (
+        select json_build_array(${position}) from ${window} offset ${MOST_SCANNED - 1} limit 1) end as cut
     from (select pg_current_snapshot() as own, coalesce($4::pg_snapshot, pg_current_snapshot()) as until, s.is_on, s.pruned,
         (select h.id from changes_witness w join changes_histories h on h.id = w.history
           where h.run = ${RUN} and h.place = p.place limit 1) as history,
         (select h.mark from changes_histories h where h.id = $2::uuid and h.place = p.place) as safe,
         (select count(*) from pg_trigger t where t.tgrelid = any (${oids}) and t.tgname = '${NOTE}' and t.tgenabled = 'A') as triggers
-      from changes_state s, ${this.#place} p (place) limit 1) k`
+      from changes_state s, ${this.#place} p (place) limit 1) k,
+    lateral (select coalesce(json_agg(json_build_array(${position}, c.is_deleted, c.external_id) order by ${order}), '[]') as found from (
+        select c.* from ${window} where ${this.#newest} order by c.user_id, ${order} limit $9::integer) c) f`
   }
 
   /** Before anything of the transaction that makes a history: what it sees is below that transaction, so it can be its mark. */
@@ -149,44 +166,52 @@ export class ChangesStatements {
   /** A single statement: its transaction gets its id behind the snapshot, so whatever keeps it keeps all that the mark sees. */
   get mark(): Statement {
     const text = `update changes_histories h set mark = pg_current_snapshot()
-      where h.id = (select history from changes_witness limit 1) and h.run = ${RUN} and h.place = ${this.#place}
-        and exists (select from changes c where c.changed_in >= pg_snapshot_xmin(h.mark))`
+      where h.id = (select history from changes_witness limit 1) and h.run = ${RUN} and h.place = ${this.#place}`
     return { name: 'changes.mark', text }
   }
 
   /** Where the feed may be pruned up to later: at most one mark in `every`. */
-  readonly remember = (every: string): Statement => ({
-    name: 'changes.remember',
-    text: `with s as (select ctid, marked_at as times from changes_state limit 1 for update skip locked)
+  remember(every: string): Statement {
+    const text = `with s as (select ctid from changes_state limit 1 for update skip locked)
       update changes_state set marks = marks || pg_current_snapshot(), marked_at = marked_at || clock_timestamp()
       where ctid = (select ctid from s) and (cardinality(marked_at) = 0
-        or marked_at[cardinality(marked_at)] < clock_timestamp() - $1::text::interval)`,
-    values: [every],
-  })
+        or marked_at[cardinality(marked_at)] < clock_timestamp() - $1::text::interval)`
+    return { name: 'changes.remember', text, values: [every] }
+  }
 
-  /** To be committed before a row goes: who follows from further back is told to read all. */
-  readonly raise = (age: string): Statement => ({
-    name: 'changes.raise',
-    text: `with s as (select ctid, marks, marked_at, (select count(*) from unnest(marked_at) a (at)
+  /** To be committed before a row goes: who follows from further back is told to read all. One of several replicas gets a row for it. */
+  raise(age: string): Statement {
+    const text = `with s as (select ctid, marks, marked_at, (select count(*) from unnest(marked_at) a (at)
         where a.at < clock_timestamp() - $1::text::interval)::integer as old from changes_state limit 1 for update skip locked)
       update changes_state c set pruned = s.marks[s.old], marks = s.marks[s.old + 1:], marked_at = s.marked_at[s.old + 1:]
-      from s where c.ctid = s.ctid and s.old > 0`,
-    values: [age],
-  })
+      from s where c.ctid = s.ctid and s.old > 0 returning c.is_on`
+    return { name: 'changes.raise', text, values: [age] }
+  }
 
-  readonly remove = (most: number): Statement => ({
-    name: 'changes.remove',
-    text: `with looked as materialized (select c.ctid from changes_state s join changes c on c.changed_in < pg_snapshot_xmax(s.pruned)
-        where pg_visible_in_snapshot(c.changed_in, s.pruned) order by c.changed_in limit $1::integer),
-      gone as (delete from changes where ctid = any (array(select ctid from looked)))
-      select count(*)::integer as looked from looked`,
-    values: [most],
-  })
+  readonly blocks: Statement = {
+    name: 'changes.blocks',
+    text: `select (pg_relation_size('changes') / current_setting('block_size')::integer)::integer as blocks`,
+  }
+
+  /** By blocks of the table: an index by age would cost every write more than this costs twice a day. */
+  remove(fromBlock: number, toBlock: number): Statement {
+    const text = `with gone as (delete from changes where ctid >= $1::tid and ctid < $2::tid
+        and pg_visible_in_snapshot(changed_in, (select pruned from changes_state limit 1)) returning 1)
+      select count(*)::integer as gone from gone`
+    return { name: 'changes.remove', text, values: [`(${fromBlock},0)`, `(${toBlock},0)`] }
+  }
 
   /** Cursors of a history that ended longer ago than changes are kept are over in any case. */
-  readonly forgetOld = (age: string): Statement => ({
-    name: 'changes.forget-old',
-    text: `delete from changes_histories where replaced_at < clock_timestamp() - $1::text::interval`,
-    values: [age],
-  })
+  forgetOld(age: string): Statement {
+    const text = 'delete from changes_histories where replaced_at < clock_timestamp() - $1::text::interval'
+    return { name: 'changes.forget-old', text, values: [age] }
+  }
+}
+
+function valuesOf({ transaction, rowId, resource, version }: Position): string[] {
+  return [String(transaction), rowId, resource, String(version)]
+}
+
+function xmaxOf(snapshot: string): bigint {
+  return BigInt(snapshot.split(':')[1] ?? 0)
 }

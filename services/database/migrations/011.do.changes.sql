@@ -11,8 +11,7 @@ create table changes (
   -- Of a deleted row.
   external_id text
 );
-create index changes_user on changes (user_id, changed_in, row_id);
-create index changes_age on changes (changed_in);
+create index changes_user on changes (user_id, changed_in, row_id, resource, version);
 
 -- One row. What `pruned` sees may be gone. The marks are where it may move to.
 create table changes_state (
