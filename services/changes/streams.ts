@@ -89,7 +89,7 @@ interface StreamOptions extends StreamsOptions {
 
 /**
  * One reader's stream, as server-sent events. It reads a page when the one before has been taken: who is slow costs no more than
- * two pages of memory, and goes on from the id of the last event that arrived.
+ * three pages of memory, and goes on from the id of the last event that arrived.
  */
 export class ChangeStream {
   readonly #options: StreamOptions
