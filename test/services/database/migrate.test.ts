@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
+import { installChanges } from '../../../services/changes/installation.js'
 import { type Database, migrate, type MigratableDatabase, openDatabase } from '../../../services/database/index.js'
 import { checksumOf, earlierChecksumsOf, readMigrations } from '../../../services/database/migration-files.js'
+import { resources } from '../../../services/domains.js'
 import { startService } from '../../helpers/app.js'
 import { binaryDirectory, startPostgres } from '../../helpers/postgres.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
@@ -198,11 +200,15 @@ t.test('a role that owns nothing serves what another one has migrated', async (t
     name: 'CanNotStartError',
     message: /may not change it \(permission denied.*as the role that owns it/,
   })
-  await migrate(await open(t, url), cachedTables)
+  await migrate(await open(t, url), cachedTables, {
+    install: (sql) => installChanges(sql, resources, { isOn: true }),
+  })
   const { app, newUser } = await startService(t, { env: { DATABASE_URL: as('app', url) } })
   const user = await newUser()
   const { body } = await user.post('/api/designs', DESIGN)
+  const { body: changes } = await user.get('/api/changes')
   t.equal((await user.patch(`/api/designs/${body.id}`, { description: 'x' })).status, 200)
+  t.equal((await user.get(`/api/changes?since=${changes.next_cursor}`)).body.changes.length, 1)
   t.match(app.cache.health(), { journal: 'healthy' })
 })
 
