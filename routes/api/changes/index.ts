@@ -42,14 +42,17 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     if (since !== NOW) await changes.feed.page(userId, since, 1)
     const cursor = since === NOW ? await changes.feed.start(userId) : since
     const opened = changeStreams.open(userId, cursor, () => fastify.isStillGood(request))
-    reply.raw.once('close', () => opened.end())
+    // Fastify destroys it when the reader has gone, be that before it was sent.
+    const events = Readable.from(opened.events()).once('close', () => opened.end())
+    reply.raw.once('close', () => events.destroy())
+    if (reply.raw.destroyed) events.destroy()
     // Nothing on the way may wait for more, or pack it. The connection is of no use after the stream, and would hold up a close.
     return reply
       .header('content-type', EVENT_STREAM)
       .header('cache-control', 'no-store, no-transform')
       .header('x-accel-buffering', 'no')
       .header('connection', 'close')
-      .send(Readable.from(opened.events()))
+      .send(events)
   }
 }
 
