@@ -73,12 +73,12 @@ export class ChangesStatements {
   constructor(tables: readonly FollowedTable[]) {
     this.#names = tables.map(({ name }) => name)
     const oids = `array[${this.#names.map((name) => literal(quoted(name))).join(', ')}]::regclass[]`
-    // The database, the timeline (a promoted standby and a restore to a point in time begin another one), and the triggers: one that
-    // was off for a while is another.
+    // The database, the timeline (a promoted standby and a restore to a point in time begin another one), and all triggers: one that was
+    // off for a while is another. Not those of this release alone: two releases side by side have to come to the same.
     this.#place = `(select concat_ws(' ', (select oid from pg_database where datname = current_database()),
       left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
       (select string_agg(concat_ws(',', t.tgrelid, t.oid, t.xmin, ascii(t.tgenabled)), ';' order by t.oid)
-        from pg_trigger t where t.tgrelid = any (${oids}) and t.tgname = '${NOTE}')))`
+        from pg_trigger t where t.tgname = '${NOTE}' and t.tgfoid = to_regproc('${NOTE}'))))`
     const versions = this.#names.map(
       (name) =>
         `when ${literal(name)} then (select r.version from ${quoted(name)} r where r.id = c.row_id and r.user_id = c.user_id)`,

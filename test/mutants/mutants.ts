@@ -1,3 +1,4 @@
+import { CHANGES_MUTANTS } from './changes-mutants.js'
 import { CORE_MUTANTS } from './core-mutants.js'
 import type { Mutant } from './mutant.js'
 import { JOURNAL_MUTANTS } from './journal-mutants.js'
@@ -11,4 +12,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REDIS_MUTANTS,
   ...JOURNAL_MUTANTS,
   ...USER_MUTANTS,
+  ...CHANGES_MUTANTS,
 ]
