@@ -92,8 +92,13 @@ export class ChangesStatements {
     const beginning = from === undefined ? undefined : { ...BEGINNING, transaction: xmaxOf(from) }
     const later = beginning !== undefined && after.transaction < beginning.transaction ? beginning : after
     const values = [
-      ...[userId, history ?? null, from ?? null, to ?? null],
-      ...[...valuesOf(after), limit, this.#names],
+      userId,
+      history ?? null,
+      from ?? null,
+      to ?? null,
+      ...valuesOf(after),
+      limit,
+      this.#names,
       ...(beginning === undefined ? [null, null, null, null] : valuesOf(later)),
     ]
     return { name: 'changes.look', text: this.#look, values }

@@ -44,7 +44,10 @@ async function setUp(t: Test, { postgres, port }: { postgres?: PostgresServer; p
       { timeoutMs: PATIENCE_MS, intervalMs: 100, describe: 'it answers again' },
     )
   return {
-    ...{ postgres: server, url, service, user },
+    postgres: server,
+    url,
+    service,
+    user,
     async sql(text) {
       const client = new pg.Client(url)
       client.on('error', () => {})

@@ -147,8 +147,14 @@ function byHighestId({ app }: TestService): ChangesFeed {
   })
   const { now, sleep: pause } = systemClock
   return new ChangesFeed({
-    ...{ database, resources, cache: app.cache, loadQueue: new LoadQueue(), cursors: new Cursors(['naive']) },
-    ...{ staleMs: 0, now, sleep: pause },
+    database,
+    resources,
+    cache: app.cache,
+    loadQueue: new LoadQueue(),
+    cursors: new Cursors(['naive']),
+    staleMs: 0,
+    now,
+    sleep: pause,
   })
 }
 

@@ -15,14 +15,20 @@ async function setUp(t: Test) {
   const slept: number[] = []
   let now = 0
   const feed = new ChangesFeed({
-    ...{ database: app.db, resources, cache: app.cache, loadQueue: new LoadQueue() },
+    database: app.db,
+    resources,
+    cache: app.cache,
+    loadQueue: new LoadQueue(),
     cursors: new Cursors(['a secret']),
     staleMs: 500,
     now: () => now,
     sleep: async (ms) => void slept.push(ms),
   })
   return {
-    ...{ app, user, feed, slept },
+    app,
+    user,
+    feed,
+    slept,
     tick: (ms: number) => (now += ms),
     sql: (text: string) => app.db.query({ name: 'test', text }),
     /** Page by page to the end of the window. */
