@@ -42,10 +42,15 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     if (since !== NOW) await changes.feed.page(userId, since, 1)
     const cursor = since === NOW ? await changes.feed.start(userId) : since
     const opened = changeStreams.open(userId, cursor, () => fastify.isStillGood(request))
-    // Fastify destroys it when the reader has gone, be that before it was sent.
-    const events = Readable.from(opened.events()).once('close', () => opened.end())
-    reply.raw.once('close', () => events.destroy())
-    if (reply.raw.destroyed) events.destroy()
+    const events = Readable.from(opened.events())
+    // The stream has to end first: what is destroyed waits for it.
+    const end = (): void => {
+      opened.end()
+      events.destroy()
+    }
+    reply.raw.once('close', end)
+    // The reader may have gone while it was looked whether there is a stream for them.
+    if (reply.raw.destroyed) end()
     // Nothing on the way may wait for more, or pack it. The connection is of no use after the stream, and would hold up a close.
     return reply
       .header('content-type', EVENT_STREAM)
