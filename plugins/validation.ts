@@ -50,7 +50,7 @@ export default fp(
     fastify.setValidatorCompiler<FastifySchema>((route) => {
       const validate = onFirstUse(() => (route.httpPart === 'body' ? asTheyAre : fromText)(route))
       if (route.httpPart === 'body') return composed(validate)
-      if (route.httpPart === 'querystring') return query(composed(validate), flagsOf(route.schema))
+      if (route.httpPart === 'querystring') return query(composed(validate), fieldsOf(route.schema))
       return hasTexts(route.schema) ? composed(validate) : validate
     })
     fastify.decorateRequest('faultIn', function faultIn(name, schema, value) {
@@ -87,11 +87,17 @@ function composed(validate: Validate): Validate {
   return judge
 }
 
-/** A key that comes more than once is an array, which would fit no schema without saying why. */
-function query(validate: Validate, flags: readonly string[]): Validate {
+/** A key that comes more than once is an array; where the schema wants none it would fit without saying why not. */
+function query(validate: Validate, { flags, arrays }: FieldTypes): Validate {
   const judge: Validate = (fields: Record<string, string | string[]>) => {
     delete fields[CACHE_BUSTER]
-    const repeated = Object.keys(fields).find((name) => Array.isArray(fields[name]) && !name.includes('['))
+    for (const name of arrays) {
+      const given = fields[name]
+      if (typeof given === 'string') fields[name] = [given]
+    }
+    const isRepeated = (name: string): boolean =>
+      Array.isArray(fields[name]) && !name.includes('[') && !arrays.includes(name)
+    const repeated = Object.keys(fields).find(isRepeated)
     if (repeated !== undefined) {
       judge.errors = [
         finding(
@@ -122,9 +128,16 @@ function hasTexts({ properties = {} }: FastifySchema & { readonly properties?: o
   return Object.values(properties).some(({ format }) => format !== 'uuid')
 }
 
-/** The fields of a query that are booleans. */
-function flagsOf({ properties = {} }: FastifySchema & { readonly properties?: object }): string[] {
-  return Object.entries(properties).flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []))
+/** The fields of a query that are booleans, and those that may come more than once. */
+interface FieldTypes {
+  readonly flags: readonly string[]
+  readonly arrays: readonly string[]
+}
+
+function fieldsOf({ properties = {} }: FastifySchema & { readonly properties?: object }): FieldTypes {
+  const ofType = (wanted: string): string[] =>
+    Object.entries(properties).flatMap(([name, { type }]) => (type === wanted ? [name] : []))
+  return { flags: ofType('boolean'), arrays: ofType('array') }
 }
 
 function compiler(options: {

@@ -4,6 +4,7 @@ export type { ConnectionCheck, Database, Queryable, Session, Statement } from '.
 export { CanNotStartError, DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'
+export type { Table } from './table-indexes.js'
 export { startDatabase } from './start.js'
 export { LastingSession } from './lasting-session.js'
 export { openJournal } from './journal.js'

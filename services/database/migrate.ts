@@ -1,8 +1,9 @@
-import { type CachedTable, installJournal, type SqlRunner } from '../cache/index.js'
+import { installJournal, type SqlRunner } from '../cache/index.js'
 import { CanNotStartError, sqlState } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { type Migration, readMigrations } from './migration-files.js'
 import { note, readRecord, refuseEdited } from './migration-record.js'
+import { installIndexes, type Table } from './table-indexes.js'
 
 export interface MigrateOptions {
   /** Told every few seconds whom a migration waits for. */
@@ -15,7 +16,7 @@ const ALREADY_THERE = '42P07'
 const NO_RIGHT = '42501'
 
 /**
- * Brings the schema up to this release, all or nothing, with the cache's journal and the triggers of `tables`; returns the
+ * Brings the schema up to this release, all or nothing, with the cache's journal, and the triggers and indexes of `tables`; returns the
  * names of the migrations it ran. Where nothing is to be done it asks for no right to change a schema.
  * Any number of processes may call it at the same time; a schema newer than this release is left alone.
  * @throws CanNotStartError when a migration that has run was edited since, when another process has been migrating for too long, or when
@@ -25,13 +26,14 @@ const NO_RIGHT = '42501'
  */
 export async function migrate(
   database: MigratableDatabase,
-  tables: readonly CachedTable[],
+  tables: readonly Table[],
   { onWait = () => {}, install }: MigrateOptions = {},
 ): Promise<string[]> {
   try {
     return await database.exclusively(async (runner) => {
       const made = await runMissing(runner, readMigrations())
       const sql: SqlRunner = { query: async (text) => ({ rows: await runner.query(text) }) }
+      await installIndexes(runner, tables)
       await installJournal(sql, tables)
       await install?.(sql)
       return made

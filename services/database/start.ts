@@ -1,9 +1,10 @@
-import { type CachedTable, systemClock } from '../cache/index.js'
+import { systemClock } from '../cache/index.js'
 import { CanNotStartError, DatabaseUnavailableError } from './errors.js'
 import type { MigratableDatabase } from './migratable.js'
 import { migrate, type MigrateOptions } from './migrate.js'
 import { lastingRefusal } from './refusal.js'
 import { checkServer } from './server-check.js'
+import type { Table } from './table-indexes.js'
 
 /** How long a database that does not answer yet is waited for, in ms. */
 const WAIT_LIMIT_MS = 20_000
@@ -20,7 +21,7 @@ export interface StartOptions extends Pick<MigrateOptions, 'install'> {
  */
 export async function startDatabase(
   database: MigratableDatabase,
-  tables: readonly CachedTable[],
+  tables: readonly Table[],
   { onWait, install }: StartOptions,
 ): Promise<string[]> {
   const giveUpAt = systemClock.now() + WAIT_LIMIT_MS

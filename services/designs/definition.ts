@@ -1,6 +1,6 @@
 import { columnsOf } from '../resource/columns.js'
 import type { ResourceDefinition } from '../resource/definition.js'
-import { designSchemas } from './schema.js'
+import { designLists, designSchemas } from './schema.js'
 
 /** They name templates of the same user. */
 export const designs = {
@@ -9,6 +9,7 @@ export const designs = {
   schemas: designSchemas,
   columns: columnsOf(designSchemas.creation),
   filters: { platform: 'platform', is_active: 'is_active', template_id: 'template_ids', tag: 'tags' },
+  ...designLists,
   references: { template_ids: { to: 'templates', onDelete: 'forget' } },
   naturalKey: 'filename',
   lifetimes: { document: 600, list: 300 },

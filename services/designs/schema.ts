@@ -1,5 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { FilePath, Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
+import { AllOf, FilePath, Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
+
+export const designLists = { search: ['filename', 'description', 'tags'], sorts: { name: 'filename' } } as const
 
 export const designSchemas = schemasOf(
   {
@@ -12,7 +14,8 @@ export const designSchemas = schemasOf(
     is_active: Type.Optional(Type.Boolean()),
     is_digital: Type.Optional(Type.Boolean()),
   },
-  { platform: Platform, is_active: Type.Boolean(), template_id: Uuid, tag: Text(100) },
+  { platform: Platform, is_active: Type.Boolean(), template_id: Uuid, tag: AllOf(Text(100)) },
+  designLists,
 )
 
 export type NewDesign = Static<typeof designSchemas.creation>

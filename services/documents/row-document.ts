@@ -21,14 +21,25 @@ export function rowDocument<Item extends { readonly id: string; readonly version
   return new Document(serialize(item), rowEtag(item.id, item.version), refersTo)
 }
 
+/** How many rows a list has; at least so many where that is not exact. */
+interface Total {
+  readonly total: number
+  readonly isExact: boolean
+}
+
 /** A page as one document, from the JSON texts of its items. */
-export function pageDocument(items: readonly string[], nextCursor: string | null): Document {
-  const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}}`)
+export function pageDocument(items: readonly string[], nextCursor: string | null, total?: Total): Document {
+  const counted = total === undefined ? '' : `,"total":${total.total},"total_is_exact":${total.isExact}`
+  const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}${counted}}`)
   return new Document(json, textEtag(json))
 }
 
 /** The same, in a turn of the event loop of its own if it is large. */
-export async function pageInTurn(items: readonly string[], nextCursor: string | null): Promise<Document> {
+export async function pageInTurn(
+  items: readonly string[],
+  nextCursor: string | null,
+  total?: Total,
+): Promise<Document> {
   if (items.reduce((sum, { length }) => sum + length, 0) > LARGE_WORK) await ownTurn()
-  return pageDocument(items, nextCursor)
+  return pageDocument(items, nextCursor, total)
 }

@@ -1,6 +1,6 @@
 import { columnsOf } from '../resource/columns.js'
 import type { ResourceDefinition } from '../resource/definition.js'
-import { mockupSchemas } from './schema.js'
+import { mockupLists, mockupSchemas } from './schema.js'
 
 /** Each shows a template of the same user, and perhaps a design of theirs on it. */
 export const mockups = {
@@ -9,6 +9,7 @@ export const mockups = {
   schemas: mockupSchemas,
   columns: columnsOf(mockupSchemas.creation),
   filters: { template_id: 'template_id', design_id: 'design_id' },
+  ...mockupLists,
   references: {
     template_id: { to: 'templates', onDelete: 'refuse' },
     design_id: { to: 'designs', onDelete: 'forget' },

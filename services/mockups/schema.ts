@@ -18,6 +18,8 @@ const MockupImage = Type.Object(
   strict,
 )
 
+export const mockupLists = { search: ['name'], sorts: { name: 'name' } } as const
+
 export const mockupSchemas = schemasOf(
   {
     name: Text(255),
@@ -27,4 +29,5 @@ export const mockupSchemas = schemasOf(
     images: Type.Optional(Type.Array(MockupImage, { maxItems: 100 })),
   },
   { template_id: Uuid, design_id: Uuid },
+  mockupLists,
 )

@@ -2,6 +2,7 @@ import { type CachedTable, type EntryOptions, missingTag, type Policy } from '..
 import { DatabaseUnavailableError } from '../database/errors.js'
 import { Document } from '../documents/document.js'
 import type { ResourceDefinition } from './definition.js'
+import { type ListIndex, listIndexesOf } from './lists/indexes.js'
 
 /*
  * Every key and tag of the cache. A document depends on its own tag, a list on its resource's list tag, and everything on
@@ -145,9 +146,11 @@ export class ResourceAddresses {
   }
 }
 
-/** The table of a resource, whose triggers raise these tags whoever changes a row. */
-export function cachedTable({ name, listColumns }: ResourceDefinition): CachedTable {
+/** The table of a resource: its triggers raise these tags whoever changes a row, and its indexes are those of its lists. */
+export function cachedTable(definition: ResourceDefinition): CachedTable & { readonly indexes: readonly ListIndex[] } {
+  const { name, listColumns } = definition
   return {
+    indexes: listIndexesOf(definition),
     table: name,
     row: [rowTag(name, '{user_id}', '{id}'), externalIdTag(name, '{user_id}', '{external_id}')],
     list: listTag(name, '{user_id}'),

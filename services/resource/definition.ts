@@ -9,7 +9,7 @@ export interface ResourceSchemas {
   /** A row whole: what it leaves out gets its default. */
   readonly replacement: TObject
   readonly change: TObject
-  /** Of a list: `limit`, `cursor`, `ids` and the filters. */
+  /** Of a list: {@link schemasOf} says what. */
   readonly query: TObject
 }
 
@@ -32,8 +32,12 @@ export interface ResourceDefinition<Schemas extends ResourceSchemas = ResourceSc
   readonly kind: string
   readonly schemas: Schemas
   readonly columns: Columns
-  /** By filter of the list: its column. An array is asked whether it holds the value, any other column whether it equals it. */
+  /** By filter of the list: its column. An array is asked whether it holds the value (texts without letter case), any other column whether it equals it. */
   readonly filters: Readonly<Record<string, string>>
+  /** Columns whose words are searched by `q`: texts, and arrays of texts. */
+  readonly search?: readonly string[]
+  /** What lists can be sorted by beside `created` and `updated`: its word, and its column, of text or whole numbers. */
+  readonly sorts?: Readonly<Record<string, string>>
   /** By column. Locked in the order of services/domains.ts. */
   readonly references?: Readonly<Record<string, ReferenceDefinition>>
   /** The text column by which callers tell their rows apart: an import makes each value once. Without one there is no import. */

@@ -117,7 +117,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   }
 
   /**
-   * One page, newest first.
+   * One page, newest first unless the query says otherwise.
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
@@ -129,10 +129,10 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   #loadPage(userId: string, selection: Selection): Loader<Document> {
     const { database, loadQueue } = this.resource.dependencies
     return async () => {
-      const { rows, nextCursor } = await loadQueue.run(userId, () =>
+      const { rows, nextCursor, total } = await loadQueue.run(userId, () =>
         this.resource.rows.list(database, userId, selection),
       )
-      return pageInTurn(rows.map(this.resource.serialize), nextCursor)
+      return pageInTurn(rows.map(this.resource.serialize), nextCursor, total)
     }
   }
 
@@ -170,6 +170,6 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   }
 
   #selection(userId: string, query: ListQuery): Selection {
-    return selectionOf(listTag(this.resource.definition.name, userId), this.resource.filters, query)
+    return selectionOf(listTag(this.resource.definition.name, userId), this.resource.lists, query)
   }
 }

@@ -8,7 +8,7 @@ import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
 import { cleaned, isNullable } from './leniency.js'
-import { type Filters, filtersOf } from './list-query.js'
+import { type Lists, listsOf } from './list-query.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import type { ResourceRow } from './row.js'
 import { rowSerializerOf } from './row-json.js'
@@ -22,7 +22,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
   readonly dependencies: ServiceDependencies
   readonly definition: ResourceDefinition<Schemas>
   readonly addresses: ResourceAddresses
-  readonly filters: Filters
+  readonly lists: Lists
   readonly references: readonly Reference[]
   readonly dependents: readonly Dependent[]
   readonly serialize: Serialize<ResourceRow>
@@ -37,7 +37,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
     this.dependencies = dependencies
     this.definition = definition
     this.addresses = new ResourceAddresses(definition)
-    this.filters = filtersOf(definition)
+    this.lists = listsOf(definition)
     this.references = referencesOf(definition, resources)
     this.dependents = dependentsOf(definition, resources)
     this.serialize = rowSerializerOf(definition)

@@ -8,10 +8,13 @@ import {
   STATEMENT_BYTES,
   wholeIfSmall,
 } from './bounded-rows.js'
-import { encodeCursor } from './cursor.js'
-import type { Filter, Selection } from './list-query.js'
 import { type Columns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
 import { ColumnDefaults } from './defaults.js'
+import type { Selection } from './list-query.js'
+import { readPage, readTotal } from './lists/reading.js'
+import { pageOf, type RowPage } from './lists/row-page.js'
+import type { ListTable } from './lists/statements.js'
+import { termsOf } from './lists/terms.js'
 import type { ResourceDefinition } from './definition.js'
 import type { ResourceRow } from './row.js'
 
@@ -35,12 +38,6 @@ export interface WantedRow {
 
 /** By what a caller knows a row. */
 export type RowKey = { readonly id: string } | { readonly externalId: string }
-
-/** One page of a list. */
-export interface RowPage {
-  readonly rows: readonly ResourceRow[]
-  readonly nextCursor: string | null
-}
 
 export interface InTransaction {
   readonly transaction: string
@@ -72,7 +69,7 @@ export function newValues(nth = 0): string {
   return `new_row_id(${nth}), statement_timestamp(), statement_timestamp()`
 }
 
-type Table = Pick<ResourceDefinition, 'name' | 'columns'>
+type Table = Pick<ResourceDefinition, 'name' | 'columns' | 'filters' | 'search'>
 
 /**
  * The SQL of one resource. Every statement names the owner, so that another user's row is the same as no row.
@@ -86,6 +83,7 @@ export class ResourceRows {
   readonly #smallColumns: string
   readonly #selectWithin: string
   readonly #statementBytes: number
+  readonly #listed: ListTable
 
   /** @param kind of the database that is asked */
   constructor(table: Table, kind: Database['kind']) {
@@ -97,6 +95,7 @@ export class ResourceRows {
     this.#columns = allColumns(columns, (each) => readColumn(columns, each))
     this.#smallColumns = `${allColumns(columns, column)}, ${isWhole} as is_whole`
     this.#selectWithin = selectWithin(name, columns)
+    this.#listed = { name, columns: this.#smallColumns, terms: termsOf(table) }
   }
 
   async find(db: Queryable, userId: string, id: string): Promise<ResourceRow | undefined> {
@@ -148,28 +147,27 @@ export class ResourceRows {
     return db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
   }
 
-  /** Newest first; fewer than the limit when they would be longer than a page. */
+  /** One page, in the selection's order; fewer rows than the limit when they would be longer than a page. */
   async list(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
+    const page = await this.#page(db, userId, selection)
+    return selection.isCounted ? { ...page, total: await readTotal(db, this.#listed, userId, selection) } : page
+  }
+
+  async #page(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
     const { limit } = selection
-    const values: unknown[] = [userId]
-    const conditions = ['user_id = $1::uuid']
-    if (selection.after !== undefined) conditions.push(`id < $${values.push(selection.after)}::uuid`)
-    for (const [filter, value] of selection.filters) conditions.push(condition(filter, values.push(value)))
-    const text = `select ${this.#smallColumns} from ${this.#table.name} where ${conditions.join(' and ')}
-      order by id desc limit $${values.push(limit + 1)}::integer`
-    const found = await db.query<MaybeRow>(this.#statement('list', text, values))
+    const found = await readPage(db, this.#listed, userId, selection)
     const rows = found.slice(0, limit)
     const isMore = found.length > limit
-    if (rows.every(({ is_whole: isWhole }) => isWhole)) return pageOf(selection, rows, isMore)
+    if (rows.every(({ is_whole: isWhole }) => isWhole)) return pageOf(selection, rows, rows, isMore)
     const page: ResourceRow[] = []
     let bytes = 0
     const ids = rows.map(({ id }) => id)
     for await (const row of this.unpacked(db, userId, ids)) {
       bytes += Number(row.row_bytes)
-      if (bytes > PAGE_BYTES && page.length > 0) return pageOf(selection, page, true)
+      if (bytes > PAGE_BYTES && page.length > 0) return pageOf(selection, rows, page, true)
       page.push(row)
     }
-    return pageOf(selection, page, isMore)
+    return pageOf(selection, rows, page, isMore)
   }
 
   /** The rows of `ids` that are there, in that order, by as many statements as it takes to unpack only so much at once. */
@@ -291,13 +289,4 @@ export class ResourceRows {
 
 function allColumns(columns: Columns, column: (name: string) => string): string {
   return ['id', 'user_id', 'version', ...Object.keys(columns).map(column), 'created_at', 'updated_at'].join(', ')
-}
-
-function pageOf({ list }: Selection, rows: readonly ResourceRow[], isMore: boolean): RowPage {
-  const last = rows.at(-1)
-  return { rows, nextCursor: isMore && last !== undefined ? encodeCursor(list, last.id) : null }
-}
-
-function condition({ column, type, test }: Filter, place: number): string {
-  return test === 'equals' ? `${column} = $${place}::${type}` : `${column} @> array[$${place}::${type}]`
 }

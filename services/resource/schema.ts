@@ -71,8 +71,28 @@ export const change = { additionalProperties: false, minProperties: 1 }
 /** One page of a keyset list. */
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: '50 by default' })),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'next_cursor of the page before' })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 800, description: 'next_cursor of the page before' })),
 }
+
+/** What every list of a resource can be asked for; `services/resource/list-query.ts` reads it. */
+const listQuery = {
+  external_id: Type.Optional(ExternalId),
+  updated_since: Type.Optional(Timestamp),
+  total: Type.Optional(Type.Boolean()),
+}
+
+/** The most values of one filter. */
+const MOST_VALUES = 20
+
+/** A filter of an array: the key once for each value, all of which it must hold. */
+export const AllOf = <Item extends TSchema>(item: Item) => Type.Array(item, { minItems: 1, maxItems: MOST_VALUES })
+
+/** A filter of an array: one of the values is enough. */
+const AnyOf = Type.String({
+  pattern: `^[^,]+(,[^,]+){0,${MOST_VALUES - 1}}$`,
+  maxLength: 2_100,
+  description: `1 to ${MOST_VALUES} values, separated by commas`,
+})
 
 const UUID = '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
 
@@ -91,16 +111,42 @@ export const ByExternalId = Type.Object({ external_id: ExternalId }, strict)
 
 /** The answer of every list. */
 export const Page = <Item extends TSchema>(item: Item) =>
-  Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) })
+  Type.Object({
+    items: Type.Array(item),
+    next_cursor: Nullable(Type.String()),
+    /** With `total=true`: how many rows the list has, or at least so many where that is not exact. */
+    total: Type.Optional(Type.Integer({ minimum: 0 })),
+    total_is_exact: Type.Optional(Type.Boolean()),
+  })
+
+/** The part of a definition that its query's schema tells of. */
+interface Listing {
+  readonly search?: readonly string[]
+  readonly sorts?: Readonly<Record<string, string>>
+}
 
 /**
  * What the routes of a resource take and answer, from the fields that a caller may write. `filters` are what its list is
- * narrowed by.
+ * narrowed by; `listing` is a part of its definition.
  */
-export function schemasOf<Fields extends TProperties, Filters extends TProperties>(fields: Fields, filters: Filters) {
+export function schemasOf<Fields extends TProperties, Filters extends TProperties>(
+  fields: Fields,
+  filters: Filters,
+  { search = [], sorts = {} }: Listing = {},
+) {
   const own = Type.Object({ ...fields, ...callersOwn })
   const taken = lenient(own.properties)
-  const query = { ...pageQuery, ids: Type.Optional(Ids), ...Type.Partial(Type.Object(filters)).properties }
+  const words = ['created', 'updated', ...Object.keys(sorts)].flatMap((word) => [word, `-${word}`])
+  const arrays = Object.keys(filters).filter((name) => filters[name]?.['type'] === 'array')
+  const any = Object.fromEntries(arrays.map((name) => [`any_${name}`, AnyOf]))
+  const query = {
+    ...pageQuery,
+    ids: Type.Optional(Ids),
+    ...listQuery,
+    sort: Type.Optional(OneOf(words)),
+    ...(search.length > 0 && { q: Type.Optional(Text(200)) }),
+    ...Type.Partial(Type.Object({ ...filters, ...any })).properties,
+  }
   return {
     creation: Type.Object(taken, strict),
     replacement: Type.Object({ ...taken, ...ofTheService }, strict),

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { TemplateInUseError } from '../errors.js'
 import { columnsOf } from '../resource/columns.js'
 import type { ResourceDefinition } from '../resource/definition.js'
-import { templateSchemas } from './schema.js'
+import { templateLists, templateSchemas } from './schema.js'
 
 /** Deleting one takes it out of the designs that name it, and is refused while mockups are made from it. */
 export const templates = {
@@ -14,7 +14,8 @@ export const templates = {
     price_cents: 'bigint',
     currency: 'text',
   },
-  filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type' },
+  filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type', tag: 'tags' },
+  ...templateLists,
   naturalKey: 'name',
   lifetimes: { document: 1_800, list: 600 },
   inUse: (mockupIds) => new TemplateInUseError(mockupIds.join(', ')),

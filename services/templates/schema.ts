@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Nullable, Platform, schemasOf, strict, Tags, Text } from '../resource/schema.js'
+import { AllOf, Nullable, Platform, schemasOf, strict, Tags, Text } from '../resource/schema.js'
 
 /**
  * `cents` are whole minor units of the currency, so that no price is ever rounded: 1999 is 19.99 EUR, 1999 JPY, 1.999 KWD. The
@@ -13,6 +13,11 @@ const Price = Type.Object(
   strict,
 )
 
+export const templateLists = {
+  search: ['name', 'title', 'description', 'tags'],
+  sorts: { name: 'name', price: 'price_cents' },
+} as const
+
 export const templateSchemas = schemasOf(
   {
     name: Text(255),
@@ -24,7 +29,8 @@ export const templateSchemas = schemasOf(
     price: Type.Optional(Nullable(Price)),
     is_active: Type.Optional(Type.Boolean()),
   },
-  { platform: Platform, is_active: Type.Boolean(), product_type: Text(100) },
+  { platform: Platform, is_active: Type.Boolean(), product_type: Text(100), tag: AllOf(Text(100)) },
+  templateLists,
 )
 
 export type NewTemplate = Static<typeof templateSchemas.creation>

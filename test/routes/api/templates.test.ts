@@ -67,7 +67,7 @@ t.test('templates', async (t) => {
     t.same(await ids('is_active=false'), [shop.id])
     t.same(await ids('limit=100'), [shop.id, poster.id])
     t.same(await ids(`ids=${poster.id},${shop.id}`), [poster.id, shop.id])
-    t.equal((await filtered.get('/api/templates?tag=a')).status, 400, 'a filter of another domain')
+    t.equal((await filtered.get('/api/templates?template_id=a')).status, 400, 'a filter of another domain')
   })
 
   t.test('of somebody else are 404', async (t) => {

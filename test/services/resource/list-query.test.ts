@@ -1,6 +1,6 @@
 import t from 'tap'
 import { encodeCursor } from '../../../services/resource/cursor.js'
-import { cutPage, filtersOf, selectionOf } from '../../../services/resource/list-query.js'
+import { cutPage, listsOf, selectionOf } from '../../../services/resource/list-query.js'
 import { schemasOf } from '../../../services/resource/schema.js'
 import { packUuid } from '../../../services/uuid-text.js'
 
@@ -8,7 +8,7 @@ const ID = '01a2069f-4382-76fe-94e2-50d41d9cb575'
 const TAG = 'user/things'
 const LIST = `${TAG}?tag=a%26b%3Dc&parent=${ID}&is_big=false`
 
-const filters = filtersOf({
+const lists = listsOf({
   name: 'things',
   kind: 'thing',
   schemas: schemasOf({}, {}),
@@ -17,14 +17,14 @@ const filters = filtersOf({
 })
 
 t.test('the canonical query has sorted keys, the default limit and one spelling per value', async (t) => {
-  t.equal(selectionOf(TAG, filters, {}).canonical, 'limit=50')
+  t.equal(selectionOf(TAG, lists, {}).canonical, 'limit=50')
   const query = { tag: 'a&b=c', parent: ID.toUpperCase(), is_big: false, cursor: encodeCursor(LIST, ID) }
   const expected = `cursor=${packUuid(ID)}&is_big=false&limit=50&parent=${ID}&tag=a%26b%3Dc`
-  t.equal(selectionOf(TAG, filters, query).canonical, expected)
+  t.equal(selectionOf(TAG, lists, query).canonical, expected)
 })
 
 t.test('only declared filters count', async (t) => {
-  t.equal(selectionOf(TAG, filters, { colour: 'red' }).filters.length, 0)
+  t.equal(selectionOf(TAG, lists, { colour: 'red' }).matches.length, 0)
 })
 
 t.test('a page names the next one only when a row was left over', async (t) => {

@@ -1,0 +1,106 @@
+import type { Queryable } from '../../database/database.js'
+import type { MaybeRow } from '../bounded-rows.js'
+import type { Selection } from '../list-query.js'
+import {
+  countQuery,
+  type ListTable,
+  lookQuery,
+  pageQuery,
+  type Query,
+  type Source,
+  sourceQuery,
+  sourcesOf,
+} from './statements.js'
+
+/** A row of a page, with the text of what the list is sorted by. */
+export type SortedRow = MaybeRow & { readonly sort_value: string }
+
+/** Rows in order, a page of them or one more. */
+type Found = readonly SortedRow[]
+
+/** How many pages' worth of rows is read of each source, of which there are two at most, before the first rows in order are; and of these. */
+const PAGES_OF_SOURCE = 2
+const PAGES_IN_ORDER = 6
+/** How many of what has changed, before all is read that fits but for that. */
+const PAGES_OF_CHANGES = 20
+
+/** How far the rows of a list are counted. */
+export const MOST_COUNTED = 10_000
+
+/** How many rows a list has; at least so many where that is not exact. */
+export interface Total {
+  readonly total: number
+  readonly isExact: boolean
+}
+
+/**
+ * Reads the rows of a page and one more. No plan of the database's is trusted to be the better one of two: those that fit may be few of many, or
+ * most of them. So what an index has of them is read if it is little; else the first rows in order, if enough of those fit; and all that the index has,
+ * which are the owner's own and no others, only if there are many that lie far down.
+ */
+export async function readPage(db: Queryable, table: ListTable, userId: string, selection: Selection): Promise<Found> {
+  const page = selection.limit + 1
+  const sources = sourcesOf(selection)
+  const [first] = sources
+  if (first === undefined) return run(db, table, 'list', pageQuery(table, userId, selection))
+  for (const source of sources) {
+    const found = await fewOf(db, table, userId, selection, source, PAGES_OF_SOURCE * page - 1)
+    if (found !== undefined) return found
+  }
+  const [looked, isAll] = await firstOf(db, table, userId, selection, PAGES_IN_ORDER * page)
+  if (isAll || looked.length > selection.limit) return looked
+  for (const source of sources.slice(1)) {
+    const found = await fewOf(db, table, userId, selection, source, PAGES_OF_CHANGES * page)
+    if (found !== undefined) return found
+  }
+  return run(db, table, `list-by-${word(first)}`, sourceQuery(table, userId, selection, first))
+}
+
+/** What a source has; `undefined` when it has more than `most`. */
+async function fewOf(
+  db: Queryable,
+  table: ListTable,
+  userId: string,
+  selection: Selection,
+  source: Source,
+  most: number,
+): Promise<Found | undefined> {
+  const query = sourceQuery(table, userId, selection, source, most)
+  const rows = await run<SortedRow & { met: number | string }>(db, table, `list-few-by-${word(source)}`, query)
+  return Number(rows[0]?.met ?? 0) > most ? undefined : rows
+}
+
+/** Those of the first `most` rows in order that fit, and whether there are no further ones. */
+async function firstOf(
+  db: Queryable,
+  table: ListTable,
+  userId: string,
+  selection: Selection,
+  most: number,
+): Promise<[Found, boolean]> {
+  const query = lookQuery(table, userId, selection, most)
+  const rows = await run<SortedRow & { fits: boolean | null; nth: number | string }>(db, table, 'list-look', query)
+  const isAll = Number(rows.at(-1)?.nth ?? 0) < most && rows.length < selection.limit + 2
+  return [rows.filter(({ fits }) => fits === true).slice(0, selection.limit + 1), isAll]
+}
+
+/** How many rows the whole list has, wherever the page begins. */
+export async function readTotal(db: Queryable, table: ListTable, userId: string, selection: Selection): Promise<Total> {
+  const query = countQuery(table, userId, selection, MOST_COUNTED + 1)
+  const [counted] = await run<{ total: number }>(db, table, 'list-count', query)
+  const total = counted?.total ?? 0
+  return { total: Math.min(total, MOST_COUNTED), isExact: total <= MOST_COUNTED }
+}
+
+function run<Row extends object = SortedRow>(
+  db: Queryable,
+  { name }: ListTable,
+  verb: string,
+  query: Query,
+): Promise<Row[]> {
+  return db.query<Row>({ name: `${name}.${verb}`, ...query })
+}
+
+function word(source: Source): string {
+  return source.replace(' ', '-')
+}

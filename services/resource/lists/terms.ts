@@ -1,0 +1,79 @@
+import type { SqlType } from '../columns.js'
+import type { ResourceDefinition } from '../definition.js'
+import type { Filter, Match, Selection } from '../list-query.js'
+import type { Parameters } from './parameters.js'
+
+type Searched = Pick<ResourceDefinition, 'name' | 'columns' | 'filters' | 'search'>
+
+/** Their texts are the same on every server, and for ever. */
+const FILTER_TYPES: readonly SqlType[] = ['text', 'uuid', 'boolean', 'integer', 'bigint', 'text[]', 'uuid[]']
+
+/**
+ * SQL of what a row is found by: the words of the columns that are searched, and the values of those that lists are narrowed by, each
+ * with its owner before it (the functions of the migration `lists`). One index of it answers every combination of filters by the rows that
+ * fit; no extension of the database is needed for that. `undefined` when lists are neither searched nor narrowed.
+ * @throws Error for a column that can be neither
+ */
+export function termsOf({ name, columns, filters, search = [] }: Searched): string | undefined {
+  const filtered = [...new Set(Object.values(filters))].sort()
+  const [texts, arrays] = [ofType(search, 'text'), ofType(search, 'text[]')]
+  const wrong =
+    search.find((column) => !texts.includes(column) && !arrays.includes(column)) ??
+    filtered.find((column) => !FILTER_TYPES.some((type) => type === columns[column]))
+  if (wrong !== undefined) throw new Error(`${name}: lists can not be searched or narrowed by ${wrong}`)
+  if (search.length + filtered.length === 0) return undefined
+  const words = [`array[${texts.join(', ')}]::text[]`, ...arrays].join(' || ')
+  const single = filtered.filter((column) => !isArray(column)).map((column) => singleFacet(column, column))
+  const lists = filtered.filter(isArray).map((column) => listFacets(column, columns[column], column))
+  const facets = [`array[${single.join(', ')}]::text[]`, ...lists].join(' || ')
+  return `list_terms(user_id, list_words(list_fold(${words})), ${facets})`
+
+  function ofType(names: readonly string[], type: SqlType): string[] {
+    return names.filter((column) => columns[column] === type)
+  }
+
+  function isArray(column: string): boolean {
+    return columns[column]?.endsWith('[]') === true
+  }
+}
+
+function singleFacet(column: string, value: string): string {
+  return `'${column}=' || left(${value}::text, 100)`
+}
+
+/** Texts in arrays are compared without letter case. */
+function listFacets(column: string, type: string | undefined, values: string): string {
+  return `list_facets('${column}', ${type === 'text[]' ? `list_fold(${values})` : `${values}::text[]`})`
+}
+
+/** SQL of the tsquery for the terms that a selection asks for; `undefined` when it asks for none. `owner` is the place of the user's id. */
+export function termQuery(selection: Selection, owner: string, parameters: Parameters): string | undefined {
+  const { matches, words } = selection
+  const queries: string[] = []
+  if (words !== undefined) {
+    queries.push(`list_all(${owner}, list_words(list_fold(array[${parameters.place(words, 'text')}])), '{}')`)
+  }
+  const all = matches.filter(({ isAny }) => !isAny).map((match) => facetsOf(match, parameters))
+  if (all.length > 0) queries.push(`list_all(${owner}, '{}', ${all.join(' || ')})`)
+  for (const match of matches.filter(({ isAny }) => isAny)) {
+    queries.push(`list_any(${owner}, ${facetsOf(match, parameters)})`)
+  }
+  return queries.length === 0 ? undefined : queries.join(' && ')
+}
+
+function facetsOf({ filter: { column, type, test }, values }: Match, parameters: Parameters): string {
+  if (test === 'equals') return `array[${singleFacet(column, parameters.place(values[0], type))}]`
+  return listFacets(column, `${type}[]`, parameters.place(values, `${type}[]`))
+}
+
+/** SQL that compares a row itself with one filter: without the index, and cheaper than to make a row's terms. */
+export function comparison({ filter: { column, type, test }, values, isAny }: Match, parameters: Parameters): string {
+  if (test === 'equals') return `${column} = ${parameters.place(values[0], type)}`
+  const folded = (array: string): string => (type === 'text' ? `list_fold(${array})` : array)
+  return `${folded(column)} ${isAny ? '&&' : '@>'} ${folded(parameters.place(values, `${type}[]`))}`
+}
+
+/** Filters whose terms may have been cut, or are another owner's of the same beginning: compared with the row once more. */
+export function isToCompare({ test }: Filter): boolean {
+  return test === 'equals'
+}
