@@ -8,6 +8,7 @@ import * as catalogue from '../services/errors.js'
 import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
 import { acceptedTypes, hasBody } from './bodies.js'
+import { collectPaths, notAnId, notFoundByWord } from './path-words.js'
 
 export type { CatalogueError }
 
@@ -100,7 +101,7 @@ function forUrl(code: unknown): string | undefined {
  * its `frameworkErrors` too: errors of the router (a malformed URL) do not pass through error handlers.
  */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const known = publicError(error, request.id)
+  const known = publicError(wordOf(error, request) ?? error, request.id)
   const { statusCode = 500 } = known
   if (statusCode >= 500) request.failure = error
   if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
@@ -115,6 +116,14 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   void reply.code(statusCode)
   logAnswer(request, reply)
   void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(errorBody(known))
+}
+
+/** The answer to a path that is wrong only in that a word stands where an id should. */
+function wordOf(error: unknown, request: FastifyRequest): Error | undefined {
+  if (!(error instanceof Error && 'validation' in error && Array.isArray(error.validation))) return undefined
+  if (!('validationContext' in error) || error.validationContext !== 'params') return undefined
+  const finding = notAnId(error.validation)
+  return finding && notFoundByWord(finding, request)
 }
 
 /** The one body that every error has. */
@@ -157,6 +166,7 @@ function challenge(authorization: string | undefined): string {
 export default fp(
   async (fastify) => {
     fastify.decorateRequest('failure', undefined)
+    collectPaths(fastify)
     fastify.setErrorHandler(answerError)
     fastify.decorate('errorBody', (error, request) => errorBody(publicError(error, request.id)))
   },

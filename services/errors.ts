@@ -31,7 +31,7 @@ export const ReadOnlyFieldError = createError<[field: string]>(
 
 export const InvalidCursorError = createError<[]>(
   'INVALID_CURSOR',
-  'The cursor is not one this list gave out: start again without ?cursor, with the same filters on each page',
+  'The cursor is not one this list gave out: start again without ?cursor, with the same filters and sort on each page',
   400,
 )
 

@@ -150,7 +150,7 @@ t.test('requests that do not fit are told which field is wrong', async (t) => {
   t.same(await ask({ prices: [{ cents: 1 }, {}] }), invalid('body: prices.1.cents is missing'))
   t.same(await ask({ prices: [{ cents: 'a' }] }), invalid('body: prices.0.cents must be integer'))
   t.same(await ask({}, undefined, `/${id}?limit=101`), invalid('query: limit must be <= 100'))
-  t.same(await ask({}, undefined, '/42'), invalid('path: id must be a valid uuid'))
+  t.same(await ask({}, undefined, '/42'), [true, 404, 'NOT_FOUND', 'path: 42 is no id: an id is a UUID'])
   t.match(await ask('{"name":'), [true, 400, 'MALFORMED_BODY'])
   t.match(await ask('', 'application/json'), [true, 400, 'MALFORMED_BODY'])
   t.match(await ask('<a/>', 'text/xml'), [true, 415, 'UNSUPPORTED_MEDIA_TYPE'])

@@ -248,11 +248,14 @@ t.test('designs', async (t) => {
     t.equal((await anonymous.post('/api/designs', large)).status, 401)
   })
 
-  t.test('an id that is no UUID is 400', async (t) => {
+  t.test('an id that is no UUID is 404, with the words that are there', async (t) => {
     for (const bad of ['1', 'x'.repeat(36), `urn:uuid:${UNKNOWN_ID}`, `${UNKNOWN_ID}%00`, '%00']) {
-      t.equal((await user.get(`/api/designs/${bad}`)).status, 400, bad)
-      t.equal((await user.delete(`/api/designs/${bad}`)).status, 400, bad)
+      t.match(await user.get(`/api/designs/${bad}`), { status: 404, body: { code: 'NOT_FOUND' } }, bad)
+      t.match(await user.delete(`/api/designs/${bad}`), { status: 404, body: { code: 'NOT_FOUND' } }, bad)
     }
+    t.match((await user.get('/api/designs/no-such-word')).body.message, /^path: no-such-word is no id: an id is a UUID/)
+    t.match((await user.get('/api/designs/x')).body.message, /there are .*\/api\/designs\/by-external-id\/:external_id/)
+    t.equal((await anonymous.get('/api/designs/no-such-word')).status, 401)
   })
 
   t.test('templates must be the user’s own: 422 that names the others', async (t) => {
