@@ -15,17 +15,19 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   http: ['http', 'profile'],
   write: ['write', 'staleness', 'tail', 'long-transaction'],
   scale: ['scale', 'neighbours', 'idle'],
+  lists: ['plans'],
 }
 const NAMES = Object.values(PROGRAMS).flat()
 
-const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke]
+const usage = `Usage: npm run bench -- [name…] [--rounds n] [--round-ms n] [--seed n] [--no-peers] [--check] [--json file] [--smoke] [--large]
 
-Names: a program with all it has, or one benchmark of it (write/write where the two have one name); all of them by default (npm run replay is the fifth program).
+Names: a program with all it has, or one benchmark of it (write/write where the two have one name); all of them by default (npm run replay is a program of its own).
 ${Object.entries(PROGRAMS)
   .map(([program, names]) => `  ${program.padEnd(8)}${names.join(' ')}`)
   .join('\n')}
 Prints medians of interleaved rounds, with minimum and maximum, and ratios within one round. Servers are started for
 the run on free ports (redis-server and PostgreSQL must be installed). --check: exit code 1 when a target is missed.
+--large: plans over a million rows as well, which takes some minutes.
 --smoke: shows that everything starts, without peers, in some minutes.`
 
 const { values, positionals } = parseArgs({
@@ -38,6 +40,7 @@ const { values, positionals } = parseArgs({
     check: { type: 'boolean', default: false },
     json: { type: 'string' },
     smoke: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -100,6 +103,7 @@ function settingsOf(): Settings {
     rounds: isSmoke ? 1 : wholeNumber('--rounds', values.rounds),
     roundMs: isSmoke ? 20 : wholeNumber('--round-ms', values['round-ms']),
     isSmoke,
+    isLarge: values.large,
     hasPeers: !isSmoke && !values['no-peers'],
     seed: wholeNumber('--seed', values.seed),
   }

@@ -8,6 +8,8 @@ export interface Settings {
   readonly roundMs: number
   /** Shows only that everything starts: figures mean nothing, peers stay out. */
   readonly isSmoke: boolean
+  /** Sizes that take minutes to make, too. */
+  readonly isLarge: boolean
   readonly hasPeers: boolean
   readonly seed: number
 }
