@@ -11,8 +11,8 @@ export interface Progress {
   end(): void
 }
 
-/** A bar on a terminal; anywhere else plain lines, one every two seconds, that a log can hold. */
-export function openProgress(total: number, output: NodeJS.WriteStream = process.stderr): Progress {
+/** A bar on a terminal; anywhere else plain lines, one every two seconds, that a log can hold. Without a total there is no share of it. */
+export function openProgress(total: number | undefined, output: NodeJS.WriteStream = process.stderr): Progress {
   const isTerminal = output.isTTY
   const everyMs = isTerminal ? TERMINAL_EVERY_MS : LINE_EVERY_MS
   let drawnAt = performance.now()
@@ -20,6 +20,7 @@ export function openProgress(total: number, output: NodeJS.WriteStream = process
 
   const draw = (): void => {
     drawnAt = performance.now()
+    if (total === undefined) return void output.write(isTerminal ? `\r\x1b[2K${state.note}` : `${state.note}\n`)
     const fraction = total === 0 ? 1 : Math.min(1, state.done / total)
     const percentage = `${Math.floor(100 * fraction)} %`.padStart(5)
     output.write(

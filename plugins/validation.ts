@@ -61,6 +61,20 @@ export default fp(
   { name: 'validation', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
 
+/**
+ * Judges bodies as the routes do, but finds all that is wrong with one.
+ * @returns what it found; texts of the body are composed by then
+ */
+export function thoroughValidator(schema: object): (body: unknown) => readonly Finding[] {
+  const build = compiler({ coerceTypes: false, validateSchema: false, allErrors: true })
+  const validate = build({ schema, method: 'POST', url: '/', httpPart: 'body' })
+  return (body) => {
+    const fault = composeTexts(body)
+    const ofText = fault === undefined ? [] : [finding(fault.path, 'text', fault.message)]
+    return validate(body) === true ? ofText : [...ofText, ...(validate.errors ?? [])]
+  }
+}
+
 /** To compile all schemas takes a good part of a start. The first request to a route waits some milliseconds for its own. */
 function onFirstUse(compile: () => Validate): Validate {
   let compiled: Validate | undefined
@@ -143,6 +157,7 @@ function fieldsOf({ properties = {} }: FastifySchema & { readonly properties?: o
 function compiler(options: {
   readonly coerceTypes: boolean
   readonly validateSchema: boolean
+  readonly allErrors?: boolean
 }): FastifySchemaCompiler<FastifySchema> {
   const build = AjvCompiler()
   return build(

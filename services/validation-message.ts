@@ -11,6 +11,9 @@ export interface Finding {
 /** A name that nobody knows may be as long as a body. */
 const LONGEST_NAME = 100
 
+/** Of one body. A list may have a hundred items, each of them wrong. */
+const MOST_SENTENCES = 20
+
 const PARTS: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' }
 
 /**
@@ -22,6 +25,25 @@ export function validationMessage(part: string, findings: readonly Finding[]): s
   const first = mostTelling(findings)
   if (first === undefined) return `${where} is invalid`
   return `${where}: ${sentence(first, alternatives(findings, first.instancePath))}`
+}
+
+/**
+ * Says all that is wrong, a sentence for each field; the first one begins with the part.
+ * @param findings of a validator that does not stop at the first one
+ */
+export function validationMessages(part: string, findings: readonly Finding[]): readonly string[] {
+  const byField = new Map<string, Finding[]>()
+  for (const found of findings) {
+    // Several fields of one object may be missing or unknown.
+    const { missingProperty = '', additionalProperty = missingProperty } = found.params
+    const key = `${found.instancePath} ${JSON.stringify(additionalProperty)}`
+    byField.set(key, [...(byField.get(key) ?? []), found])
+  }
+  const sentences = [...byField.values()].slice(0, MOST_SENTENCES).map((ofField) => {
+    const first = mostTelling(ofField)
+    return first === undefined ? 'it is invalid' : sentence(first, alternatives(ofField, first.instancePath))
+  })
+  return sentences.map((text, index) => (index === 0 ? `${part}: ${text}` : text))
 }
 
 /** Of a union every branch reports a finding: one about the value itself says more than "is not this type". */

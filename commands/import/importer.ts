@@ -1,57 +1,92 @@
+import { type ImportOutcome, SHOWN } from '../../services/resource/import/row.js'
+import { DeferredLines } from './deferred-lines.js'
+import { type Kind, kindOf, recognised } from './kinds.js'
 import type { Line } from './lines.js'
-import { type Kind, kindOf, recognised, type Target } from './targets.js'
+import { type Kept, LineReader } from './reader.js'
+import type { BatchWriter, Waiting } from './writer.js'
 
-export interface Counts {
-  /** Lines that are not empty. */
-  read: number
-  imported: number
-  alreadyThere: number
-  bad: number
+export type Counts = Record<'read' | 'created' | 'updated' | 'equal' | 'there' | 'different' | 'refused', number>
+
+/** A line that is not in as it stands. */
+export interface Trouble {
+  readonly line: number
+  readonly outcome: 'refused' | 'different'
+  /** All that is wrong with it, or differs. */
+  readonly reasons: readonly string[]
 }
 
 export interface ImportOptions {
   readonly lines: AsyncIterable<Line>
-  readonly targets: ReadonlyMap<Kind, Target>
-  /** Every line is of this kind; `undefined`: each line's own fields tell. */
+  readonly maxLineBytes: number
+  readonly writer: BatchWriter
+  /** Every line is of this kind; `undefined`: each line tells. */
   readonly kind: Kind | undefined
-  /** Told of each bad line, in the order of the file. */
-  readonly onBad: (line: number, reason: string) => void
+  readonly kept: Kept
+  /** Told of each line that is not in; in the order of the file, but for those that waited for rows to come later. */
+  readonly onTrouble: (trouble: Trouble) => void
   /** Told the counts after each batch, which is then committed. */
   readonly onBatch: (counts: Readonly<Counts>) => void
   /** Ends the import after the batch under way. */
   readonly signal: AbortSignal
 }
 
-/** A batch is one transaction per kind: at most this many lines, and about this much text. */
+/** A batch is one transaction per kind and user: at most this many lines, and about this much text. */
 const BATCH_LINES = 500
 const BATCH_CHARACTERS = 4 * 1024 * 1024
 
 /**
- * Imports line by line and goes on after bad ones. What is committed stays: after an interruption the same import again
- * finds those rows already there.
+ * Imports line by line and goes on after those that are refused. What names rows that are not there waits for the end of the file, as
+ * often as that helps. What is committed stays: after an interruption the same import again finds those rows already there.
  * @throws what reading the lines and writing the rows throw
  */
 export async function importLines(options: ImportOptions): Promise<Counts> {
-  const batch = new Batch(options)
-  for await (const line of options.lines) {
-    batch.add(line)
-    if (!batch.isFull) continue
-    await batch.write()
-    if (options.signal.aborted) return batch.counts
+  const deferred = new DeferredLines(options.maxLineBytes)
+  const batch = new Batch(options, deferred)
+  try {
+    await readAll(options.lines, batch, options.signal)
+    for (let before = Infinity; deferred.count > 0 && !options.signal.aborted;) {
+      // When none of them found what it names, none of them ever will.
+      batch.isLastLook = deferred.count === before
+      before = deferred.count
+      await readAll(await deferred.take(), batch, options.signal)
+    }
+    return batch.counts
+  } finally {
+    deferred.remove()
+  }
+}
+
+async function readAll(lines: AsyncIterable<Line>, batch: Batch, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const line of lines) {
+      batch.add(line)
+      if (!batch.isFull) continue
+      await batch.write()
+      if (signal.aborted) return
+    }
+  } catch (error) {
+    // The reading itself was interrupted.
+    if (signal.aborted && error instanceof Error && error.name === 'AbortError') return
+    throw error
   }
   await batch.write()
-  return batch.counts
 }
 
 class Batch {
-  readonly counts: Counts = { read: 0, imported: 0, alreadyThere: 0, bad: 0 }
+  readonly counts: Counts = { read: 0, created: 0, updated: 0, equal: 0, there: 0, different: 0, refused: 0 }
+  /** What names rows that are not there is refused, and waits no longer. */
+  isLastLook = false
   readonly #options: ImportOptions
-  #faults: [line: number, reason: string][] = []
+  readonly #deferred: DeferredLines
+  readonly #readers = new Map<Kind, LineReader>()
+  #waiting: (Waiting & { readonly line: number; readonly text: string })[] = []
+  #troubles: Trouble[] = []
   #lines = 0
   #characters = 0
 
-  constructor(options: ImportOptions) {
+  constructor(options: ImportOptions, deferred: DeferredLines) {
     this.#options = options
+    this.#deferred = deferred
   }
 
   get isFull(): boolean {
@@ -62,35 +97,70 @@ class Batch {
     this.#lines += 1
     this.counts.read += 1
     if ('text' in line) this.#characters += line.text.length
-    const fault = 'fault' in line ? line.fault : this.#addText(line.number, line.text)
-    if (fault !== undefined) this.#faults.push([line.number, fault])
+    const reasons = 'fault' in line ? [line.fault] : this.#addText(line.number, line.text)
+    if (reasons.length > 0) this.#refuse(line.number, reasons)
   }
 
   async write(): Promise<void> {
-    for (const target of this.#options.targets.values()) {
-      for (const { line, outcome } of await target.write()) {
-        if (outcome === 'created') this.counts.imported += 1
-        else if (outcome === 'already there') this.counts.alreadyThere += 1
-        else this.#faults.push([line, outcome.message])
-      }
+    const waiting = this.#waiting
+    this.#waiting = []
+    const outcomes = await this.#options.writer.write(waiting)
+    for (const [index, { line, text }] of waiting.entries()) {
+      const outcome = outcomes[index]
+      if (outcome === undefined) throw new Error(`Nobody knows what became of line ${line}`)
+      if (outcome.outcome === 'refused' && outcome.isEarly && !this.isLastLook) {
+        this.counts.read -= 1
+        await this.#deferred.add(line, text)
+      } else this.#count(line, outcome)
     }
-    this.counts.bad += this.#faults.length
-    for (const [line, reason] of this.#faults.sort(([a], [b]) => a - b)) this.#options.onBad(line, reason)
-    this.#faults = []
+    for (const trouble of this.#troubles.sort((a, b) => a.line - b.line)) this.#options.onTrouble(trouble)
+    this.#troubles = []
     this.#lines = 0
     this.#characters = 0
     this.#options.onBatch(this.counts)
   }
 
-  #addText(number: number, text: string): string | undefined {
+  #count(line: number, outcome: ImportOutcome): void {
+    if (outcome.outcome === 'refused') return this.#refuse(line, outcome.reasons)
+    this.counts[outcome.outcome] += 1
+    if (outcome.outcome !== 'different') return
+    const differing = outcome.differences.map(({ column, there, here }) => {
+      return `${column} is ${shortened(there)} there and ${shortened(here)} here`
+    })
+    const why = outcome.isNew
+      ? ['it was written since the import began, perhaps by an earlier line with the same key']
+      : []
+    this.#troubles.push({ line, outcome: 'different', reasons: [...differing, ...why] })
+  }
+
+  #refuse(line: number, reasons: readonly string[]): void {
+    this.counts.refused += 1
+    this.#troubles.push({ line, outcome: 'refused', reasons })
+  }
+
+  #addText(line: number, text: string): readonly string[] {
     let value: unknown
     try {
       value = JSON.parse(text)
     } catch (error) {
-      return `not valid JSON: ${error instanceof Error ? error.message : String(error)}`
+      return [`not valid JSON: ${error instanceof Error ? error.message : String(error)}`]
     }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return ['not a JSON object']
     const kind = this.#options.kind ?? kindOf(value)
-    const target = kind === undefined ? undefined : this.#options.targets.get(kind)
-    return target === undefined ? `not recognised, by their fields: ${recognised}` : target.add(number, value)
+    if (kind === undefined) return [`not recognised, by their fields: ${recognised}`]
+    const read = this.#reader(kind).read(value)
+    if (!('row' in read)) return read
+    this.#waiting.push({ kind, line, text, ...read })
+    return []
   }
+
+  #reader(kind: Kind): LineReader {
+    const known = this.#readers.get(kind) ?? new LineReader(kind, this.#options.kept)
+    this.#readers.set(kind, known)
+    return known
+  }
+}
+
+function shortened(json: string): string {
+  return json.length > SHOWN ? `${json.slice(0, SHOWN)}…` : json
 }

@@ -1,41 +1,18 @@
-import { createReadStream, statSync } from 'node:fs'
-import { pipeline } from 'node:stream'
 import { TextDecoder } from 'node:util'
-import { createGunzip } from 'node:zlib'
 
-/** One line that is not empty: its text, or why it can't be read. The first line of a file is number 1. */
+/** One line, or item, that is not empty: its text, or why it can't be read. The first one of a file is number 1. */
 export type Line =
   { readonly number: number; readonly text: string } | { readonly number: number; readonly fault: string }
 
-export interface LineFile {
-  readonly sizeBytes: number
-  /** How much of the file, as it lies on the disk, has been read so far. */
-  readonly readBytes: () => number
-  readonly lines: AsyncIterable<Line>
-}
+const [NEWLINE, RETURN] = [10, 13]
 
-const NEWLINE = 10
-const CHUNK_BYTES = 256 * 1024
-
-/**
- * Opens a file of lines, packed with gzip when its name ends in `.gz`. It is read as the lines are asked for: memory
- * holds one chunk and one line of at most `maxLineBytes`.
- * @throws Error when there is no such file; `lines` throws when reading or unpacking fails
- */
-export function openLines(path: string, maxLineBytes: number): LineFile {
-  const { size } = statSync(path)
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES })
-  // pipeline hands an error of the file on to the stream that is read; the callback only keeps it from being thrown.
-  const chunks = path.endsWith('.gz') ? pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) : file
-  return { sizeBytes: size, readBytes: () => file.bytesRead, lines: linesOf(chunks, maxLineBytes) }
-}
-
-/** Cuts chunks into lines. */
+/** Cuts chunks of UTF-8 into lines, which end in `\n`, `\r\n` or `\r`: a text of JSON holds neither inside of its strings. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>, maxLineBytes: number): AsyncGenerator<Line> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let number = 1
   let length = 0
   let pieces: Buffer[] = []
+  let isAfterReturn = false
 
   const add = (piece: Buffer): void => {
     length += piece.length
@@ -50,10 +27,14 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, maxLineBytes: numb
     return line
   }
   for await (const chunk of chunks) {
-    let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+    let start = isAfterReturn && chunk[0] === NEWLINE ? 1 : 0
+    if (chunk.length > 0) isAfterReturn = false
+    const ends = new Ends(chunk)
+    for (let end = ends.from(start); end >= 0; end = ends.from(start)) {
       add(chunk.subarray(start, end))
-      start = end + 1
+      const isReturn = chunk[end] === RETURN
+      isAfterReturn = isReturn && end === chunk.length - 1
+      start = isReturn && chunk[end + 1] === NEWLINE ? end + 2 : end + 1
       const line = take()
       if (line !== undefined) yield line
     }
@@ -63,7 +44,36 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, maxLineBytes: numb
   if (last !== undefined) yield last
 }
 
-function lineOf(number: number, bytes: Buffer | undefined, decoder: TextDecoder, maxBytes: number): Line | undefined {
+/** Where lines end in a chunk. Each of the two bytes is looked for once, however far away the next one is. */
+class Ends {
+  readonly #chunk: Buffer
+  #newline = -2
+  #return = -2
+
+  constructor(chunk: Buffer) {
+    this.#chunk = chunk
+  }
+
+  from(start: number): number {
+    this.#newline = this.#next(this.#newline, NEWLINE, start)
+    this.#return = this.#next(this.#return, RETURN, start)
+    if (this.#newline < 0) return this.#return
+    return this.#return < 0 ? this.#newline : Math.min(this.#newline, this.#return)
+  }
+
+  /** -2: not looked for yet; -1: there is none. */
+  #next(known: number, byte: number, start: number): number {
+    return known === -1 || known >= start ? known : this.#chunk.indexOf(byte, start)
+  }
+}
+
+/** @param bytes `undefined`: too many to be kept */
+export function lineOf(
+  number: number,
+  bytes: Buffer | undefined,
+  decoder: TextDecoder,
+  maxBytes: number,
+): Line | undefined {
   if (bytes === undefined) return { number, fault: `longer than ${maxBytes} bytes` }
   try {
     const text = decoder.decode(bytes).trim()

@@ -11,6 +11,6 @@ export const designs = {
   filters: { platform: 'platform', is_active: 'is_active', template_id: 'template_ids', tag: 'tags' },
   ...designLists,
   references: { template_ids: { to: 'templates', onDelete: 'forget' } },
-  naturalKey: 'filename',
+  naturalKey: ['platform', 'file_path', 'filename'],
   lifetimes: { document: 600, list: 300 },
 } as const satisfies ResourceDefinition<typeof designSchemas>

@@ -14,5 +14,6 @@ export const mockups = {
     template_id: { to: 'templates', onDelete: 'refuse' },
     design_id: { to: 'designs', onDelete: 'forget' },
   },
+  naturalKey: ['template_id', 'design_id', 'name'],
   lifetimes: { document: 600, list: 300 },
 } as const satisfies ResourceDefinition<typeof mockupSchemas>

@@ -1,7 +1,7 @@
 import type { Queryable } from '../database/database.js'
 import { type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from './definition.js'
-import { NEW_COLUMNS, newValues } from './rows.js'
+import { NEW_COLUMNS, newId, NOW } from './rows.js'
 
 /** What of a resource these statements are about. */
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
@@ -9,6 +9,13 @@ type Table = Pick<ResourceDefinition, 'name' | 'columns'>
 /** A row to insert. */
 export interface NewRow {
   readonly columns: ColumnValues
+  /** What it keeps of the database that it comes from, in place of what this one would give it. */
+  readonly own?: {
+    readonly id?: string
+    readonly version?: number
+    readonly created_at?: string
+    readonly updated_at?: string
+  }
 }
 
 /** What the database made of it. */
@@ -27,22 +34,6 @@ export async function lockBulkInserts(transaction: Queryable, table: Table, user
   })
 }
 
-/** Those of `keys` that a row of the user has in `column`. */
-export async function keysThere(
-  transaction: Queryable,
-  table: Table,
-  userId: string,
-  column: string,
-  keys: readonly string[],
-): Promise<Set<string>> {
-  const rows = await transaction.query<{ key: string }>({
-    name: `${table.name}.keys-there`,
-    text: `select distinct ${column} as key from ${table.name} where user_id = $1::uuid and ${column} = any($2::text[])`,
-    values: [userId, keys],
-  })
-  return new Set(rows.map(({ key }) => key))
-}
-
 /**
  * One statement. It has a parameter per value, of which PostgreSQL allows 65,535: some thousand rows.
  * @returns the new rows, in that order
@@ -56,15 +47,23 @@ export async function insertRows(
   if (rows.length === 0) return []
   const names = Object.keys(table.columns)
   const values: unknown[] = [userId]
-  const tuples = rows.map(({ columns }, nth) => {
+  const tuples = rows.map(({ columns, own = {} }, nth) => {
     const cells = names.map((name) =>
       isGiven(columns[name]) ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
     )
-    return `(${newValues(nth)}, $1::uuid, ${cells.join(', ')})`
+    const given = (value: unknown, type: string, otherwise: string): string =>
+      value === undefined ? otherwise : `$${values.push(value)}::${type}`
+    const ours = [
+      given(own.id, 'uuid', newId(nth)),
+      given(own.created_at, 'timestamptz', NOW),
+      given(own.updated_at, 'timestamptz', NOW),
+      given(own.version, 'bigint', 'default'),
+    ]
+    return `(${ours.join(', ')}, $1::uuid, ${cells.join(', ')})`
   })
   return transaction.query<InsertedRow>({
     name: `${table.name}.insert-many`,
-    text: `insert into ${table.name} (${NEW_COLUMNS}, user_id, ${names.join(', ')}) values ${tuples.join(', ')}
+    text: `insert into ${table.name} (${NEW_COLUMNS}, version, user_id, ${names.join(', ')}) values ${tuples.join(', ')}
       returning id, external_id, version`,
     values,
   })

@@ -40,8 +40,11 @@ export interface ResourceDefinition<Schemas extends ResourceSchemas = ResourceSc
   readonly sorts?: Readonly<Record<string, string>>
   /** By column. Locked in the order of services/domains.ts. */
   readonly references?: Readonly<Record<string, ReferenceDefinition>>
-  /** The text column by which callers tell their rows apart: an import makes each value once. Without one there is no import. */
-  readonly naturalKey?: string
+  /**
+   * The columns by which, together, callers tell their rows apart where these have no external_id: an import takes two rows that are equal in
+   * all of them for one. By the last of them it knows what a line is. An index has them: docs/adding-a-domain.md.
+   */
+  readonly naturalKey?: readonly string[]
   /** Fresh time in seconds; CACHE_TTL_SECONDS for what is left out. */
   readonly lifetimes?: { readonly document?: number; readonly list?: number }
   /** Only their changes drop lists. Any change does when left out, as it must while a list shows whole rows. */

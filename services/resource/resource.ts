@@ -3,11 +3,11 @@ import { Batcher, systemClock } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
 import { rowDocument, type Serialize } from '../documents/row-document.js'
 import { type EntryAddress, ResourceAddresses } from './addresses.js'
-import { columnValues, type ColumnValues, DEFAULT } from './columns.js'
+import { bodyColumns } from './body-columns.js'
+import type { ColumnValues } from './columns.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
 import { type Dependent, dependentsOf } from './dependents.js'
-import { cleaned, isNullable } from './leniency.js'
 import { type Lists, listsOf } from './list-query.js'
 import { type Reference, referencesOf, tagsOfReferences } from './references.js'
 import type { ResourceRow } from './row.js'
@@ -57,14 +57,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
 
   /** A body as values of columns. Null for what can't be null asks for the default. */
   columns(body: Static<Schemas['change']>): ColumnValues {
-    const { columns, schemas, toColumns } = this.definition
-    const clean = cleaned(schemas.item, body, schemas.creation.required)
-    const values = columnValues(columns, toColumns?.(clean) ?? { ...clean })
-    const hasDefault = (name: string): boolean =>
-      name in schemas.item.properties && !isNullable(schemas.item.properties[name])
-    return Object.fromEntries(
-      Object.entries(values).map(([name, value]) => [name, value === null && hasDefault(name) ? DEFAULT : value]),
-    )
+    return bodyColumns(this.definition, body)
   }
 
   document(row: ResourceRow): Document {

@@ -64,9 +64,17 @@ export function written<Row extends object>(
  */
 export const NEW_COLUMNS = 'id, created_at, updated_at'
 
+/** The moment at which the statement arrived. */
+export const NOW = 'statement_timestamp()'
+
 /** @param nth of the rows that one statement inserts */
+export function newId(nth: number): string {
+  return `new_row_id(${nth})`
+}
+
+/** The values of {@link NEW_COLUMNS}. */
 export function newValues(nth = 0): string {
-  return `new_row_id(${nth}), statement_timestamp(), statement_timestamp()`
+  return `${newId(nth)}, ${NOW}, ${NOW}`
 }
 
 type Table = Pick<ResourceDefinition, 'name' | 'columns' | 'filters' | 'search'>

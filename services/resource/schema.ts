@@ -17,6 +17,14 @@ export const Uuid = Type.String({ format: 'uuid' })
 
 export const Timestamp = Type.String({ format: 'date-time' })
 
+/** Years that both JavaScript and PostgreSQL read, and no leap second, which only one of them does. */
+export const Instant = Type.String({
+  format: 'date-time',
+  pattern:
+    '^(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$',
+  description: 'a time from 1970 to 2999 with its zone, as in 2030-01-31T12:00:00Z',
+})
+
 /** One of a closed list of words. */
 export const OneOf = <const Words extends readonly string[]>(words: Words) =>
   Type.Unsafe<Words[number]>({ type: 'string', enum: [...words] })

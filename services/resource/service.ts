@@ -11,7 +11,8 @@ import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
 import { ExternalIdTakenError, NotFoundError } from '../errors.js'
 import { externalIdFor } from './external-id.js'
-import { type BulkOutcome, insertMissing } from './missing-rows.js'
+import { RowImporter } from './import/importer.js'
+import type { ImportOutcome } from './import/row.js'
 import { ResourceReads } from './reads.js'
 import { commonFields, type ResourceRow } from './row.js'
 import type { AllowedVersions, Written } from './rows.js'
@@ -63,19 +64,14 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   }
 
   /**
-   * Creates the rows whose natural key the user does not have yet, all in one transaction: safe to repeat after an
-   * interruption and beside another call. For some hundred bodies at a time.
+   * Creates the rows that the user does not have yet: {@link RowImporter}. For some hundred bodies at a time.
    * @returns what became of each body, in their order
    * @throws NotFoundError when the user is gone
    */
-  async createMissing(userId: string, bodies: readonly Body<Schemas>[]): Promise<readonly BulkOutcome[]> {
-    const { database } = this.resource.dependencies
-    const rows = bodies.map((body) => ({ columns: this.resource.columns(body) }))
-    const owner = userId.toLowerCase()
-    const [definition, references] = [this.resource.definition, this.resource.references]
-    const changed = [listTag(definition.name, owner), missingTag(definition.name)]
-    const work = (): Promise<readonly BulkOutcome[]> => insertMissing(database, { definition, references }, owner, rows)
-    return this.#write(owner, changed, work, { isChange: (outcomes) => outcomes.includes('created') })
+  async createMissing(userId: string, bodies: readonly Body<Schemas>[]): Promise<readonly ImportOutcome[]> {
+    const { dependencies, definition } = this.resource
+    const rows = bodies.map((body) => ({ body: { ...body } }))
+    return new RowImporter(dependencies, definition).write(userId, rows, { existing: 'keep' })
   }
 
   /**

@@ -16,7 +16,7 @@ export const templates = {
   },
   filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type', tag: 'tags' },
   ...templateLists,
-  naturalKey: 'name',
+  naturalKey: ['platform', 'name'],
   lifetimes: { document: 1_800, list: 600 },
   inUse: (mockupIds) => new TemplateInUseError(mockupIds.join(', ')),
   toColumns({ price, ...others }) {

@@ -4,11 +4,13 @@ import {
   type Differing,
   type InTransaction,
   NEW_COLUMNS,
-  newValues,
+  newId,
+  NOW,
   TRANSACTION,
   type Written,
   written,
 } from '../resource/rows.js'
+import type { NewRow } from '../resource/bulk-rows.js'
 import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
@@ -18,6 +20,8 @@ type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
   readonly updated_at: Date | string
 }
 
+export type KeptOfUser = NonNullable<NewRow['own']>
+
 const COLUMNS = 'id, version, email, shop_name, role, subscription_plan, is_active, created_at, updated_at'
 
 export async function findUser(db: Queryable, id: string): Promise<User | undefined> {
@@ -25,6 +29,16 @@ export async function findUser(db: Queryable, id: string): Promise<User | undefi
     name: 'users.find',
     text: `select ${COLUMNS} from users where id = $1::uuid`,
     values: [id],
+  })
+  return row && toUser(row)
+}
+
+/** The user that has this address, in any case of its letters. */
+export async function findUserByEmail(db: Queryable, email: string): Promise<User | undefined> {
+  const [row] = await db.query<UserRow>({
+    name: 'users.find-by-email',
+    text: `select ${COLUMNS} from users where lower(email collate "C") = lower($1::text collate "C")`,
+    values: [email],
   })
   return row && toUser(row)
 }
@@ -39,14 +53,21 @@ export async function listUsers(db: Queryable, after: string | undefined, limit:
   return rows.map(toUser)
 }
 
-export async function insertUser(db: Queryable, user: NewUser): Promise<Written<User>> {
+/** @param own what the user keeps of the database that it comes from */
+export async function insertUser(db: Queryable, user: NewUser, own: KeptOfUser = {}): Promise<Written<User>> {
   const [row] = await db.query<UserRow & InTransaction>({
     name: 'users.insert',
-    text: `insert into users (${NEW_COLUMNS}, email, shop_name, role, subscription_plan, is_active)
-      values (${newValues()}, $1::text, $2::text, coalesce($3::text, 'member'), coalesce($4::text, 'free'),
+    text: `insert into users (${NEW_COLUMNS}, version, email, shop_name, role, subscription_plan, is_active)
+      values (coalesce($6::uuid, ${newId(0)}), coalesce($7::timestamptz, ${NOW}), coalesce($8::timestamptz, ${NOW}),
+        coalesce($9::bigint, 1), $1::text, $2::text, coalesce($3::text, 'member'), coalesce($4::text, 'free'),
         coalesce($5::boolean, true))
       returning ${COLUMNS}, ${TRANSACTION}`,
-    values: [user.email, user.shop_name, user.role ?? null, user.subscription_plan ?? null, user.is_active ?? null],
+    values: [
+      user.email,
+      user.shop_name,
+      ...[user.role, user.subscription_plan, user.is_active].map((value) => value ?? null),
+      ...[own.id, own.created_at, own.updated_at, own.version].map((value) => value ?? null),
+    ],
   })
   if (row === undefined) throw new Error('users: an insert returned no row')
   return writtenUser(row)

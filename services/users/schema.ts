@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import {
   change,
+  Instant,
   Nullable,
   OneOf,
   pageQuery,
@@ -57,14 +58,6 @@ export const User = Type.Object({
   ...timestamps,
 })
 export type User = Static<typeof User>
-
-/** Years that both JavaScript and PostgreSQL read, and no leap second, which only one of them does. */
-const Instant = Type.String({
-  format: 'date-time',
-  pattern:
-    '^(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$',
-  description: 'a time from 1970 to 2999 with its zone, as in 2030-01-31T12:00:00Z',
-})
 
 export const NewToken = Type.Object({ name: Text(255), expires_at: Type.Optional(Nullable(Instant)) }, strict)
 export type NewToken = Static<typeof NewToken>

@@ -10,7 +10,16 @@ import { sqlState } from '../database/errors.js'
 import type { Document } from '../documents/document.js'
 import { EmailTakenError, NotFoundError, PreconditionFailedError } from '../errors.js'
 import { profileEntry, profileTag, tokensTag } from './addresses.js'
-import { compareUser, deleteUser, findUser, insertUser, listUsers, lockUser, updateUser } from './repository.js'
+import {
+  compareUser,
+  deleteUser,
+  findUser,
+  insertUser,
+  type KeptOfUser,
+  listUsers,
+  lockUser,
+  updateUser,
+} from './repository.js'
 import {
   type NewUser,
   type OwnChange,
@@ -56,10 +65,13 @@ export class UserService {
     return pageDocument(page.map(this.#serialize), nextCursor)
   }
 
-  /** @throws EmailTakenError */
-  async create(body: NewUser): Promise<Saved> {
+  /**
+   * @param own what the user keeps of the database that it comes from
+   * @throws EmailTakenError
+   */
+  async create(body: NewUser, own: KeptOfUser = {}): Promise<Saved> {
     // What is to be told is known once the database has given the user an id.
-    return this.#write([], () => insertUser(this.#dependencies.database, body))
+    return this.#write([], () => insertUser(this.#dependencies.database, body, own))
   }
 
   /**

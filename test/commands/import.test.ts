@@ -42,9 +42,9 @@ function runImport(args: readonly string[], env: Readonly<Record<string, string>
   return ended(startImport(args, env))
 }
 
-/** The summary's numbers: lines read, imported, already there, bad. */
+/** The summary's numbers: lines read, created, already equal, refused. */
 function countsIn({ output }: Outcome): number[] {
-  return ['lines read', 'imported', 'already there', 'bad'].map((name) =>
+  return ['lines read', 'created', 'already equal', 'refused'].map((name) =>
     Number(new RegExp(`^${name} +([\\d,]+)$`, 'm').exec(output)?.[1]?.replaceAll(',', '')),
   )
 }
@@ -99,7 +99,7 @@ t.test(
       template('mug'),
       design('a.png', { tags: ['x', 'y'], template_ids: [own.toUpperCase()], description: null }),
       '{"filename": "broken',
-      design('b.png', { platform: 'ebay' }),
+      design('b.png', { platform: 'ebay', tags: 'x', is_active: 1 }),
       design('c.png', { colour: 'red' }),
       '',
       design('d.png', { template_ids: [own, foreign] }),
@@ -115,11 +115,11 @@ t.test(
     const reported = outcome.errors.split('\n').filter((line) => line.startsWith('Line'))
     t.match(reported, [
       /^Line 3: not valid JSON/,
-      'Line 4: design: platform must be one of etsy, shopify, craftflow',
+      'Line 4: design: tags must be array; platform must be one of etsy, shopify, craftflow; is_active must be boolean',
       'Line 5: design: colour is not a known field',
-      new RegExp(`^Line 7: template_ids names .* \\(${foreign}\\)`),
-      'Line 9: not recognised, by their fields: templates (name), designs (filename)',
+      'Line 9: not recognised, by their fields: templates (name), designs (filename), mockups (name)',
       'Line 11: longer than 131072 bytes',
+      new RegExp(`^Line 7: template_ids names .* \\(${foreign}\\)`),
     ])
     t.equal(reported.length, 6)
 
@@ -154,9 +154,9 @@ t.test('an import killed in the middle and run again leaves each row exactly onc
   const again = await runImport([file, '--user', id], { DATABASE_URL: url })
   t.equal(again.code, 0)
   t.strictSame(await rowsIn(url), { rows: total, keys: total })
-  const [read, imported = 0, alreadyThere = 0, bad] = countsIn(again)
-  t.strictSame([read, imported + alreadyThere, bad], [total, total, 0])
-  t.ok(alreadyThere >= before)
+  const [read, created = 0, equal = 0, refused] = countsIn(again)
+  t.strictSame([read, created + equal, refused], [total, total, 0])
+  t.ok(equal >= before)
 })
 
 t.test('two imports of one file at once leave each row exactly once', async (t) => {
@@ -218,16 +218,23 @@ t.test('wrong arguments are refused, and --help explains the exit codes', async 
     [[], /Name one file/],
     [['a', 'b', '--user', NOBODY], /Name one file/],
     [['a'], /--user must be the id of a user/],
-    [['a', '--user', NOBODY, '--into', 'mockups'], /--into must be one of templates, designs/],
+    [['a', '--user', NOBODY, '--into', 'users'], /--into must be one of templates, designs, mockups$/],
+    [['a', '--user', NOBODY, '--all'], /--user or --all/],
+    [['a', '--user', NOBODY, '--update', '--only-new'], /--update or --only-new/],
+    [['a', '--user', NOBODY, '--mapping', 'etsy', '--currency', 'euro'], /--currency must be a code/],
+    [['a', '--user', NOBODY, '--currency', 'EUR'], /goes with --mapping/],
     [['a', '--user', NOBODY, '--force'], /Unknown option/],
   ]
   for (const [args, message] of refusals) t.throws(() => parseImportArguments(args), message)
   const id = NOBODY.toUpperCase()
-  t.strictSame(parseImportArguments(['a', '--user', id, '--into', 'designs']), {
-    file: 'a',
-    userId: NOBODY,
-    kind: 'designs',
+  const args = ['a', '--user', id, '--into', 'design', '--update', '--dry-run', '--keep-ids']
+  t.match(parseImportArguments(args), {
+    ...{ file: 'a', userId: NOBODY, kind: 'designs', existing: 'update', isDryRun: true },
+    kept: { ids: true, dates: false },
   })
   t.match(await runImport(['nowhere.ndjson', '--user', NOBODY], {}), { code: 1, errors: /no such file/ })
-  t.match(await runImport(['--help'], {}), { code: 0, output: /Exit code: 0 all lines are in, 2 some lines were bad/ })
+  t.match(await runImport(['--help'], {}), {
+    code: 0,
+    output: /Exit code: 0 all lines are in, 2 some lines were refused/,
+  })
 })

@@ -1,9 +1,8 @@
 import { createReadStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { linesOf, openLines, type Line } from '../../commands/import/lines.js'
+import { linesOf, type Line } from '../../commands/import/lines.js'
 import { temporaryDirectory } from '../helpers/servers.js'
 
 const MAX_BYTES = 20
@@ -32,6 +31,18 @@ t.test('lines come out whole however the file was cut, with their numbers, witho
   for (let bytes = 1; bytes <= text.length; bytes++) t.strictSame(await inChunksOf(bytes, text), expected)
 })
 
+t.test('lines end as any system ends them', async (t) => {
+  const text = Buffer.from('one\rtwo\r\rfour\r\nfive\n\rseven\r')
+  const expected = [
+    { number: 1, text: 'one' },
+    { number: 2, text: 'two' },
+    { number: 4, text: 'four' },
+    { number: 5, text: 'five' },
+    { number: 7, text: 'seven' },
+  ]
+  for (let bytes = 1; bytes <= text.length; bytes++) t.strictSame(await inChunksOf(bytes, text), expected)
+})
+
 t.test('a line that is too long or not UTF-8 is a fault of that line only', async (t) => {
   const text = Buffer.concat([
     Buffer.from(`${'x'.repeat(MAX_BYTES)}\n${'y'.repeat(MAX_BYTES + 1)}\n`),
@@ -46,21 +57,6 @@ t.test('a line that is too long or not UTF-8 is a fault of that line only', asyn
     { number: 5, fault: 'longer than 20 bytes' },
   ]
   for (const bytes of [1, 7, 1000]) t.strictSame(await inChunksOf(bytes, text), expected)
-})
-
-t.test('a file ending in .gz is unpacked, and one that was cut off is an error after its lines', async (t) => {
-  const packed = gzipSync('one\ntwo\n')
-  const path = join(temporaryDirectory(), 'lines.gz')
-  writeFileSync(path, packed)
-  const file = openLines(path, MAX_BYTES)
-  t.strictSame(await collected(file.lines), [
-    { number: 1, text: 'one' },
-    { number: 2, text: 'two' },
-  ])
-  t.equal(file.readBytes(), packed.length)
-
-  writeFileSync(path, packed.subarray(0, -6))
-  await t.rejects(collected(openLines(path, MAX_BYTES).lines), { message: 'unexpected end of file' })
 })
 
 t.test('a file is read only as fast as its lines are asked for', async (t) => {

@@ -24,7 +24,7 @@ function definition(name: string, references: ResourceDefinition['references'] =
 
 t.test('the tables are what the definitions say: a column that differs has no migration yet', async (t) => {
   const { app } = await startService(t)
-  for (const { name, columns, references = {} } of resources) {
+  for (const { name, columns, references = {}, naturalKey } of resources) {
     const types = await app.db.query<{ name: string; type: string }>({
       name: 'test.columns',
       text: `select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
@@ -45,6 +45,8 @@ t.test('the tables are what the definitions say: a column that differs has no mi
     for (const column of ['user_id, id', 'user_id, external_id', ...Object.keys(references)]) {
       t.ok(indexed.includes(column), `${name} (${column}) has an index`)
     }
+    const ofKey = `user_id, hash_record_extended(ROW(${naturalKey?.join(', ')}), (0)::bigint)`
+    t.ok(naturalKey === undefined || indexed.includes(ofKey), `${name} (${ofKey}) has an index`)
   }
 })
 

@@ -1,0 +1,35 @@
+const PLAIN = /^\d+(?:\.\d+)?$/
+/** 1,234.50 and 1.234,50: groups of three, then the other sign. */
+const GROUPED = /^\d{1,3}(?:(?<group>[,. '’\u00a0\u202f])\d{3})(?:\k<group>\d{3})*(?:(?!\k<group>)[.,]\d{1,3})?$/
+const COMMA = /^\d+,\d{1,2}$/
+
+/**
+ * An amount as a person or a spreadsheet writes it, in whole minor units of its currency; `undefined` when it is none, or finer than the
+ * currency is. 1.234 alone is taken as one and a bit: a point is the sign of exports.
+ */
+export function minorUnits(text: string, currency: string): number | undefined {
+  const digits = fractionDigits(currency)
+  const number = asPlain(text.trim())
+  if (digits === undefined || number === undefined) return undefined
+  const [whole = '', fraction = ''] = number.split('.')
+  const kept = fraction.replace(/0+$/, '')
+  if (kept.length > digits) return undefined
+  const cents = Number(whole + kept.padEnd(digits, '0'))
+  return Number.isSafeInteger(cents) ? cents : undefined
+}
+
+function asPlain(text: string): string | undefined {
+  if (PLAIN.test(text)) return text
+  if (COMMA.test(text)) return text.replace(',', '.')
+  const group = GROUPED.exec(text)?.groups?.['group']
+  return group === undefined ? undefined : text.replaceAll(group, '').replace(',', '.')
+}
+
+/** By the ICU tables of Node; `undefined` for what is no currency. */
+function fractionDigits(currency: string): number | undefined {
+  try {
+    return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,137 @@
+import { minorUnits } from './amount.js'
+import type { Line } from './lines.js'
+import type { Mapping, Rule } from './mapping.js'
+
+/** A line of CSV: the text of a column by its name; '' when it is empty, or not there. */
+export type CsvLine = (column: string) => string
+
+/**
+ * The place of each column by its name in the first line. Of two with one name the first counts; the case of letters does not where
+ * it makes no difference.
+ * @throws Error when the file has none of the columns of one of the fields
+ */
+export function columnsIn(names: readonly string[], { group, fields }: Mapping): ReadonlyMap<string, number> {
+  const places = new Map<string, number>()
+  for (const [place, name] of names.entries()) if (!places.has(name.trim())) places.set(name.trim(), place)
+  for (const [place, name] of names.entries()) {
+    const wanted = [...Object.values(fields).flatMap(columnsOf), group ?? ''].find(
+      (column) => !places.has(column) && column.toLowerCase() === name.trim().toLowerCase(),
+    )
+    if (wanted !== undefined) places.set(wanted, place)
+  }
+  const missing = Object.entries(fields).filter(([, rule]) => {
+    const columns = typeof rule === 'string' || 'column' in rule ? columnsOf(rule) : []
+    const isNeeded = typeof rule === 'string' || !('column' in rule) || rule.otherwise === undefined
+    return isNeeded && columns.length > 0 && !columns.some((column) => places.has(column))
+  })
+  if (missing.length === 0 && (group === undefined || places.has(group))) return places
+  const wanted = missing.length === 0 ? [group] : missing.map(([field, rule]) => `${columnsOf(rule)[0]} (for ${field})`)
+  throw new Error(`The file has no column ${wanted.join(', ')}: its first line is ${names.join(', ').slice(0, 500)}`)
+}
+
+function columnsOf(rule: Rule): readonly string[] {
+  if (typeof rule === 'string') return [rule]
+  if ('column' in rule) return [rule.column].flat()
+  if ('columns' in rule) return rule.columns
+  if ('amount' in rule) return [...columnsOf(rule.amount), ...columnsOf(rule.currency)]
+  return 'fields' in rule ? Object.values(rule.fields).flatMap(columnsOf) : []
+}
+
+/** What a row of CSV is that can't be read as the mapping says. */
+class CellFault extends Error {}
+
+/** The JSON of what the mapping makes of the lines of one row, or all that is wrong with them. */
+export function mapped(number: number, lines: readonly CsvLine[], mapping: Mapping): Line {
+  const faults: string[] = []
+  const row: Record<string, unknown> = { kind: mapping.kind }
+  for (const [field, rule] of Object.entries(mapping.fields)) {
+    try {
+      const value = valueOf(rule, lines, mapping)
+      if (value !== undefined) row[field] = value
+    } catch (error) {
+      if (!(error instanceof CellFault)) throw error
+      faults.push(error.message)
+    }
+  }
+  return faults.length > 0 ? { number, fault: faults.join('; ') } : { number, text: JSON.stringify(row) }
+}
+
+/** `undefined` when it is empty. */
+function valueOf(rule: Rule, lines: readonly CsvLine[], mapping: Mapping): unknown {
+  if (typeof rule === 'string') return firstIn(lines, rule)
+  if ('value' in rule) return rule.value
+  if ('option' in rule) return mapping.currency
+  if ('columns' in rule) return listOf(rule.columns.flatMap((column) => firstIn(lines, column) ?? []))
+  if ('amount' in rule) return priceOf(rule, lines, mapping)
+  if ('fields' in rule) {
+    if (rule.each !== true) return objectOf(rule.fields, lines, mapping)
+    return listOf(lines.flatMap((line) => objectOf(rule.fields, [line], mapping) ?? []))
+  }
+  if (rule.each === true) {
+    const all = lines.flatMap((line) => columnValue({ ...rule, each: false }, [line]) ?? [])
+    return listOf([...new Set(all)].slice(0, rule.most))
+  }
+  return columnValue(rule, lines) ?? rule.otherwise
+}
+
+function columnValue(rule: Exclude<Extract<Rule, { column: unknown }>, string>, lines: readonly CsvLine[]): unknown {
+  const column = [rule.column].flat().find((name) => firstIn(lines, name) !== undefined)
+  const text = column === undefined ? undefined : firstIn(lines, column)
+  if (column === undefined || text === undefined) return undefined
+  if (rule.split !== undefined) {
+    const parts = text.split(rule.split).map((part) => part.trim())
+    return listOf([...new Set(parts.filter((part) => part !== ''))].slice(0, rule.most))
+  }
+  if (rule.part !== undefined) return partOf(text, rule.part)
+  if (rule.as === 'boolean')
+    return (rule.true ?? ['true', 'yes', '1']).some((word) => word.toLowerCase() === text.toLowerCase())
+  if (rule.as === undefined) return text
+  const value = Number(text)
+  if (Number.isFinite(value) && (rule.as === 'number' || Number.isInteger(value))) return value
+  throw new CellFault(`${column} must be ${rule.as === 'integer' ? 'a whole number' : 'a number'}: ${shortened(text)}`)
+}
+
+function priceOf(
+  { amount, currency }: Extract<Rule, { amount: unknown }>,
+  lines: readonly CsvLine[],
+  mapping: Mapping,
+): unknown {
+  const [text, code] = [amount, currency].map((rule) => {
+    const value = valueOf(rule, lines, mapping)
+    return typeof value === 'number' ? String(value) : value
+  })
+  if (typeof text !== 'string' || typeof code !== 'string') return undefined
+  const cents = minorUnits(text, code)
+  if (cents !== undefined) return { cents, currency: code }
+  const column = columnsOf(amount)[0] ?? 'the price'
+  throw new CellFault(`${column} must be an amount of ${shortened(code)}, such as 12.50: ${shortened(text)}`)
+}
+
+function objectOf(
+  fields: Readonly<Record<string, Rule>>,
+  lines: readonly CsvLine[],
+  mapping: Mapping,
+): Record<string, unknown> | undefined {
+  const entries = Object.entries(fields).map(([name, rule]) => [name, valueOf(rule, lines, mapping)] as const)
+  const filled = entries.filter(([, value]) => value !== undefined)
+  return filled.length === 0 ? undefined : Object.fromEntries(filled)
+}
+
+function firstIn(lines: readonly CsvLine[], column: string): string | undefined {
+  return lines.map((line) => line(column)).find((text) => text !== '')
+}
+
+function listOf(values: readonly unknown[]): readonly unknown[] | undefined {
+  return values.length === 0 ? undefined : values
+}
+
+/** Of a URL without what comes after its path. */
+function partOf(text: string, part: 'name' | 'folder'): string | undefined {
+  const path = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text.replace(/[?#].*$/s, '') : text
+  const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'))
+  return (part === 'name' ? path.slice(slash + 1) : path.slice(0, Math.max(slash, 0))) || undefined
+}
+
+function shortened(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
+}

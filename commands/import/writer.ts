@@ -1,0 +1,94 @@
+import type { FastifyInstance } from 'fastify'
+import { resources } from '../../services/domains.js'
+import { type ImportMode, RowImporter } from '../../services/resource/import/importer.js'
+import type { ImportOutcome, ImportRow } from '../../services/resource/import/row.js'
+import { UserImporter } from '../../services/users/importer.js'
+import type { NewUser } from '../../services/users/schema.js'
+import { type Kind, kinds, USERS } from './kinds.js'
+import { Owners } from './owners.js'
+import type { OwnerNamed } from './reader.js'
+
+/** A row on its way into the database. */
+export interface Waiting {
+  readonly kind: Kind
+  readonly owner: OwnerNamed
+  readonly row: ImportRow
+}
+
+/** Writes batches: what a row names before the row, and the rows of one user and kind in one transaction. */
+export class BatchWriter {
+  readonly #importers: ReadonlyMap<Kind, RowImporter>
+  readonly #users: UserImporter
+  readonly #owners: Owners
+  readonly #userId: string | undefined
+  readonly #mode: ImportMode
+
+  /** @param userId whose all rows are; `undefined`: of those whom they name */
+  constructor(app: FastifyInstance, userId: string | undefined, mode: ImportMode) {
+    const dependencies = { database: app.db, cache: app.cache, resources }
+    this.#importers = new Map(
+      resources.map((definition) => [definition.name, new RowImporter(dependencies, definition)]),
+    )
+    this.#users = new UserImporter(dependencies, app.users)
+    this.#owners = new Owners(app.db, mode.planned)
+    this.#userId = userId
+    this.#mode = mode
+  }
+
+  /**
+   * @returns what became of each row, in their order
+   * @throws NotFoundError when the user is gone, DatabaseUnavailableError
+   */
+  async write(batch: readonly Waiting[]): Promise<readonly ImportOutcome[]> {
+    const outcomes: ImportOutcome[] = []
+    for (const [place, { kind, row }] of batch.entries()) {
+      if (kind === USERS) outcomes[place] = await this.#writeUser(row)
+    }
+    for (const kind of kinds) {
+      for (const [userId, places] of await this.#byOwner(batch, kind)) {
+        const rows = places.flatMap((place) => batch[place]?.row ?? [])
+        const written =
+          userId === undefined ? undefined : await this.#importers.get(kind)?.write(userId, rows, this.#mode)
+        for (const [index, place] of places.entries()) outcomes[place] = written?.[index] ?? WITHOUT_OWNER
+      }
+    }
+    return outcomes
+  }
+
+  async #writeUser(row: ImportRow): Promise<ImportOutcome> {
+    if (this.#userId !== undefined) return refused('users are imported with --all')
+    const { body, own } = row
+    if (!isUser(body)) return refused('it is no user')
+    const outcome = await this.#users.write({ body, ...(own && { own }) }, this.#mode)
+    if (outcome.outcome === 'created') this.#owners.add(row)
+    return outcome
+  }
+
+  /** The places of the rows of one kind, by their owner; `undefined`: there is no such user. */
+  async #byOwner(batch: readonly Waiting[], kind: Kind): Promise<ReadonlyMap<string | undefined, number[]>> {
+    const places = new Map<string | undefined, number[]>()
+    for (const [place, waiting] of batch.entries()) {
+      if (waiting.kind !== kind) continue
+      const owner = this.#userId ?? (await this.#owners.idOf(waiting.owner))
+      const ofOwner = places.get(owner)
+      if (ofOwner === undefined) places.set(owner, [place])
+      else ofOwner.push(place)
+    }
+    return places
+  }
+}
+
+const WITHOUT_OWNER: ImportOutcome = {
+  outcome: 'refused',
+  reasons: ['there is no user that its user_id or user_email names'],
+  isEarly: true,
+}
+
+function refused(reason: string): ImportOutcome {
+  return { outcome: 'refused', reasons: [reason], isEarly: false }
+}
+
+/** Its rules have been asked already. */
+function isUser(body: ImportRow['body'] | NewUser): body is NewUser {
+  return typeof body['email'] === 'string' && typeof body['shop_name'] === 'string'
+}

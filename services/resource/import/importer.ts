@@ -1,0 +1,252 @@
+import { missingTag } from '../../cache/index.js'
+import type { Queryable } from '../../database/database.js'
+import { sqlState, violatedConstraint } from '../../database/errors.js'
+import { NotFoundError } from '../../errors.js'
+import { listTag, ownersWhenRefused, ownerTag } from '../addresses.js'
+import { insertRows, lockBulkInserts } from '../bulk-rows.js'
+import { bodyColumns } from '../body-columns.js'
+import { type ColumnValues, DEFAULT } from '../columns.js'
+import type { ResourceDefinition } from '../definition.js'
+import type { ServiceDependencies } from '../dependencies.js'
+import { isExternalIdTaken } from '../external-id.js'
+import { lockOwner, type Reference, referencesOf } from '../references.js'
+import { candidatesOf } from './candidates.js'
+import { type Compared, comparePairs, type Pair, updatePairs } from './comparison.js'
+import { type Choice, chooseRow } from './choice.js'
+import { resolveReferences } from './named-references.js'
+import { digestOf, type PlannedRows, type RowKey } from './planned-rows.js'
+import type { ImportOutcome, ImportRow, Placed, Since } from './row.js'
+
+export interface ImportMode {
+  /** What is done with a row that is there already: it is compared, or brought up to the line, or not looked at. */
+  readonly existing: 'compare' | 'update' | 'keep'
+  /** Nothing is written: what would be is kept here, for the lines that come later. */
+  readonly planned?: PlannedRows | undefined
+  /** When the import began: what was written since is not overwritten, since it may be of an earlier line that has the same key. */
+  readonly since?: Since | undefined
+}
+
+/** A row of the batch under way. */
+interface Line {
+  readonly nth: number
+  readonly row: ImportRow
+  readonly columns: ColumnValues
+  readonly keys: readonly RowKey[]
+}
+
+/** Thrown to look again: what a batch decided by has changed since. */
+class Changed extends Error {}
+
+const FOREIGN_KEY_VIOLATION = '23503'
+const DEADLOCK = '40P01'
+/** Somebody else would have to change the same rows just so as often. */
+const MOST_ATTEMPTS = 20
+
+/**
+ * Writes rows of one resource into a catalogue, each once: by the id that it keeps, its external_id, or its natural key. Calls for the
+ * same user wait for one another, so that neither repeats nor concurrent calls make a row twice.
+ */
+export class RowImporter {
+  readonly #dependencies: Pick<ServiceDependencies, 'database' | 'cache'>
+  readonly #definition: ResourceDefinition
+  readonly #references: readonly Reference[]
+
+  /** @throws Error when the definition contradicts the others of `dependencies.resources` */
+  constructor(
+    dependencies: Pick<ServiceDependencies, 'database' | 'cache' | 'resources'>,
+    definition: ResourceDefinition,
+  ) {
+    this.#dependencies = dependencies
+    this.#definition = definition
+    this.#references = referencesOf(definition, dependencies.resources)
+  }
+
+  /**
+   * Writes some hundred rows in one transaction, whose invalidation commits with it. Rows that the database itself refuses are left out.
+   * @returns what became of each row, in their order
+   * @throws NotFoundError when the user is gone, DatabaseUnavailableError
+   */
+  async write(userId: string, rows: readonly ImportRow[], mode: ImportMode): Promise<readonly ImportOutcome[]> {
+    const owner = userId.toLowerCase()
+    const { cache, database } = this.#dependencies
+    const { name } = this.#definition
+    const work = (): Promise<readonly ImportOutcome[]> =>
+      database.transaction((transaction) => this.#writeIn(transaction, owner, rows, mode))
+    const tags = mode.existing === 'update' ? [ownerTag(owner)] : [listTag(name, owner)]
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        if (mode.planned !== undefined) return await work()
+        return await cache.write([...tags, missingTag(name)], work, {
+          isChange: (outcomes) => outcomes.some(({ outcome }) => outcome === 'created' || outcome === 'updated'),
+          refusedBy: ownersWhenRefused(owner),
+        })
+      } catch (error) {
+        if (attempt < MOST_ATTEMPTS && this.#isOvertaken(error)) continue
+        // References are locked, so the one foreign key left to violate is the user's.
+        if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new NotFoundError('user')
+        if (!isRefusedValue(error)) throw error
+        if (rows.length === 1) return [refused([`the database refuses it: ${error.message}`])]
+        const half = Math.ceil(rows.length / 2)
+        const first = await this.write(owner, rows.slice(0, half), mode)
+        return [...first, ...(await this.write(owner, rows.slice(half), mode))]
+      }
+    }
+  }
+
+  async #writeIn(
+    transaction: Queryable,
+    userId: string,
+    rows: readonly ImportRow[],
+    mode: ImportMode,
+  ): Promise<readonly ImportOutcome[]> {
+    await lockOwner(transaction, userId)
+    await lockBulkInserts(transaction, this.#definition, userId)
+    const referring = rows.map(({ body, names = {} }) => ({
+      columns: named(bodyColumns(this.#definition, body)),
+      names,
+    }))
+    const resolved = await resolveReferences(transaction, userId, this.#references, referring, mode.planned)
+    const outcomes = new Map<number, ImportOutcome>()
+    let lines: readonly Line[] = rows.flatMap((row, nth) => {
+      const { columns, reasons, isEarly } = resolved[nth] ?? { columns: {}, reasons: [], isEarly: false }
+      if (reasons.length > 0) outcomes.set(nth, { outcome: 'refused', reasons, isEarly })
+      return reasons.length > 0 ? [] : [{ nth, row, columns, keys: this.#keysOf(row, columns) }]
+    })
+    // Lines with one key are written one after the other: a later one meets what the earlier one made.
+    while (lines.length > 0) {
+      const [first, later] = firstOfEachKey(lines)
+      for (const [nth, outcome] of await this.#round(transaction, userId, first, mode)) outcomes.set(nth, outcome)
+      lines = later
+    }
+    return rows.map((_, nth) => outcomes.get(nth) ?? refused(['it was lost']))
+  }
+
+  async #round(
+    transaction: Queryable,
+    userId: string,
+    lines: readonly Line[],
+    mode: ImportMode,
+  ): Promise<ReadonlyMap<number, ImportOutcome>> {
+    const definition = this.#definition
+    const sought = lines.map(({ nth, row: { own }, columns }) => ({ nth, id: own?.id, columns }))
+    const candidates = byPlace(await candidatesOf(transaction, definition, userId, sought))
+    const outcomes = new Map<number, ImportOutcome>()
+    const missing: Line[] = []
+    const pairs: Pair[] = []
+    for (const line of lines) {
+      const { nth, columns, row } = line
+      const choice: Choice = chooseRow(definition, userId, candidates.get(nth) ?? [], row.own?.id !== undefined)
+      if ('reason' in choice) outcomes.set(nth, refused([choice.reason]))
+      else if (choice.ids.length === 0) missing.push(line)
+      else if (mode.existing === 'keep') outcomes.set(nth, { outcome: 'there' })
+      else pairs.push(...choice.ids.map((id) => ({ nth, id, columns })))
+    }
+    const compared = byPlace(await comparePairs(transaction, definition, pairs, mode.since))
+    const differing: Pair[] = []
+    for (const nth of new Set(pairs.map((pair) => pair.nth))) {
+      const outcome = judge(compared.get(nth) ?? [], mode)
+      outcomes.set(nth, outcome)
+      if (outcome.outcome === 'updated') differing.push(...pairs.filter((pair) => pair.nth === nth))
+    }
+    if (mode.planned !== undefined) {
+      for (const line of missing) outcomes.set(line.nth, this.#plan(userId, line, mode, mode.planned))
+      return outcomes
+    }
+    if (differing.length > 0) {
+      const there = await updatePairs(transaction, definition, userId, differing)
+      if (there.size < differing.length) throw new Changed('A row was deleted while it was compared')
+    }
+    await insertRows(
+      transaction,
+      definition,
+      userId,
+      missing.map(({ columns, row: { own } }) => ({ columns, ...(own && { own }) })),
+    )
+    for (const { nth } of missing) outcomes.set(nth, { outcome: 'created' })
+    return outcomes
+  }
+
+  /** Of a dry run: an earlier line may have made the row. */
+  #plan(userId: string, { columns, keys }: Line, mode: ImportMode, planned: PlannedRows): ImportOutcome {
+    const { name } = this.#definition
+    const found = keys.map((key) => planned.get(name, userId, key)).find((digest) => digest !== undefined)
+    if (found !== undefined) {
+      if (mode.existing === 'keep') return { outcome: 'there' }
+      if (found === digestOf(columns)) return { outcome: 'equal' }
+      if (mode.existing === 'compare' || mode.since !== undefined)
+        return { outcome: 'different', differences: [], isNew: true }
+    }
+    planned.set(name, userId, keys, columns)
+    return { outcome: found === undefined ? 'created' : 'updated' }
+  }
+
+  #keysOf({ own }: ImportRow, columns: ColumnValues): readonly RowKey[] {
+    const { naturalKey = [] } = this.#definition
+    const { external_id: externalId } = columns
+    const id: RowKey[] = own?.id === undefined ? [] : [{ by: 'id', key: own.id.toLowerCase() }]
+    const named: RowKey[] = typeof externalId === 'string' ? [{ by: 'external_id', key: externalId }] : []
+    if (id.length > 0 || naturalKey.length === 0) return [...id, ...named]
+    return [...named, { by: 'natural_key', key: JSON.stringify(naturalKey.map((column) => columns[column] ?? null)) }]
+  }
+
+  /** Somebody else took an external_id or an id, or was in the way: the next look finds it. */
+  #isOvertaken(error: unknown): boolean {
+    const { name } = this.#definition
+    if (error instanceof Changed || isExternalIdTaken(error, name)) return true
+    if (violatedConstraint(error) === `${name}_pkey`) return true
+    return error instanceof Error && sqlState(error.cause) === DEADLOCK
+  }
+}
+
+function byPlace<Item extends Placed>(items: readonly Item[]): ReadonlyMap<number, readonly Item[]> {
+  const groups = new Map<number, Item[]>()
+  for (const item of items) {
+    const group = groups.get(item.nth)
+    if (group === undefined) groups.set(item.nth, [item])
+    else group.push(item)
+  }
+  return groups
+}
+
+/** Without what is left to the database: a row that is there keeps what it has. */
+function named(columns: ColumnValues): ColumnValues {
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== DEFAULT))
+}
+
+function refused(reasons: readonly string[]): ImportOutcome {
+  return { outcome: 'refused', reasons, isEarly: false }
+}
+
+/** What the rows that a line may mean are to it. Several have its natural key only where it has no external_id. */
+function judge(compared: readonly Compared[], { existing }: ImportMode): ImportOutcome {
+  if (compared.some(({ differences }) => differences === null)) return { outcome: 'equal' }
+  const [one, another] = compared
+  // It was there a statement ago.
+  if (one === undefined) throw new Changed('A row was deleted while it was compared')
+  if (another !== undefined) {
+    const ids = compared.map(({ id }) => id).join(', ')
+    return refused([`several rows have its key, none of them is equal (${ids}): give it the external_id of one`])
+  }
+  if (existing === 'update' && !one.is_new) return { outcome: 'updated' }
+  return { outcome: 'different', differences: one.differences ?? [], isNew: one.is_new }
+}
+
+/** The lines before which no other has one of their keys, and the others; both in their order. */
+function firstOfEachKey(lines: readonly Line[]): readonly [first: readonly Line[], later: readonly Line[]] {
+  const taken = new Set<string>()
+  const first: Line[] = []
+  const later: Line[] = []
+  for (const line of lines) {
+    const keys = line.keys.map(({ by, key }) => `${by} ${key}`)
+    if (keys.some((key) => taken.has(key))) later.push(line)
+    else first.push(line)
+    for (const key of keys) taken.add(key)
+  }
+  return [first, later]
+}
+
+/** A value that no rule of ours refuses but the database does: out of range, a check, a unique index of the resource's own. */
+function isRefusedValue(error: unknown): error is Error {
+  const state = sqlState(error) ?? ''
+  return state.startsWith('22') || state.startsWith('23')
+}

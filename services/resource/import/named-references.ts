@@ -1,0 +1,128 @@
+import type { Queryable } from '../../database/database.js'
+import { InvalidReferenceError } from '../../errors.js'
+import type { ColumnValues } from '../columns.js'
+import type { Reference } from '../references.js'
+import type { PlannedRows } from './planned-rows.js'
+import { type Names, UNKNOWN_ID } from './row.js'
+
+interface Referring {
+  readonly columns: ColumnValues
+  readonly names: Names
+}
+
+/** The columns with the ids of what they refer to, or why not: all that is wrong with them. */
+export interface Resolved {
+  readonly columns: ColumnValues
+  readonly reasons: readonly string[]
+  /** All that is wrong is that rows are missing. */
+  readonly isEarly: boolean
+}
+
+/** How many ids a reason names at most. */
+const MOST_NAMED = 10
+
+/** What rows refer to is held until the transaction ends, in the order in which all writers lock it. */
+export async function resolveReferences(
+  transaction: Queryable,
+  userId: string,
+  references: readonly Reference[],
+  rows: readonly Referring[],
+  planned: PlannedRows | undefined,
+): Promise<readonly Resolved[]> {
+  const resolved = rows.map(({ columns }): { columns: ColumnValues; reasons: string[]; isEarly: boolean } => ({
+    columns,
+    reasons: [],
+    isEarly: true,
+  }))
+  for (const { column, table } of references) {
+    const wanted = rows.map(({ columns, names }) => elementsOf(columns[column], names[column]))
+    if (wanted.every(({ length }) => length === 0)) continue
+    const elements = wanted.flat()
+    const idOf = await idsByName(
+      transaction,
+      table,
+      userId,
+      elements.flatMap(({ name }) => name ?? []),
+    )
+    const ids = [...elements.map(({ id }) => id).filter((id) => id !== UNKNOWN_ID), ...idOf.values()]
+    const found = await lockIds(transaction, table, userId, [...new Set(ids)])
+    for (const [index, row] of resolved.entries()) {
+      const chosen: string[] = []
+      const missing: string[] = []
+      for (const { id, name } of wanted[index] ?? []) {
+        const named = name === undefined ? undefined : idOf.get(name)
+        const own = found.has(id) ? id : undefined
+        if (own !== undefined && named !== undefined && own !== named) {
+          row.reasons.push(`${column} (${id}) is not the row that has the external_id (${name})`)
+          row.isEarly = false
+        }
+        const one = own ?? (named !== undefined && found.has(named) ? named : undefined)
+        if (one !== undefined) chosen.push(one)
+        else if (isPlanned(planned, table, userId, id, name)) chosen.push(id)
+        else missing.push(id === UNKNOWN_ID ? String(name) : id)
+      }
+      if (missing.length > 0) {
+        row.reasons.push(new InvalidReferenceError(column, missing.slice(0, MOST_NAMED).join(', ')).message)
+      }
+      const given = row.columns[column]
+      if (chosen.length > 0) {
+        row.columns = { ...row.columns, [column]: Array.isArray(given) ? [...new Set(chosen)] : chosen[0] }
+      }
+    }
+  }
+  return resolved
+}
+
+interface Element {
+  readonly id: string
+  readonly name: string | undefined
+}
+
+function elementsOf(value: unknown, names: Names[string] | undefined): readonly Element[] {
+  const ids = Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []
+  const all = typeof names === 'string' ? [names] : (names ?? [])
+  return ids.map((id, place) => ({ id, name: all[place] ?? undefined }))
+}
+
+async function idsByName(
+  transaction: Queryable,
+  table: string,
+  userId: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (names.length === 0) return new Map()
+  const rows = await transaction.query<{ name: string; id: string }>({
+    name: `${table}.import-names`,
+    text: `select wanted.name, found.id from unnest($2::text[]) as wanted (name) cross join lateral (
+        select id from ${table} where user_id = $1::uuid and external_id = wanted.name limit 1) as found`,
+    values: [userId, [...new Set(names)]],
+  })
+  return new Map(rows.map(({ name, id }) => [name, id]))
+}
+
+async function lockIds(
+  transaction: Queryable,
+  table: string,
+  userId: string,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await transaction.query<{ id: string }>({
+    name: `${table}.lock-references`,
+    text: `select id from ${table} where user_id = $1::uuid and id = any($2::uuid[]) order by id for key share`,
+    values: [userId, ids],
+  })
+  return new Set(rows.map(({ id }) => id))
+}
+
+function isPlanned(
+  planned: PlannedRows | undefined,
+  table: string,
+  userId: string,
+  id: string,
+  name: string | undefined,
+): boolean {
+  if (planned === undefined) return false
+  if (planned.get(table, userId, { by: 'id', key: id }) !== undefined) return true
+  return name !== undefined && planned.get(table, userId, { by: 'external_id', key: name }) !== undefined
+}
