@@ -9,6 +9,7 @@ import connections, { answerParserError } from './plugins/connections.js'
 import cors from './plugins/cors.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
 import errors, { answerError } from './plugins/errors.js'
+import exports from './plugins/exports.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
 import figures from './plugins/figures.js'
 import minVersion from './plugins/min-version.js'
@@ -79,6 +80,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(figures)
   await app.register(services)
   await app.register(changes)
+  await app.register(exports)
   await app.register(minVersion)
   await app.register(auth)
   await app.register(cacheRoutes, { prefix: '/api/cache' })

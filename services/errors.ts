@@ -207,6 +207,12 @@ export const TooManyStreamsError = createError<[]>(
   429,
 )
 
+export const TooManyExportsError = createError<[]>(
+  'TOO_MANY_EXPORTS',
+  'As many exports as may run at a time are under way: let yours come to an end, or wait as long as Retry-After says',
+  429,
+)
+
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */
 export const InternalError = createError<[requestId: string]>(
   'INTERNAL_ERROR',

@@ -1,5 +1,6 @@
 import { resources } from '../../services/domains.js'
 import type { ResourceDefinition } from '../../services/resource/definition.js'
+import { externalField } from '../../services/resource/external-field.js'
 
 /** What a line can be: the name of a resource (`designs`), or `users`. In the order to write them: what a row names is written before it. */
 export type Kind = string
@@ -48,10 +49,4 @@ export function kindOf(value: unknown): Kind | undefined {
     })
     .sort((a, b) => b.has - a.has)
   return fits[0]?.name
-}
-
-/** The field that names by external_id what a column names by id: `template_external_id`, `template_external_ids`. */
-export function externalField(column: string): string {
-  const [, stem = column, ending = '_id'] = /^(.*)(_ids?)$/.exec(column) ?? []
-  return `${stem}_external${ending}`
 }

@@ -2,11 +2,12 @@ import { Type, type TObject } from '@sinclair/typebox'
 import { thoroughValidator } from '../../plugins/validation.js'
 import { resources } from '../../services/domains.js'
 import type { ResourceDefinition } from '../../services/resource/definition.js'
+import { externalField } from '../../services/resource/external-field.js'
 import { type ImportRow, UNKNOWN_ID } from '../../services/resource/import/row.js'
 import { Instant, ofTheService, Uuid } from '../../services/resource/schema.js'
 import { NewUser } from '../../services/users/schema.js'
 import { type Finding, validationMessages } from '../../services/validation-message.js'
-import { externalField, type Kind, USERS } from './kinds.js'
+import { type Kind, USERS } from './kinds.js'
 
 /** What rows keep of where they come from: their id and version, their dates. */
 export interface Kept {

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from './answers.js'
 import { answerBulk, BULK_LIMIT_BYTES, BulkBody } from './bulk.js'
+import { addExportRoute } from './export.js'
 import {
   answerCreated,
   answerList,
@@ -25,6 +26,8 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
   fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
     answerList(request, reply, resource, request.query),
   )
+
+  addExportRoute(fastify, resource.definition)
 
   fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
     answerRow(request, reply, resource, request.params.id),
@@ -88,5 +91,5 @@ export default fp(routes, {
   fastify: '5.x',
   encapsulate: true,
   dependencies: ['validation'],
-  decorators: { fastify: ['requireUser'] },
+  decorators: { fastify: ['requireUser', 'exports'] },
 })

@@ -229,7 +229,11 @@ t.test('wrong arguments are refused, and --help explains the exit codes', async 
   const id = NOBODY.toUpperCase()
   const args = ['a', '--user', id, '--into', 'design', '--update', '--dry-run', '--keep-ids']
   t.match(parseImportArguments(args), {
-    ...{ file: 'a', userId: NOBODY, kind: 'designs', existing: 'update', isDryRun: true },
+    file: 'a',
+    userId: NOBODY,
+    kind: 'designs',
+    existing: 'update',
+    isDryRun: true,
     kept: { ids: true, dates: false },
   })
   t.match(await runImport(['nowhere.ndjson', '--user', NOBODY], {}), { code: 1, errors: /no such file/ })
