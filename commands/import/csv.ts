@@ -59,7 +59,7 @@ async function* grouped(
   let group: CsvLine[] = []
   let groupName: string | undefined
   let number = headerLines
-  let startedAt = number
+  let startedAt = number + 1
   let fault: string | undefined
   const take = (): Line | undefined => {
     const lines = group
@@ -69,7 +69,7 @@ async function* grouped(
   }
   for (;;) {
     const next = await raw.next().catch((error: unknown) => {
-      throw new Error(`Line ${number}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      throw new Error(`After line ${number}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     })
     if (next.done === true) break
     const { record, info } = next.value
@@ -81,7 +81,7 @@ async function* grouped(
       const row = take()
       if (row !== undefined) yield row
       fault = undefined
-      startedAt = number
+      startedAt = number + 1
       groupName = name
     }
     number = info.lines
