@@ -8,6 +8,7 @@ import {
 } from '../resource/bounded-rows.js'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { externalField } from '../resource/external-field.js'
+import { isOf } from '../resource/import/key-lookup.js'
 import { type Reference, referencesOf } from '../resource/references.js'
 import type { ResourceRow } from '../resource/row.js'
 import { rowSerializerOf } from '../resource/row-json.js'
@@ -110,7 +111,7 @@ export class RowExport {
         name: `${table}.export-names`,
         text: `select found.id, found.external_id from unnest($2::uuid[]) as wanted (id) cross join lateral (
             select id, external_id from ${table}
-            where id = wanted.id and user_id = $1::uuid and external_id is not null limit 1) as found`,
+            where id = wanted.id and ${isOf(table, '$1')} and external_id is not null limit 1) as found`,
         values: [userId, ids],
       })
       for (const { id, external_id: externalId } of found) names.set(`${table} ${id}`, externalId)

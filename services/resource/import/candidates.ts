@@ -1,6 +1,7 @@
 import type { Queryable } from '../../database/database.js'
-import type { ColumnValues, Columns } from '../columns.js'
+import type { ColumnValues } from '../columns.js'
 import type { ResourceDefinition } from '../definition.js'
+import { EXTERNAL_ID, hasKey, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Placed, recordset } from './row.js'
 
 /** By what a row was found. */
@@ -24,8 +25,7 @@ export interface Sought extends Placed {
 const MOST_ALIKE = 10
 
 /**
- * The rows that lines may mean: by the id that they keep, by external_id, and by their natural key. One index is asked for each line: the
- * planner would read all rows of a user it knows nothing of yet for `column = any(…)`.
+ * The rows that lines may mean: by the id that they keep, by external_id, and by their natural key.
  */
 export async function candidatesOf(
   transaction: Queryable,
@@ -34,23 +34,19 @@ export async function candidatesOf(
   lines: readonly Sought[],
 ): Promise<readonly Candidate[]> {
   const { name, columns, naturalKey = [] } = definition
-  const key: Columns = Object.fromEntries(naturalKey.map((column) => [column, columns[column] ?? 'text']))
-  const values = lines.map(({ nth, id, columns: given }) => ({
-    nth,
-    id,
-    external_id: given['external_id'],
-    ...Object.fromEntries(naturalKey.map((column) => [column, given[column]])),
-  }))
+  const key = keyColumns(columns, naturalKey)
+  const values = lines.map(({ nth, id, columns: given }) => {
+    return { nth, id, external_id: given['external_id'], ...keyValues(key, given) }
+  })
   const ways = [
     `(select id, user_id, 'id' as found_by from ${name} there where id = line.id)`,
-    `(select id, user_id, 'external_id' from ${name} there where user_id = $1::uuid and external_id = line.external_id)`,
+    `(select id, user_id, 'external_id' from ${name} there where ${hasKey('there', 'line', EXTERNAL_ID)} ${oldest(1)})`,
     // A row that has another external_id is another row, whatever it is called.
     ...(naturalKey.length === 0
       ? []
       : [
-          `(select id, user_id, 'natural_key' from ${name} there where line.id is null and user_id = $1::uuid
-          and ${hash('there', key)} = ${hash('line', key)} and ${fields('there', key)} is not distinct from ${fields('line', key)}
-          and (line.external_id is null or there.external_id is null) limit ${MOST_ALIKE})`,
+          `(select id, user_id, 'natural_key' from ${name} there where line.id is null and ${hasKey('there', 'line', key)}
+          and (line.external_id is null or there.external_id is null) ${oldest(MOST_ALIKE)})`,
         ]),
   ]
   return transaction.query<Candidate>({
@@ -60,15 +56,4 @@ export async function candidatesOf(
       cross join lateral (${ways.join(' union all ')}) as found`,
     values: [userId, JSON.stringify(values)],
   })
-}
-
-/** As the index has it: {@link naturalKeyIndex}. */
-function hash(alias: string, key: Columns): string {
-  return `hash_record_extended(${fields(alias, key)}, 0)`
-}
-
-function fields(alias: string, key: Columns): string {
-  return `row(${Object.keys(key)
-    .map((column) => `${alias}.${column}`)
-    .join(', ')})`
 }

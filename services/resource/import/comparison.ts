@@ -1,6 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import { type Columns, type ColumnValues, isJson } from '../columns.js'
 import type { ResourceDefinition } from '../definition.js'
+import { isOf } from './key-lookup.js'
 import { type Difference, type Placed, recordset, SHOWN, type Since } from './row.js'
 
 /** A line and the row that it means, or may mean. */
@@ -59,7 +60,7 @@ export async function updatePairs(
   // In the order of ids, as every writer locks rows of one table.
   const locked = await transaction.query<{ id: string }>({
     name: `${table}.import-lock`,
-    text: `select id from ${table} where id = any($1::uuid[]) and user_id = $2::uuid order by id for no key update`,
+    text: `select id from ${table} where id = any($1::uuid[]) and ${isOf(table, '$2')} order by id for no key update`,
     values: [pairs.map(({ id }) => id), userId],
   })
   const there = new Set(locked.map(({ id }) => id))

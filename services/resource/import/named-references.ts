@@ -2,6 +2,7 @@ import type { Queryable } from '../../database/database.js'
 import { InvalidReferenceError } from '../../errors.js'
 import type { ColumnValues } from '../columns.js'
 import type { Reference } from '../references.js'
+import { EXTERNAL_ID, hasKey, isOf, oldest } from './key-lookup.js'
 import type { PlannedRows } from './planned-rows.js'
 import { type Names, UNKNOWN_ID } from './row.js'
 
@@ -93,8 +94,8 @@ async function idsByName(
   if (names.length === 0) return new Map()
   const rows = await transaction.query<{ name: string; id: string }>({
     name: `${table}.import-names`,
-    text: `select wanted.name, found.id from unnest($2::text[]) as wanted (name) cross join lateral (
-        select id from ${table} where user_id = $1::uuid and external_id = wanted.name limit 1) as found`,
+    text: `select wanted.external_id as name, found.id from unnest($2::text[]) as wanted (external_id) cross join lateral (
+        select id from ${table} there where ${hasKey('there', 'wanted', EXTERNAL_ID)} ${oldest(1)}) as found`,
     values: [userId, [...new Set(names)]],
   })
   return new Map(rows.map(({ name, id }) => [name, id]))
@@ -109,7 +110,7 @@ async function lockIds(
   if (ids.length === 0) return new Set()
   const rows = await transaction.query<{ id: string }>({
     name: `${table}.lock-references`,
-    text: `select id from ${table} where user_id = $1::uuid and id = any($2::uuid[]) order by id for key share`,
+    text: `select id from ${table} where id = any($2::uuid[]) and ${isOf(table, '$1')} order by id for key share`,
     values: [userId, ids],
   })
   return new Set(rows.map(({ id }) => id))
