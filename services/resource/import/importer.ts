@@ -103,6 +103,7 @@ export class RowImporter {
     await lockBulkInserts(transaction, this.#definition, userId)
     const referring = rows.map(({ body, names = {} }) => ({
       columns: named(bodyColumns(this.#definition, body)),
+      body,
       names,
     }))
     const resolved = await resolveReferences(transaction, userId, this.#references, referring, mode.planned)

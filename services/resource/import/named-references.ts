@@ -8,6 +8,8 @@ import { type Names, UNKNOWN_ID } from './row.js'
 
 interface Referring {
   readonly columns: ColumnValues
+  /** In which ids stand in the places of their names: columns have each once. */
+  readonly body: Readonly<Record<string, unknown>>
   readonly names: Names
 }
 
@@ -36,7 +38,7 @@ export async function resolveReferences(
     isEarly: true,
   }))
   for (const { column, table } of references) {
-    const wanted = rows.map(({ columns, names }) => elementsOf(columns[column], names[column]))
+    const wanted = rows.map(({ body, names }) => elementsOf(body[column], names[column]))
     if (wanted.every(({ length }) => length === 0)) continue
     const elements = wanted.flat()
     const idOf = await idsByName(
@@ -80,7 +82,7 @@ interface Element {
 }
 
 function elementsOf(value: unknown, names: Names[string] | undefined): readonly Element[] {
-  const ids = Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : []
+  const ids = [value].flat().flatMap((id) => (typeof id === 'string' ? id.toLowerCase() : []))
   const all = typeof names === 'string' ? [names] : (names ?? [])
   return ids.map((id, place) => ({ id, name: all[place] ?? undefined }))
 }
