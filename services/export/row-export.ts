@@ -41,7 +41,8 @@ export class RowExport {
     this.#serialize = rowSerializerOf(definition)
     const { isWhole, column } = wholeIfSmall(columns)
     const selected = [
-      ...['id', 'user_id', 'version', ...Object.keys(columns).map(column)],
+      'id, user_id, version',
+      ...Object.keys(columns).map(column),
       ...['created_at', 'updated_at'].map(timeColumn),
       `${isWhole} as is_whole`,
     ]

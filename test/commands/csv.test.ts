@@ -23,7 +23,13 @@ function rowsIn(lines: readonly Line[]): Record<string, unknown>[] {
 }
 
 const ETSY_COLUMNS = [
-  ...['TITLE', 'DESCRIPTION', 'PRICE', 'CURRENCY_CODE', 'QUANTITY', 'TAGS', 'MATERIALS'],
+  'TITLE',
+  'DESCRIPTION',
+  'PRICE',
+  'CURRENCY_CODE',
+  'QUANTITY',
+  'TAGS',
+  'MATERIALS',
   ...Array.from({ length: 10 }, (_, n) => `IMAGE${n + 1}`),
   ...[1, 2].flatMap((n) => [`VARIATION ${n} TYPE`, `VARIATION ${n} NAME`, `VARIATION ${n} VALUES`]),
   'SKU',

@@ -31,7 +31,11 @@ for (const where of ['embedded', 'server'] as const) {
     const { app, newUser, anonymous, admin } = service
     const [user, other] = [await newUser(), await newUser()]
     const { body: template } = await user.post('/api/templates', {
-      ...{ name: 'a', title: 'a', platform: 'etsy', product_type: 'mug', external_id: 't' },
+      name: 'a',
+      title: 'a',
+      platform: 'etsy',
+      product_type: 'mug',
+      external_id: 't',
     })
     await imported(app, user.id, designs(1_200, { template_ids: [template.id], metadata: { kind: 'x' } }))
     await imported(
