@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
     answerList(request, reply, resource, request.query),
   )
 
-  addExportRoute(fastify, resource.definition)
+  if (fastify.hasDecorator('exports')) addExportRoute(fastify, resource.definition)
 
   fastify.get('/:id', { schema: { params: ById, response: { 200: item } } }, (request, reply) =>
     answerRow(request, reply, resource, request.params.id),
@@ -91,5 +91,5 @@ export default fp(routes, {
   fastify: '5.x',
   encapsulate: true,
   dependencies: ['validation'],
-  decorators: { fastify: ['requireUser', 'exports'] },
+  decorators: { fastify: ['requireUser'] },
 })
