@@ -69,7 +69,9 @@ async function* grouped(
   }
   for (;;) {
     const next = await raw.next().catch((error: unknown) => {
-      throw new Error(`After line ${number}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      throw new Error(`After line ${number}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
     })
     if (next.done === true) break
     const { record, info } = next.value
