@@ -6,6 +6,7 @@ import type { Begun } from './fills.js'
 import { JournalUnavailableError } from './journal-follower.js'
 import type { ReplicaState } from './events.js'
 import type { Replica } from './replica.js'
+import { following, health, stats } from './report.js'
 import { sees } from './core/snapshot.js'
 
 /** A write, for a read that must not be older: {@link TieredCache.waitFor}. */
@@ -211,53 +212,12 @@ export class TieredCache {
 
   /** Counts since the start, of all and of each domain. */
   stats() {
-    const { stats, memory, redis, settings } = this.#replica
-    const { refusedFills, invalidations, memoryErrors, backgroundErrors, domains } = stats
-    const { items: memoryItems, bytes: memoryBytes, evictions, expirations } = memory
-    const isRedisAvailable = redis?.breaker.isDown === false
-    const ofMemory = { memoryItems, memoryBytes, memoryErrors, evictions, expirations }
-    const { redisErrors, redisRefusals, invalidEntries, oversizedEntries } = stats
-    const redisRefuses = redis?.refusals.inShort
-    const ofRedis = { redisErrors, redisRefusals, invalidEntries, oversizedEntries, redisRefuses, isRedisAvailable }
-    const isEnabled = settings.isEnabled
-    return {
-      ...stats.total(),
-      ...ofMemory,
-      ...ofRedis,
-      refusedFills,
-      invalidations,
-      backgroundErrors,
-      isEnabled,
-      verified: this.#replica.verifier.counts,
-      domains,
-    }
+    return stats(this.#replica)
   }
 
   /** How closely the journal is followed, and what Redis costs. */
   following() {
-    const { follower, knowledge, redis, settings, clock } = this.#replica
-    const { boundMs, maxItems, maxBytes } = settings
-    const barrierAgeMs = follower.sinceBarrier(clock.now())
-    return {
-      boundMs,
-      maxItems,
-      maxBytes,
-      /** `undefined` before the first tail, and while caching is off. */
-      barrierAgeMs: Number.isFinite(barrierAgeMs) ? barrierAgeMs : undefined,
-      tails: follower.tails,
-      failedTails: follower.failedTails,
-      tailMs: follower.tailMs,
-      /** Why the journal is not followed, while it is not. */
-      reason: follower.reason,
-      hints: knowledge.hints.size,
-      hintsGiven: knowledge.hints.given,
-      redis: redis && {
-        durations: redis.durations,
-        openings: redis.breaker.openings,
-        isOpen: redis.breaker.isOpen,
-        isDown: redis.breaker.isDown,
-      },
-    }
+    return following(this.#replica)
   }
 
   /** Asks Redis whether it answers; {@link TieredCache.health} says. Never rejects. */
@@ -267,18 +227,7 @@ export class TieredCache {
 
   /** How each part is, in one word. */
   health() {
-    const { settings, redis, announcer, state, stateChanges } = this.#replica
-    const journalWord = state === 'isolated' ? 'unavailable' : 'healthy'
-    return {
-      state,
-      redis: redisWord(redis),
-      /** What Redis refuses, and the code of its reason: `writes (OOM)`. */
-      redisRefuses: redis?.refusals.inShort,
-      memory: 'healthy',
-      journal: settings.isEnabled ? journalWord : 'disabled',
-      announcements: (settings.isEnabled && announcer?.state) || 'disabled',
-      stateChanges,
-    }
+    return health(this.#replica)
   }
 
   async #bypass<Value>({ domain }: EntryOptions<Value>, load: Loader<Value>): Promise<Lookup<Value>> {
@@ -298,12 +247,4 @@ export class TieredCache {
     stats.record(domain, lookup)
     return lookup
   }
-}
-
-/** `unstable`: it answers and is in use, but has come and gone too often to be relied on yet. */
-function redisWord(redis: Replica['redis']): string {
-  if (redis === undefined) return 'disabled'
-  const { breaker, refusals } = redis
-  if (breaker.isDown) return breaker.isOpen ? 'unavailable' : 'unstable'
-  return refusals.inShort === undefined ? 'healthy' : 'refusing'
 }

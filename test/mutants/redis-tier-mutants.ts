@@ -164,8 +164,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'one failure keeps requests away from Redis',
     'circuit-breaker',
-    'this.isOpen = true\n    this.#openedAt',
-    'this.#openedAt',
+    'this.isOpen = true\n',
+    '',
     'redis',
     'circuit-breaker',
   ),
@@ -280,8 +280,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'no failure of Redis fails a read',
     'redis',
-    '      return undefined\n    }\n  }\n\n  readonly #onClose',
-    '      throw error\n    }\n  }\n\n  readonly #onClose',
+    '      return undefined\n    } finally',
+    '      throw error\n    } finally',
     'redis',
   ),
 ]
