@@ -164,8 +164,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'one failure keeps requests away from Redis',
     'circuit-breaker',
-    'this.isOpen = true\n',
-    '',
+    'this.isOpen = true\n    this.openings',
+    'this.openings',
     'redis',
     'circuit-breaker',
   ),
