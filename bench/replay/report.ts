@@ -28,7 +28,7 @@ export function tableOf(results: readonly Result[], bounds: Bounds): string {
     row('requests', ({ requests }) => grouped(requests)),
     row('failures', ({ counts }) => grouped(counts.failure)),
     row('database queries for designs', ({ designQueries }) => grouped(designQueries)),
-    row('fewer queries', ({ reduction }) => percent(reduction)),
+    row('fewer loads than requests', ({ reduction }) => percent(reduction)),
     row('bound of the trace', ({ setting }) => boundText(setting, bounds)),
     row('database queries of every kind', ({ allQueries }) => grouped(allQueries)),
     row('hits in memory', ({ counts }) => grouped(counts.memory)),

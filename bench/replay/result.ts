@@ -12,11 +12,11 @@ export interface Result {
   readonly setting: Setting
   readonly requests: number
   readonly counts: Readonly<Record<Source, number>>
-  /** Statements about designs, counted where they are sent. */
+  /** Statements about designs, counted where they are sent. Loads of one turn share one. */
   readonly designQueries: number
   /** Statements of every kind: with those about tokens and users, and the tail of the journal. */
   readonly allQueries: number
-  /** How many of the requests cost no such statement, in percent. */
+  /** How many of the requests cost no load, in percent. */
   readonly reduction: number
   /** In ms; `undefined` where there is no such answer. */
   readonly all: Percentiles | undefined
@@ -42,7 +42,7 @@ export function resultOf(setting: Setting, measured: Measured, report: ServiceRe
     counts,
     designQueries,
     allQueries: queries(''),
-    reduction: 100 * (1 - designQueries / requests),
+    reduction: 100 * (1 - counts.database / requests),
     all: of('memory', 'redis', 'database', 'joined'),
     cached: of('memory', 'redis'),
     uncached: of('database', 'joined'),

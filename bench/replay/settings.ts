@@ -30,6 +30,8 @@ export function environmentOf(setting: Setting, servers: Servers): Record<string
     DATA_DIR: servers.dataDir,
     DATABASE_URL: servers.databaseUrl,
     REDIS_COMMAND_TIMEOUT_MS: String(REDIS_COMMAND_TIMEOUT_MS),
+    // Its loads are nobody's requests.
+    CACHE_VERIFY_SHARE: '0',
     ...CACHES[setting](servers),
   }
 }
