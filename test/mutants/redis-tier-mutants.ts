@@ -259,8 +259,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'what no replica has sealed is no entry',
     'entry-codec',
-    'given.length === PROOF_LENGTH && timingSafeEqual(given, proof) ? text',
-    'given.length === PROOF_LENGTH && proof.length > 0 ? text',
+    'sealed.length >= PROOF_LENGTH && timingSafeEqual(given, proof) ? text',
+    'sealed.length >= PROOF_LENGTH && proof.length > 0 ? text',
     'entry-codec',
   ),
   mutant(
