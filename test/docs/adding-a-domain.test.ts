@@ -16,7 +16,7 @@ const COPIED = [
   'starting.ts',
   'migrate.ts',
 ]
-const FOLDERS = ['bench', 'commands', 'plugins', 'routes', 'services', 'test']
+const FOLDERS = ['bench', 'commands', 'dashboard', 'plugins', 'routes', 'services', 'test']
 
 /** A code block that names its file. */
 interface Block {
