@@ -14,6 +14,7 @@ import { createLogger, loggingOptions } from './plugins/logging.js'
 import figures from './plugins/figures.js'
 import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
+import openapi from './plugins/openapi.js'
 import redis from './plugins/redis.js'
 import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
@@ -24,6 +25,7 @@ import validation from './plugins/validation.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import liveRoutes from './routes/api/cache/live.js'
 import changesRoutes from './routes/api/changes/index.js'
+import docsRoutes from './routes/docs/index.js'
 import resourceRoutes from './routes/api/resource-routes.js'
 import dashboardRoutes from './routes/dashboard/index.js'
 import userRoutes from './routes/api/users/index.js'
@@ -64,6 +66,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     ...loggingOptions(createLogger(settings, { level, ...(destination && { destination }) })),
   })
   await app.register(config, { config: settings })
+  await app.register(openapi)
   await app.register(errors)
   await app.register(slowClients)
   await app.register(cors)
@@ -83,6 +86,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(exports)
   await app.register(minVersion)
   await app.register(auth)
+  await app.register(docsRoutes)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(liveRoutes, { prefix: '/api/cache' })
   await app.register(dashboardRoutes)

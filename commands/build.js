@@ -21,6 +21,8 @@ const SOURCES = [
 ]
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
+/** What of Swagger UI the API reference is shown with. Copied, so that a deployment needs neither the package nor what that needs. */
+const SWAGGER_UI = ['swagger-ui.css', 'swagger-ui-bundle.js']
 /** Copied last, and dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */
 const LAST = join(ROOT, 'dist', MIGRATIONS)
 
@@ -34,16 +36,30 @@ function build() {
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
   cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true })
+  copySwaggerUi()
   cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
   utimesSync(LAST, startedAt, startedAt)
 }
 
+function copySwaggerUi() {
+  const folder = join(installed('@fastify/swagger-ui'), 'static')
+  for (const file of SWAGGER_UI) cpSync(join(folder, file), join(ROOT, 'dist/routes/docs/swagger-ui', file))
+}
+
 /** @returns {string} */
 function compiler() {
+  return join(installed('typescript'), 'bin/tsc')
+}
+
+/**
+ * @param {string} name of a package
+ * @returns {string} its folder
+ */
+function installed(name) {
   try {
-    return join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc')
+    return join(createRequire(import.meta.url).resolve(`${name}/package.json`), '..')
   } catch {
-    console.error('The compiler is missing: run `npm ci` with the dev dependencies, or bring a dist/ that is built')
+    console.error(`${name} is missing: run npm ci with the dev dependencies, or bring a dist/ that is built`)
     process.exit(1)
   }
 }

@@ -4,10 +4,15 @@ import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
 import { ForbiddenError, ServiceUnavailableError, TooManyRequestsError, UnauthorizedError } from '../services/errors.js'
 import { adminTokenItem } from '../services/config/admin-tokens.js'
+import type { Access } from '../services/openapi/route.js'
 import { Administrators } from '../services/users/administrators.js'
 import { Authenticator, type Principal } from '../services/users/authenticator.js'
 
-type Guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+/** An `onRequest` hook that says whom it lets through. */
+export interface Guard {
+  (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void
+  readonly access: Access
+}
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,6 +27,8 @@ declare module 'fastify' {
     requireAdmin: Guard
     /** An administrator, also one who may only look. */
     requireInspector: Guard
+    /** An administrator of any kind, also one who may only read metrics. */
+    requireScraper: Guard
     /**
      * An administrator or any user; where the path has a `user_id`, that user. Another one gets 403: the path names a
      * user openly, there is nothing to hide. (Rows of another user, in contrast, are 404.) A user who can't be checked now gets 503.
@@ -82,8 +89,11 @@ export default fp(
     }
 
     /** `accept` looks at the principal and may refuse it with an error. */
-    const guard = (accept: (principal: Principal, request: FastifyRequest) => Error | undefined): Guard =>
-      function authenticate(request, reply, done) {
+    const guard = (
+      access: Access,
+      accept: (principal: Principal, request: FastifyRequest) => Error | undefined,
+    ): Guard => {
+      function authenticate(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
         const text = tokenIn(request.headers.authorization)
         // In the common case nothing is waited for: bearer-auth would go through a promise in any case.
         request.user = authenticator.peek(text) ?? null
@@ -95,6 +105,8 @@ export default fp(
           done(request.user === null ? new UnauthorizedError() : accept(request.user, request))
         })
       }
+      return Object.assign(authenticate, { access })
+    }
 
     fastify.decorate('isStillGood', async ({ headers, user }) => {
       const text = tokenIn(headers.authorization)
@@ -105,22 +117,26 @@ export default fp(
     fastify.decorateRequest('user', null)
     fastify.decorate(
       'requireUser',
-      guard(({ id, isStale }, { method }) => {
+      guard('user', ({ id, isStale }, { method }) => {
         if (id === undefined) return new ForbiddenError()
         return isStale && method !== 'GET' && method !== 'HEAD' ? new ServiceUnavailableError() : undefined
       }),
     )
     fastify.decorate(
       'requireAdmin',
-      guard(({ isAdmin }) => (isAdmin ? undefined : new ForbiddenError())),
+      guard('admin', ({ isAdmin }) => (isAdmin ? undefined : new ForbiddenError())),
     )
     fastify.decorate(
       'requireInspector',
-      guard(({ mayInspect }) => (mayInspect ? undefined : new ForbiddenError())),
+      guard('inspector', ({ mayInspect }) => (mayInspect ? undefined : new ForbiddenError())),
+    )
+    fastify.decorate(
+      'requireScraper',
+      guard('scraper', ({ id }) => (id === undefined ? undefined : new ForbiddenError())),
     )
     fastify.decorate(
       'requireAdminOrUser',
-      guard(({ isAdmin, id, isStale }, request) => {
+      guard('admin or user', ({ isAdmin, id, isStale }, request) => {
         if (!isAdmin && !isOpenTo(id, request)) return new ForbiddenError()
         return isStale ? new ServiceUnavailableError() : undefined
       }),

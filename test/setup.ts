@@ -3,11 +3,13 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { userInfo } from 'node:os'
 import { missingServers } from './helpers/missing-servers.js'
 
-// On Node 20 its package asks for 22 and works all the same.
-execFileSync('npm', ['ci', '--prefix', '.railway', '--no-audit', '--no-fund', '--loglevel=error'], {
-  stdio: 'inherit',
-  shell: process.platform === 'win32',
-})
+// On Node 20 the package of .railway asks for 22 and works all the same.
+for (const folder of ['.railway', 'test/client']) {
+  execFileSync('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error'], {
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  })
+}
 
 const packages = missingServers().map((server) => server.package)
 if (packages.length > 0) install(packages)

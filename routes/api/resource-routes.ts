@@ -5,6 +5,7 @@ import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from './answers.js'
 import { answerBulk, BULK_LIMIT_BYTES, BulkBody } from './bulk.js'
 import { addExportRoute } from './export.js'
+import { guardScope } from './guard-scope.js'
 import {
   answerCreated,
   answerList,
@@ -21,7 +22,7 @@ type ResourceService = FastifyInstance['resources'] extends ReadonlyMap<string, 
 /** What every resource has under its own prefix, for whoever comes with the token of a user: their rows, and nobody else's. */
 const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> = async (fastify, { resource }) => {
   const { item, creation, replacement, change, query } = resource.definition.schemas
-  fastify.addHook('onRequest', fastify.requireUser)
+  guardScope(fastify, fastify.requireUser)
 
   fastify.get('/', { schema: { querystring: query, response: { 200: Page(item) } } }, (request, reply) =>
     answerList(request, reply, resource, request.query),

@@ -1,14 +1,16 @@
-const ITEM = /^(?:(?<name>[A-Za-z0-9][\w.-]{0,63}):(?<read>read:)?)?(?<token>[^:]*)$/
+const ITEM = /^(?:(?<name>[A-Za-z0-9][\w.-]{0,63}):(?:(?<role>read|metrics):)?)?(?<token>[^:]*)$/
 
-/** The parts of one item of ADMIN_TOKENS: `token`, `name:token`, or `name:read:token`; `undefined` when it is none of them. */
+/** The parts of one item of ADMIN_TOKENS: `token`, `name:token`, `name:read:token` or `name:metrics:token`; `undefined` when it is none of them. */
 export interface AdminTokenItem {
   readonly name: string
   readonly token: string
-  readonly isReadOnly: boolean
+  /** `read`: only look; `metrics`: only at /metrics; `undefined`: everything. */
+  readonly role: 'read' | 'metrics' | undefined
 }
 
 /** A token without a name is called by its place, `admin-1`. */
 export function adminTokenItem(item: string, index: number): AdminTokenItem | undefined {
-  const { name = `admin-${index + 1}`, read, token } = ITEM.exec(item)?.groups ?? {}
-  return token === undefined ? undefined : { name, token, isReadOnly: read !== undefined }
+  const { name = `admin-${index + 1}`, role, token } = ITEM.exec(item)?.groups ?? {}
+  if (token === undefined) return undefined
+  return { name, token, role: role === 'read' || role === 'metrics' ? role : undefined }
 }

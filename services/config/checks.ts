@@ -161,7 +161,7 @@ function tokenFaults(environment: Environment): Fault[] {
   return items.flatMap((item, index): Fault[] => {
     const which = `token ${index + 1}`
     if (item === undefined) {
-      const message = `${which} is neither token, nor name:token, nor name:read:token, with letters, digits and - . _ in the name`
+      const message = `${which} is neither token, nor name:token, nor name:read:token, nor name:metrics:token, with letters, digits and - . _ in the name`
       return [{ variable: 'ADMIN_TOKENS', message }]
     }
     const { token } = item

@@ -48,7 +48,7 @@ export const environmentSchema = Type.Object(
     }),
     CHANGES_KEEP_DAYS: whole(1, 365, 7, 'how long /api/changes can be asked for what changed since'),
     ADMIN_TOKENS: text(
-      'comma-separated name:token, or name:read:token for dashboards; 32 characters at least: openssl rand -hex 32',
+      'comma-separated name:token, name:read:token for dashboards, or name:metrics:token for /metrics; 32 characters at least: openssl rand -hex 32',
     ),
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
     CORS_ORIGINS: text('the origins whose pages may call the API, as https://shop.example,https://admin.example; or *'),

@@ -12,5 +12,12 @@ export const designs = {
   ...designLists,
   references: { template_ids: { to: 'templates', onDelete: 'forget' } },
   naturalKey: ['platform', 'file_path', 'filename'],
+  example: {
+    filename: 'fox.png',
+    file_path: '/designs/fox.png',
+    description: 'A red fox',
+    tags: ['fox'],
+    tag: 'fox',
+  },
   lifetimes: { document: 600, list: 300 },
 } as const satisfies ResourceDefinition<typeof designSchemas>

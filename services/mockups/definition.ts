@@ -15,5 +15,21 @@ export const mockups = {
     design_id: { to: 'designs', onDelete: 'forget' },
   },
   naturalKey: ['template_id', 'design_id', 'name'],
+  example: {
+    name: 'Fox on a mug',
+    images: [
+      {
+        filename: 'mug.png',
+        file_path: '/mockups/mug.png',
+        masks: [
+          [
+            [120, 80],
+            [420, 80],
+            [420, 380],
+          ],
+        ],
+      },
+    ],
+  },
   lifetimes: { document: 600, list: 300 },
 } as const satisfies ResourceDefinition<typeof mockupSchemas>

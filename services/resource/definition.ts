@@ -45,6 +45,8 @@ export interface ResourceDefinition<Schemas extends ResourceSchemas = ResourceSc
    * all of them for one. By the last of them it knows what a line is. An index has them: docs/adding-a-domain.md.
    */
   readonly naturalKey?: readonly string[]
+  /** A row by field, for the examples of the API reference; what is left out is made up. */
+  readonly example?: Readonly<Record<string, unknown>>
   /** Fresh time in seconds; CACHE_TTL_SECONDS for what is left out. */
   readonly lifetimes?: { readonly document?: number; readonly list?: number }
   /** Only their changes drop lists. Any change does when left out, as it must while a list shows whole rows. */

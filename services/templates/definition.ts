@@ -17,6 +17,14 @@ export const templates = {
   filters: { platform: 'platform', is_active: 'is_active', product_type: 'product_type', tag: 'tags' },
   ...templateLists,
   naturalKey: ['platform', 'name'],
+  example: {
+    name: 'mug-11oz',
+    title: 'Mug, 11 oz',
+    description: 'White, dishwasher-safe',
+    product_type: 'mug',
+    tags: ['mug'],
+    price: { cents: 1999, currency: 'EUR' },
+  },
   lifetimes: { document: 1_800, list: 600 },
   inUse: (mockupIds) => new TemplateInUseError(mockupIds.join(', ')),
   toColumns({ price, ...others }) {

@@ -6,8 +6,8 @@ export interface AdminToken {
   /** Who it is, for the log. */
   readonly name: string
   readonly token: string
-  /** May look at statistics, health and entries of the cache, and at nothing else. */
-  readonly isReadOnly: boolean
+  /** `read`: may look at statistics, health and entries of the cache, and at nothing else; `metrics`: at /metrics, and at nothing else. */
+  readonly role: 'read' | 'metrics' | undefined
 }
 
 /** The administrators of ADMIN_TOKENS. They have no rows. */
@@ -15,9 +15,10 @@ export class Administrators {
   readonly #known: readonly { readonly digest: Buffer; readonly principal: Principal }[]
 
   constructor(tokens: readonly AdminToken[]) {
-    this.#known = tokens.map(({ name, token, isReadOnly }) => {
+    this.#known = tokens.map(({ name, token, role }) => {
       const user = { id: undefined, tokenId: undefined, role: undefined, isStale: false }
-      return { digest: digestOf(token), principal: { ...user, name, isAdmin: !isReadOnly, mayInspect: true } }
+      const rights = { isAdmin: role === undefined, mayInspect: role !== 'metrics' }
+      return { digest: digestOf(token), principal: { ...user, name, ...rights } }
     })
   }
 

@@ -10,7 +10,10 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   // The platform's health check: no token, no limit, no log line, and never slower than the probes' time limit.
   fastify.get(
     '/health',
-    { schema: { response: { 200: Health, 503: Health } }, logLevel: 'silent' },
+    {
+      schema: { summary: 'Say whether this replica can serve', response: { 200: Health, 503: Health } },
+      logLevel: 'silent',
+    },
     async (_, reply) => {
       const health = await fastify.health.check()
       reply.header('cache-control', 'no-store')
@@ -18,14 +21,26 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     },
   )
 
-  fastify.get('/stats', { schema: { response: { 200: Stats } } }, async (_, reply) => {
-    reply.header('cache-control', 'no-store')
-    return fastify.health.stats()
-  })
+  fastify.get(
+    '/stats',
+    { schema: { summary: 'Count hits, misses and loads of this replica', response: { 200: Stats } } },
+    async (_, reply) => {
+      reply.header('cache-control', 'no-store')
+      return fastify.health.stats()
+    },
+  )
 
   fastify.post(
     '/clear/user/:user_id',
-    { schema: { params: UserParams, response: { 200: Cleared } }, onRequest: fastify.requireAdminOrUser },
+    {
+      schema: {
+        summary: 'Clear what is cached of a user',
+        operationId: 'clearUser',
+        params: UserParams,
+        response: { 200: Cleared },
+      },
+      onRequest: fastify.requireAdminOrUser,
+    },
     async (request) => {
       const userId = request.params.user_id.toLowerCase()
       const raised = await fastify.users.clear(userId)
@@ -41,7 +56,15 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.post(
     '/clear/template/:template_id',
-    { schema: { params: TemplateParams, response: { 200: Cleared } }, onRequest: fastify.requireAdminOrUser },
+    {
+      schema: {
+        summary: 'Clear a template, its lists and what is made from it',
+        operationId: 'clearTemplate',
+        params: TemplateParams,
+        response: { 200: Cleared },
+      },
+      onRequest: fastify.requireAdminOrUser,
+    },
     async (request) => {
       const templateId = request.params.template_id.toLowerCase()
       const raised = await fastify.templates.clear(templateId, request.user?.id)
@@ -53,7 +76,10 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.post(
     '/clear',
-    { schema: { response: { 200: Cleared } }, onRequest: fastify.requireAdmin },
+    {
+      schema: { summary: 'Clear everything', operationId: 'clearCache', response: { 200: Cleared } },
+      onRequest: fastify.requireAdmin,
+    },
     async (request) => {
       const { memoryItems } = fastify.cache.stats()
       await fastify.cache.clear()
@@ -64,7 +90,16 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get(
     '/inspect',
-    { schema: { querystring: InspectQuery, response: { 200: Inspection } }, onRequest: fastify.requireInspector },
+    {
+      schema: {
+        summary: 'Say what each tier holds under a key, and why it is answered or not',
+        operationId: 'inspectCache',
+        errors: ['NOT_FOUND'],
+        querystring: InspectQuery,
+        response: { 200: Inspection },
+      },
+      onRequest: fastify.requireInspector,
+    },
     async (request, reply) => {
       const { key = await keyOfUrl(request, request.query) } = request.query
       const address = fastify.entryOfKey(key)

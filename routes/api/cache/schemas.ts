@@ -103,8 +103,10 @@ export const Inspection = Type.Object({
 /** Either a key, or a URL as it is asked for; `user_id`: whose, where the URL does not tell. */
 export const InspectQuery = Type.Object(
   {
-    key: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000 })),
-    url: Type.Optional(Type.String({ minLength: 1, maxLength: 4_000 })),
+    key: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2_000, examples: ['0199d3c4-7a51-7c3e-9f00-3d6f8b2a1c44/profile'] }),
+    ),
+    url: Type.Optional(Type.String({ minLength: 1, maxLength: 4_000, examples: ['/api/users/me'] })),
     user_id: Type.Optional(Type.String({ format: 'uuid' })),
   },
   { additionalProperties: false },

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { answerDeleted, answerDocument, answerLookup, answerSaved } from '../answers.js'
+import { guardScope } from '../guard-scope.js'
 import { answerCreated, preconditionsOf } from '../resource.js'
 import { changeUser, createUser, deleteUser, listUsers, readUser } from './schemas.js'
 
 /** Users, for administrators. */
 export const administration: FastifyPluginAsyncTypebox = async (fastify) => {
   const { users } = fastify
-  fastify.addHook('onRequest', fastify.requireAdmin)
+  guardScope(fastify, fastify.requireAdmin)
 
   fastify.get('/', { schema: listUsers }, async (request, reply) =>
     answerDocument(request, reply, await users.list(request.query)),

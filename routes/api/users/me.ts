@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ownerOf, preconditionsOf } from '../resource.js'
 import { answerLookup, answerSaved } from '../answers.js'
+import { guardScope } from '../guard-scope.js'
 import { changeMe, readMe } from './schemas.js'
 
 /** The user who is asking. */
 export const me: FastifyPluginAsyncTypebox = async (fastify) => {
   const { users } = fastify
-  fastify.addHook('onRequest', fastify.requireUser)
+  guardScope(fastify, fastify.requireUser)
 
   fastify.get('/me', { schema: readMe }, async (request, reply) => {
     return answerLookup(request, reply, await users.get(ownerOf(request)), 'user')

@@ -14,13 +14,73 @@ import {
 const userParams = Type.Object({ user_id: Uuid }, strict)
 const tokenParams = Type.Object({ user_id: Uuid, token_id: Uuid }, strict)
 
-export const listUsers = { querystring: PageQuery, response: { 200: Page(User) } }
-export const createUser = { body: NewUser, response: { 201: User } }
-export const readUser = { params: userParams, response: { 200: User } }
-export const changeUser = { params: userParams, body: UserChange, response: { 200: User } }
-export const deleteUser = { params: userParams }
-export const readMe = { response: { 200: User } }
-export const changeMe = { body: OwnChange, response: { 200: User } }
-export const listTokens = { params: userParams, querystring: PageQuery, response: { 200: Page(Token) } }
-export const createToken = { params: userParams, body: NewToken, response: { 201: IssuedToken } }
-export const deleteToken = { params: tokenParams }
+export const listUsers = {
+  summary: 'List users',
+  operationId: 'listUsers',
+  querystring: PageQuery,
+  response: { 200: Page(User) },
+}
+export const createUser = {
+  summary: 'Create a user',
+  operationId: 'createUser',
+  errors: ['EMAIL_TAKEN'],
+  body: NewUser,
+  response: { 201: User },
+}
+export const readUser = {
+  summary: 'Read a user',
+  operationId: 'getUser',
+  errors: ['PRECONDITION_FAILED'],
+  params: userParams,
+  response: { 200: User },
+}
+export const changeUser = {
+  summary: 'Change fields of a user',
+  operationId: 'changeUser',
+  errors: ['EMAIL_TAKEN', 'PRECONDITION_FAILED'],
+  params: userParams,
+  body: UserChange,
+  response: { 200: User },
+}
+export const deleteUser = {
+  summary: 'Delete a user with all that is theirs',
+  operationId: 'deleteUser',
+  errors: ['PRECONDITION_FAILED'],
+  params: userParams,
+}
+export const readMe = {
+  summary: 'Read yourself',
+  operationId: 'getMe',
+  errors: ['PRECONDITION_FAILED'],
+  response: { 200: User },
+}
+export const changeMe = {
+  summary: 'Change yourself',
+  operationId: 'changeMe',
+  errors: ['EMAIL_TAKEN', 'PRECONDITION_FAILED'],
+  body: OwnChange,
+  response: { 200: User },
+}
+const tags = ['tokens']
+export const listTokens = {
+  tags,
+  summary: 'List the tokens of a user',
+  operationId: 'listTokens',
+  params: userParams,
+  querystring: PageQuery,
+  response: { 200: Page(Token) },
+}
+export const createToken = {
+  tags,
+  summary: 'Make a token, which is shown this once',
+  operationId: 'createToken',
+  params: userParams,
+  body: NewToken,
+  response: { 201: IssuedToken },
+}
+export const deleteToken = {
+  tags,
+  summary: 'Revoke a token, and those made with it',
+  operationId: 'deleteToken',
+  params: tokenParams,
+}

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { answerDeleted, answerDocument } from '../answers.js'
+import { guardScope } from '../guard-scope.js'
 import { locationOf } from '../resource.js'
 import { createToken, deleteToken, listTokens } from './schemas.js'
 
 /** Tokens of one user, for administrators and that user. */
 export const tokens: FastifyPluginAsyncTypebox = async (fastify) => {
-  fastify.addHook('onRequest', fastify.requireAdminOrUser)
+  guardScope(fastify, fastify.requireAdminOrUser)
 
   fastify.get('/:user_id/tokens', { schema: listTokens }, async (request, reply) =>
     answerDocument(request, reply, await fastify.tokens.list(request.params.user_id, request.query)),

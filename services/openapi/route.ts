@@ -1,0 +1,56 @@
+import type { ResourceDefinition } from '../resource/definition.js'
+
+/** Whose token a route takes; `undefined` where it takes none. `inspector`: an administrator, also one who may only look. */
+export type Access = 'user' | 'admin' | 'inspector' | 'scraper' | 'admin or user'
+
+/** JSON Schema, as far as it is looked into here. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown
+  readonly type?: string | readonly string[] | undefined
+  readonly properties?: Readonly<Record<string, JsonSchema>> | undefined
+  readonly required?: readonly string[] | undefined
+  readonly items?: JsonSchema | undefined
+  readonly description?: string | undefined
+}
+
+/** What a route's schema may say beside what it takes and answers. Most is derived: see {@link operationOf}. */
+export interface Described {
+  /** A few words; resources' routes have theirs from services/openapi/operation.ts. */
+  readonly summary?: string
+  readonly description?: string
+  /** What a generated client calls it. */
+  readonly operationId?: string
+  readonly tags?: readonly string[]
+  /** Codes of services/errors.ts beside those that services/openapi/errors.ts derives. */
+  readonly errors?: readonly string[]
+  /** What an answer is that is no JSON. */
+  readonly produces?: string
+  /** It is part of a page, and nothing to call. */
+  readonly hide?: boolean
+}
+
+/** A route as the API reference sees it. */
+export interface Route {
+  readonly method: string
+  /** As Fastify has it: `/api/designs/:id`. */
+  readonly url: string
+  readonly access: Access | undefined
+  readonly schema: Described & {
+    readonly params?: JsonSchema
+    readonly querystring?: JsonSchema
+    readonly body?: JsonSchema
+    readonly response?: Readonly<Record<string, JsonSchema>>
+  }
+  /** Whose rows it is about, and what of the path follows the resource's own: `/:id`. */
+  readonly of?: { readonly resource: ResourceDefinition; readonly rest: string } | undefined
+}
+
+/** What a schema of a route is, wherever it has one. */
+export function isJsonSchema(schema: unknown): schema is JsonSchema {
+  return typeof schema === 'object' && schema !== null
+}
+
+/** Whether the path names one row. */
+export function namesRow({ url }: Pick<Route, 'url'>): boolean {
+  return /\/(:\w+|me)$/.test(url)
+}
