@@ -12,6 +12,7 @@ import errors, { answerError } from './plugins/errors.js'
 import exports from './plugins/exports.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
 import figures from './plugins/figures.js'
+import metrics from './plugins/metrics.js'
 import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
 import openapi from './plugins/openapi.js'
@@ -28,6 +29,7 @@ import changesRoutes from './routes/api/changes/index.js'
 import docsRoutes from './routes/docs/index.js'
 import resourceRoutes from './routes/api/resource-routes.js'
 import dashboardRoutes from './routes/dashboard/index.js'
+import metricsRoutes from './routes/metrics/index.js'
 import userRoutes from './routes/api/users/index.js'
 
 export interface AppOptions extends DatabasePluginOptions {
@@ -81,12 +83,14 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(cache)
   await app.register(replicas)
   await app.register(figures)
+  await app.register(metrics)
   await app.register(services)
   await app.register(changes)
   await app.register(exports)
   await app.register(minVersion)
   await app.register(auth)
   await app.register(docsRoutes)
+  await app.register(metricsRoutes)
   await app.register(cacheRoutes, { prefix: '/api/cache' })
   await app.register(liveRoutes, { prefix: '/api/cache' })
   await app.register(dashboardRoutes)

@@ -44,6 +44,11 @@ const ROOMS = [
     'Documents know the door of the cache, errors, and no domain.',
   ],
   ['services/config/**', {}, 'The checks of settings know nothing else.'],
+  [
+    'services/metrics/**',
+    { may: [...DOORS, 'services/cache-report', 'services/replicas/reports'], packages: ['node:perf_hooks'] },
+    'Metrics are read from reports of replicas, and know no domain.',
+  ],
   ['services/resource/**', { may: DOORS }, 'What all resources share knows none of them.'],
   [
     'services/{domains,cache-map}.ts',

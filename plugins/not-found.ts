@@ -16,8 +16,12 @@ export default fp(
       const shown = path.slice(0, LONGEST_PATH_SHOWN)
       const methods = methodsOf(fastify, path)
       // It asks whether the server is there, and about no path.
-      if (request.method === 'OPTIONS' && path === '*') return reply.code(204).send()
-      if (methods.length === 0) throw new RouteNotFoundError(request.method, shown)
+      const isForAll = request.method === 'OPTIONS' && path === '*'
+      const isKnown = isForAll || methods.length > 0
+      const status = !isKnown ? 404 : request.method === 'OPTIONS' ? 204 : 405
+      fastify.requestCounts.unrouted(request.method, status, reply.elapsedTime)
+      if (isForAll) return reply.code(204).send()
+      if (!isKnown) throw new RouteNotFoundError(request.method, shown)
       if (request.method === 'OPTIONS') return answerOptions(reply, methods)
       const allowed = allow(methods)
       reply.header('allow', allowed)

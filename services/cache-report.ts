@@ -50,6 +50,17 @@ function percent(part: number, whole: number): number {
   return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 10
 }
 
+export type CacheSection = ReturnType<typeof cacheSection>
+export type DomainsSection = ReturnType<typeof domainsSection>
+
+/** Reads of rows and lists alone: who users and their tokens are is asked with nearly every request, and mostly known. */
+export function documentReport({ domains }: CacheStats) {
+  const ofDocuments = [...domains].filter(([domain]) => !credentialDomains.has(domain)).map(([, counts]) => counts)
+  const hits = ofDocuments.reduce((sum, { memoryHits, redisHits }) => sum + memoryHits + redisHits, 0)
+  const misses = ofDocuments.reduce((sum, counts) => sum + counts.misses, 0)
+  return { hits, misses, hit_rate_percent: percent(hits, hits + misses) }
+}
+
 /** The section `cache` of a replica's report: state, counts and bounds, as they are. */
 export function cacheSection(cache: TieredCache) {
   const { state, redis, redisRefuses, journal, announcements, stateChanges } = cache.health()

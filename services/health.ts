@@ -1,4 +1,4 @@
-import { cacheReport, domainReports } from './cache-report.js'
+import { cacheReport, documentReport, domainReports } from './cache-report.js'
 import type { Clock, TieredCache } from './cache/index.js'
 
 export type ServiceStatus = 'healthy' | 'degraded' | 'unhealthy'
@@ -89,6 +89,7 @@ export class HealthProbe {
       service_status: status,
       last_health_check: last_check,
       cache_stats: cacheReport(stats),
+      documents: documentReport(stats),
       domains: domainReports(stats),
     }
   }

@@ -32,9 +32,20 @@ export interface ConnectionCheck {
   readonly refusal: (rows: readonly object[]) => string | undefined
 }
 
+/** How busy a pool of connections is. */
+export interface PoolUse {
+  readonly max: number
+  readonly used: number
+  readonly idle: number
+  /** Who waits for one. */
+  readonly waiting: number
+}
+
 /** The narrow seam to PostgreSQL: a server (`pg`) or the embedded one (PGlite). */
 export interface Database extends Queryable {
   readonly kind: 'postgres' | 'pglite'
+  /** Now; `undefined` where there is no pool. */
+  readonly poolUse?: PoolUse | undefined
   /**
    * Runs `work` in one READ COMMITTED transaction: commits when it resolves, rolls back when it throws.
    * When COMMIT itself fails with DatabaseUnavailableError the outcome is unknown.

@@ -1,6 +1,6 @@
 import type { MigratableDatabase } from './migratable.js'
 
-export type { ConnectionCheck, Database, Queryable, Session, Statement } from './database.js'
+export type { ConnectionCheck, Database, PoolUse, Queryable, Session, Statement } from './database.js'
 export { CanNotStartError, DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'

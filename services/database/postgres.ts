@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { ConnectionCheck, Queryable, Session, Statement } from './database.js'
+import type { ConnectionCheck, PoolUse, Queryable, Session, Statement } from './database.js'
 import { DatabaseUnavailableError, unavailable } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
@@ -56,6 +56,11 @@ export class PostgresDatabase implements MigratableDatabase {
     this.#pool.on('error', () => {})
     // A checked-out client has no listener of the pool's, and an unheard `error` event ends the process.
     this.#pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  get poolUse(): PoolUse {
+    const { totalCount, idleCount: idle, waitingCount: waiting } = this.#pool
+    return { max: this.#options.poolSize, used: totalCount - idle, idle, waiting }
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {

@@ -40,11 +40,29 @@ export class Reporter {
     await this.#reports?.withdraw().catch(() => undefined)
   }
 
+  /** This replica as it is now. As plain JSON, as the others are read. */
+  own(): ReplicaReport {
+    const report = JSON.parse(JSON.stringify(this.report()))
+    return { name: this.name, at: new Date(this.#wallMs()).toISOString(), ageMs: 0, isSilent: false, report }
+  }
+
   /** This replica as it is now, and the others as they said last, by name. Never rejects. */
   async all(): Promise<ReplicaReport[]> {
-    const others = (await this.#reports?.all()) ?? []
-    const at = new Date(this.#wallMs()).toISOString()
-    const own = { name: this.name, at, ageMs: 0, isSilent: false, report: this.report() }
-    return [own, ...others.filter(({ name }) => name !== this.name)].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#withOwn((await this.#reports?.all()) ?? [])
+  }
+
+  /**
+   * What all have said last, this one included: the same whichever replica is asked, so that no count goes back when a balancer leads to
+   * another one. Where this one is alone, or can't be heard, it is as it is now. Never rejects.
+   */
+  async told(): Promise<ReplicaReport[]> {
+    const said = (await this.#reports?.all(0)) ?? []
+    const isTold = said.length > 1 && said.some(({ name, isSilent }) => name === this.name && !isSilent)
+    return isTold ? said : this.#withOwn(said)
+  }
+
+  #withOwn(said: readonly ReplicaReport[]): ReplicaReport[] {
+    const others = said.filter(({ name }) => name !== this.name)
+    return [this.own(), ...others].toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 }

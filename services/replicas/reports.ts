@@ -69,9 +69,10 @@ export class ReplicaReports {
   /**
    * The reports of all replicas, by name, this one's included once it has published. Where the database does not answer they are those
    * that it gave last, which grow older. Never rejects.
+   * @param sharedMs how old a reading may be that others have asked for
    */
-  async all(): Promise<ReplicaReport[]> {
-    if (this.#clock.now() - this.#known.at >= SHARED_MS) {
+  async all(sharedMs = SHARED_MS): Promise<ReplicaReport[]> {
+    if (this.#clock.now() - this.#known.at >= sharedMs) {
       this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
       await this.#reading.catch(() => undefined)
     }

@@ -66,6 +66,8 @@ export const Stats = Type.Object({
     redis_available: Type.Boolean(),
     enabled: Type.Boolean(),
   }),
+  /** Without who users and their tokens are. */
+  documents: Type.Object({ hits: Count, misses: Count, hit_rate_percent: Figure }),
   domains: Type.Record(
     Type.String(),
     Type.Object({
