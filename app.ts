@@ -23,6 +23,7 @@ import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
 import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
+import welcome from './plugins/welcome.js'
 import cacheRoutes from './routes/api/cache/index.js'
 import liveRoutes from './routes/api/cache/live.js'
 import changesRoutes from './routes/api/changes/index.js'
@@ -89,6 +90,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(exports)
   await app.register(minVersion)
   await app.register(auth)
+  await app.register(welcome)
   await app.register(docsRoutes)
   await app.register(metricsRoutes)
   await app.register(cacheRoutes, { prefix: '/api/cache' })

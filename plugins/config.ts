@@ -16,6 +16,7 @@ import {
 } from '../services/config/environment.js'
 import type { Fault } from '../services/config/fault.js'
 import { listeningFaults } from '../services/config/listening.js'
+import { databasePlace, redisPlace } from '../services/config/places.js'
 import { redisAddress } from '../services/config/redis-address.js'
 import { dataDirFault, folderFault } from '../services/database/data-dir.js'
 
@@ -251,6 +252,7 @@ function namesOfWrongType(env: Record<string, string>): string[] {
 export default fp<{ config: Config }>(
   async (fastify, { config }) => {
     fastify.decorate('config', config)
+    fastify.log.info(`Database: ${databasePlace(config)}; Redis: ${redisPlace(config.redis)}`)
     if (config.isAdminTokenMade) {
       fastify.log.warn(`ADMIN_TOKENS is not set. Admin token made for this machine: ${config.adminTokens.join()}`)
     }

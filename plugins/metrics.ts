@@ -5,8 +5,8 @@ import { RequestCounts } from '../services/metrics/requests.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Answers by route; routes are counted by themselves. */
-    requestCounts: RequestCounts
+    /** Answers by route; routes are counted by themselves. `undefined` in an app without metrics. */
+    requestCounts: RequestCounts | undefined
     /** What replicas report, in the text format of Prometheus. */
     metrics(of: { readonly isOfThisAlone: boolean }): Promise<{ readonly text: string; readonly type: string }>
   }

@@ -19,7 +19,7 @@ export default fp(
       const isForAll = request.method === 'OPTIONS' && path === '*'
       const isKnown = isForAll || methods.length > 0
       const status = !isKnown ? 404 : request.method === 'OPTIONS' ? 204 : 405
-      fastify.requestCounts.unrouted(request.method, status, reply.elapsedTime)
+      fastify.requestCounts?.unrouted(request.method, status, reply.elapsedTime)
       if (isForAll) return reply.code(204).send()
       if (!isKnown) throw new RouteNotFoundError(request.method, shown)
       if (request.method === 'OPTIONS') return answerOptions(reply, methods)
