@@ -37,6 +37,18 @@ export const BulkBody = Type.Object(
   strict,
 )
 
+const Result = Type.Object({
+  status: Type.Integer(),
+  id: Type.Optional(Uuid),
+  external_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  version: Type.Optional(Type.String()),
+  code: Type.Optional(Type.String()),
+  message: Type.Optional(Type.String()),
+})
+
+/** One result for each operation, in their order: with a `code` where it was refused. For the API reference: the answer is text already. */
+export const BulkAnswer = Type.Unsafe<unknown>(Type.Object({ results: Type.Array(Result) }))
+
 /** Answers with what became of each operation, in their order: 200 whatever became of them, but 422 when all or nothing was asked for. */
 export async function answerBulk(
   request: FastifyRequest,

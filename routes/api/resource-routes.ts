@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from './answers.js'
-import { answerBulk, BULK_LIMIT_BYTES, BulkBody } from './bulk.js'
 import { addExportRoute } from './export.js'
+import { answerBulk, BULK_LIMIT_BYTES, BulkAnswer, BulkBody } from './bulk.js'
 import { guardScope } from './guard-scope.js'
 import {
   answerCreated,
@@ -63,8 +63,10 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
     answerCreated(request, reply, await resource.create(ownerOf(request), request.body, idempotencyKeyOf(request))),
   )
 
-  fastify.post('/bulk', { bodyLimit: BULK_LIMIT_BYTES, schema: { body: BulkBody } }, (request, reply) =>
-    answerBulk(request, reply, resource, request.body),
+  fastify.post(
+    '/bulk',
+    { bodyLimit: BULK_LIMIT_BYTES, schema: { body: BulkBody, response: { 200: BulkAnswer } } },
+    (request, reply) => answerBulk(request, reply, resource, request.body),
   )
 
   fastify.put(

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { components, errorBody, headers, introduction, security } from './components.js'
-import { errorsOf, knownErrors } from './errors.js'
+import { errorsOf, knownErrors, takesIdempotencyKey } from './errors.js'
 import { type Examples, exampleOf } from './example.js'
 import { operationOf, pascal } from './operation.js'
 import { type JsonSchema, namesRow, type Route } from './route.js'
@@ -42,6 +42,7 @@ function namedSchemas(resources: readonly ResourceDefinition[]): ReadonlyMap<str
       [pascal(kind), schemas.item],
       [`New${pascal(kind)}`, schemas.creation],
       [`${pascal(kind)}Change`, schemas.change],
+      [`${pascal(kind)}Replacement`, schemas.replacement],
     ]),
   )
 }
@@ -87,8 +88,17 @@ function operation(route: Route, context: Context) {
   }
 }
 
-/** A change says one field. */
-function bodyExample({ method, schema }: Route, examples: Examples): unknown {
+/** A change says one field, and of a bulk each operation has a row of its resource. */
+function bodyExample({ method, schema, of }: Route, examples: Examples): unknown {
+  if (of?.rest === '/bulk') {
+    const row = exampleOf(of.resource.schemas.creation, 'row', examples)
+    return {
+      operations: [
+        { op: 'create', row },
+        { op: 'delete', external_id: exampleOf({}, 'external_id') },
+      ],
+    }
+  }
   const whole = exampleOf(schema.body ?? {}, 'body', examples)
   if (method !== 'PATCH' || typeof whole !== 'object' || whole === null) return whole
   return Object.fromEntries(Object.entries(whole).slice(0, 1))
@@ -117,7 +127,7 @@ function headersOf({ method, url, access, of, schema }: Route): string[] {
     'MinVersion',
     ...(isRead && of !== undefined ? ['IfNoneMatch'] : []),
     ...(!isRead && isOfRow ? ['IfMatch'] : []),
-    ...(method === 'POST' && of?.rest === '/' ? ['IdempotencyKey'] : []),
+    ...(takesIdempotencyKey({ method, of }) ? ['IdempotencyKey'] : []),
   ]
 }
 

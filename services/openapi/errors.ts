@@ -52,15 +52,32 @@ function isOfTheService(field: object | undefined): boolean {
   return field !== undefined && !('type' in field)
 }
 
+/** Whether it makes rows, and can be repeated without making more. */
+export function takesIdempotencyKey({ method, of }: Pick<Route, 'method' | 'of'>): boolean {
+  return method === 'POST' && of !== undefined && ['/', '/bulk'].includes(of.rest)
+}
+
 function ofResource({ method, url, of }: Route, all: readonly ResourceDefinition[]): string[] {
   if (of === undefined) return []
   const { resource, rest } = of
   if (method === 'GET') return rest === '/' ? ['TOO_MANY_READS'] : ['PRECONDITION_FAILED']
   const ofRow = namesRow({ url }) ? ['PRECONDITION_FAILED'] : []
+  const isBulk = rest === '/bulk'
   if (method === 'DELETE') return [...ofRow, 'CONFLICT', ...ofReferrers(resource, all)]
   const written = ['EXTERNAL_ID_TAKEN', 'CONFLICT', ...(resource.references === undefined ? [] : ['INVALID_REFERENCE'])]
-  const repeated = rest === '/' ? ['STILL_RUNNING', 'IDEMPOTENCY_KEY_REUSED'] : []
-  return [...ofRow, ...written, ...repeated]
+  const repeated = takesIdempotencyKey({ method, of }) ? ['STILL_RUNNING', 'IDEMPOTENCY_KEY_REUSED'] : []
+  // Each operation of a bulk has a result of its own, which may be any of these.
+  const ofOperations = isBulk
+    ? [
+        'BULK_REFUSED',
+        'NOT_WRITTEN',
+        'NOT_FOUND',
+        'PRECONDITION_FAILED',
+        'READ_ONLY_FIELD',
+        ...ofReferrers(resource, all),
+      ]
+    : []
+  return [...ofRow, ...written, ...repeated, ...ofOperations]
 }
 
 /** While a row refers to this one and may not lose it. */

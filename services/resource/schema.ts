@@ -39,6 +39,7 @@ export const Platform = Type.String({
   maxLength: 50,
   pattern: '^[a-z0-9]+(?:[_-][a-z0-9]+)*$',
   description: 'etsy, shopify, craftflow, or another name in lower-case letters, digits, - and _',
+  examples: ['etsy'],
 })
 
 /** Where a file lies: a path, a key of an object store or a URL. */
