@@ -21,6 +21,7 @@ import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
 import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
+import tracing from './plugins/tracing.js'
 import urls from './plugins/urls.js'
 import validation from './plugins/validation.js'
 import welcome from './plugins/welcome.js'
@@ -77,6 +78,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(connections)
   await app.register(urls)
   await app.register(bodies)
+  await app.register(tracing)
   await app.register(timing)
   await app.register(validation)
   await app.register(database, { onQuery: options.onQuery })

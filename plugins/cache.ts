@@ -57,6 +57,7 @@ export default fp(
       leaseMs: LEASE_MS,
       verification: { share: config.verifyShare, perSecond: VERIFIED_PER_SECOND },
       isTimed: config.isPerformanceMonitoring,
+      trace: fastify.traceSteps,
       events: {
         ...eventsFor(log, fastify.db, happenings),
         onTags(tags) {

@@ -180,6 +180,7 @@ function configFrom(environment: Environment) {
     /** Of pages that may call the API; `*` alone stands for all. Empty: none may. */
     corsOrigins: listOf(environment.CORS_ORIGINS),
     isDebugLogging: environment.DEBUG_LOGGING,
+    isTracing: environment.TRACING,
     isPerformanceMonitoring: environment.PERFORMANCE_MONITORING,
     isProduction: environment.NODE_ENV === 'production',
     replicaId: environment.RAILWAY_REPLICA_ID,

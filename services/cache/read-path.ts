@@ -2,6 +2,7 @@ import { type EntryOptions, hitOf, lifetimeOf, type Loader, type Lookup } from '
 import type { Begun, Sought } from './fills.js'
 import { Isolation } from './isolation.js'
 import type { Replica } from './replica.js'
+import type { Step } from './core/trace.js'
 
 /** One run of the read path below memory, which several readers may share. */
 interface Flight extends Sought {
@@ -187,7 +188,7 @@ export class ReadPath {
     const { clock, settings, fills } = this.#replica
     const giveUpAt = clock.now() + settings.leaseMs
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      const hit = await fills.fromRedis(flight)
+      const hit = await this.#step('redis', flight, () => fills.fromRedis(flight))
       flight.isCurrent = hit !== undefined
       if (hit?.outcome === 'stale') this.#refresh(flight.key, flight.options, load)
       if (hit !== undefined || clock.now() >= giveUpAt || (await this.#mayLoad(flight))) return hit
@@ -238,7 +239,7 @@ export class ReadPath {
     const endRenewal = lease === undefined ? undefined : this.#renewLease(flight, lease)
     let value: unknown
     try {
-      value = await load()
+      value = await this.#step('load', flight, load)
       this.isolation.loaded()
       flight.moreTags = options.tagsOf?.(value) ?? []
       flight.isCurrent = fills.keep(key, options, value, flight)
@@ -252,6 +253,12 @@ export class ReadPath {
     const ageMs = clock.now() - startedAt
     const stored = flight.isCurrent && freshMs > 0
     return { value, outcome: 'miss', tier: undefined, ttlMs: freshMs - ageMs, ageMs, stored, collapsed: false }
+  }
+
+  /** Nobody who is not asked to watch is in the way. */
+  #step<Result>(step: Step, { options }: Flight, work: () => Promise<Result>): Promise<Result> {
+    const { trace, redis } = this.#replica
+    return trace === undefined || (step === 'redis' && redis === undefined) ? work() : trace(step, options.domain, work)
   }
 
   /** One background load of an entry that is stale by time, in the whole cluster; its failure leaves the entry as it is. */

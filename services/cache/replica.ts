@@ -13,6 +13,7 @@ import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
 import { Redis, type RedisClient, type RedisEvents } from './redis.js'
 import { Stats } from './stats.js'
+import type { Trace } from './core/trace.js'
 import { type MissedInvalidation, type Verification, Verifier } from './verifier.js'
 
 /** What may be set; each has a default. */
@@ -48,6 +49,8 @@ export interface CacheOptions extends Partial<CacheSettings> {
   readonly journal: Journal
   readonly redis?: { readonly client: RedisClient; readonly isCluster?: boolean } | undefined
   readonly events?: Partial<CacheEvents>
+  /** Told of the steps of each read that memory did not answer; costs nothing when left out. */
+  readonly trace?: Trace | undefined
 }
 
 const DEFAULTS: CacheSettings = {
@@ -89,6 +92,7 @@ export class Replica {
   readonly reads = new ReadPath(this)
   readonly stats: Stats
   readonly verifier: Verifier
+  readonly trace: Trace | undefined
   readonly stateChanges: Record<ReplicaState, number> = { coherent: 0, 'memory-only': 0, isolated: 0, disabled: 0 }
   readonly #events: Partial<CacheEvents>
   readonly #cancels = new Map<string, () => void>()
@@ -96,11 +100,12 @@ export class Replica {
   #state: ReplicaState | undefined
   #redisTold: 'connecting' | 'lost' | 'in use' | undefined
 
-  constructor({ journal, redis, events = {}, ...options }: CacheOptions) {
+  constructor({ journal, redis, events = {}, trace, ...options }: CacheOptions) {
     // An option that is there but undefined is one that was left out.
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     this.settings = { ...DEFAULTS, ...Object.fromEntries(given) }
     this.#events = events
+    this.trace = trace
     this.journal = journal
     const { settings, knowledge } = this
     const { clock, codec, isEnabled, isTimed, boundMs, maxItems, maxBytes, keyPrefix, secret } = settings

@@ -53,6 +53,7 @@ export const environmentSchema = Type.Object(
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
     CORS_ORIGINS: text('the origins whose pages may call the API, as https://shop.example,https://admin.example; or *'),
     DEBUG_LOGGING: flag(false, 'true logs every request and the steps of the cache'),
+    TRACING: flag(false, 'true makes OpenTelemetry spans, for an SDK that --import has loaded'),
     PERFORMANCE_MONITORING: flag(true, 'false turns Server-Timing and latency histograms off'),
     RAILWAY_REPLICA_ID: text('set by Railway; in every log line'),
     RAILWAY_REPLICA_REGION: text('set by Railway; in every log line'),
