@@ -81,8 +81,8 @@ export class CircuitBreaker {
   }
 
   #open(): void {
-    this.isOpen = true
     this.openings += 1
+    this.isOpen = true
     this.#openedAt = this.#options.clock.now()
     this.#cancelHold()
     void this.#probe()
