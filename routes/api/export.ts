@@ -10,7 +10,8 @@ const GZIP_LEVEL = 3
 
 /** `GET /export`: the caller's rows of a resource as JSON lines, all of them, in one answer. It is for whoever may read the list. */
 export function addExportRoute(fastify: FastifyInstance, { name }: { readonly name: string }): void {
-  const options = { exposeHeadRoute: false }
+  const schema = { produces: 'application/x-ndjson', errors: ['TOO_MANY_EXPORTS'] }
+  const options = { schema, exposeHeadRoute: false }
   const withHeaders = (reply: FastifyReply): FastifyReply =>
     reply
       .header('content-type', 'application/x-ndjson; charset=utf-8')

@@ -28,20 +28,21 @@ const routes: FastifyPluginAsync = async (fastify) => {
     return answerFile(request, reply, file)
   }
 
-  fastify.get('/', async (request, reply) => {
+  const schema = { hide: true }
+  fastify.get('/', { schema }, async (request, reply) => {
     reply.header('vary', 'Accept')
     if (!wantsPage(request)) throw new RouteNotFoundError(request.method, '/')
     // Relative: a proxy may have put anything before our path.
     return reply.header('cache-control', 'no-cache').redirect('dashboard', 302)
   })
 
-  fastify.get('/dashboard', async (request, reply) => {
+  fastify.get('/dashboard', { schema }, async (request, reply) => {
     // The page names its files beside itself.
     const [path = ''] = request.url.split('?', 1)
     return path.endsWith('/') ? reply.redirect('../dashboard', 302) : answer(request, reply, 'index.html')
   })
 
-  fastify.get<{ Params: { file: string } }>('/dashboard/:file', async (request, reply) =>
+  fastify.get<{ Params: { file: string } }>('/dashboard/:file', { schema }, async (request, reply) =>
     answer(request, reply, request.params.file),
   )
 }

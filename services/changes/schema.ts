@@ -5,7 +5,12 @@ import { Nullable, OneOf, strict, Uuid } from '../resource/schema.js'
 export const ChangesQuery = Type.Object(
   {
     since: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 12_000, description: 'now, or next_cursor of the page before' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 12_000,
+        description: 'now, or next_cursor of the page before',
+        examples: ['now'],
+      }),
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: '100 by default' })),
   },

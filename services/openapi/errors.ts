@@ -60,7 +60,7 @@ export function takesIdempotencyKey({ method, of }: Pick<Route, 'method' | 'of'>
 function ofResource({ method, url, of }: Route, all: readonly ResourceDefinition[]): string[] {
   if (of === undefined) return []
   const { resource, rest } = of
-  if (method === 'GET') return rest === '/' ? ['TOO_MANY_READS'] : ['PRECONDITION_FAILED']
+  if (method === 'GET') return rest === '/' ? ['TOO_MANY_READS'] : rest.includes(':') ? ['PRECONDITION_FAILED'] : []
   const ofRow = namesRow({ url }) ? ['PRECONDITION_FAILED'] : []
   const isBulk = rest === '/bulk'
   if (method === 'DELETE') return [...ofRow, 'CONFLICT', ...ofReferrers(resource, all)]

@@ -6,18 +6,28 @@ import { TooManyWatchersError } from '../../../services/errors.js'
 const routes: FastifyPluginAsync = async (fastify) => {
   const { live } = fastify
   // A HEAD would wait for the end of a stream that has none.
-  fastify.get('/live', { onRequest: fastify.requireInspector, exposeHeadRoute: false }, async (request, reply) => {
-    if (live.isFull) throw new TooManyWatchersError()
-    reply.headers({
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      // It ends with the stream: kept alive it would hold up the close of the service.
-      connection: 'close',
-      // Proxies of nginx's kind would gather the events.
-      'x-accel-buffering': 'no',
-    })
-    return reply.send(live.watch({ mayClear: request.user?.isAdmin === true }))
-  })
+  const schema = {
+    summary: 'Watch the figures of all replicas, as server-sent events',
+    operationId: 'watchCache',
+    produces: 'text/event-stream',
+    errors: ['TOO_MANY_WATCHERS'],
+  }
+  fastify.get(
+    '/live',
+    { schema, onRequest: fastify.requireInspector, exposeHeadRoute: false },
+    async (request, reply) => {
+      if (live.isFull) throw new TooManyWatchersError()
+      reply.headers({
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        // It ends with the stream: kept alive it would hold up the close of the service.
+        connection: 'close',
+        // Proxies of nginx's kind would gather the events.
+        'x-accel-buffering': 'no',
+      })
+      return reply.send(live.watch({ mayClear: request.user?.isAdmin === true }))
+    },
+  )
 }
 
 export default fp(routes, {

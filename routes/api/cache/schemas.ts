@@ -108,7 +108,9 @@ export const InspectQuery = Type.Object(
     key: Type.Optional(
       Type.String({ minLength: 1, maxLength: 2_000, examples: ['0199d3c4-7a51-7c3e-9f00-3d6f8b2a1c44/profile'] }),
     ),
-    url: Type.Optional(Type.String({ minLength: 1, maxLength: 4_000, examples: ['/api/users/me'] })),
+    url: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 4_000, examples: ['/api/designs/0199d3c4-7a51-7c3e-9f00-3d6f8b2a1c44'] }),
+    ),
     user_id: Type.Optional(Type.String({ format: 'uuid' })),
   },
   { additionalProperties: false },

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ChangesAnswer, ChangesQuery } from '../../../services/changes/schema.js'
 import { ChangesOffError, ServiceUnavailableError } from '../../../services/errors.js'
+import { guardScope } from '../guard-scope.js'
 import { ownerOf } from '../resource.js'
 
 const DEFAULT_LIMIT = 100
@@ -13,11 +14,19 @@ const EVENT_STREAM = 'text/event-stream'
 /** What changed of the caller's rows since a cursor: a page, or a stream of events. */
 const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { changes, changeStreams } = fastify
-  fastify.addHook('onRequest', fastify.requireUser)
+  guardScope(fastify, fastify.requireUser)
 
   fastify.get(
     '/',
-    { schema: { querystring: ChangesQuery, response: { 200: ChangesAnswer } } },
+    {
+      schema: {
+        summary: 'Read what changed since a cursor, or follow it as server-sent events',
+        operationId: 'listChanges',
+        errors: ['INVALID_CURSOR', 'CURSOR_EXPIRED', 'CHANGES_OFF', 'TOO_MANY_STREAMS'],
+        querystring: ChangesQuery,
+        response: { 200: ChangesAnswer },
+      },
+    },
     async (request, reply) => {
       if (changes === undefined) throw new ChangesOffError()
       // What is read here is not what memory had, so nothing of it can be marked as stale.
