@@ -72,7 +72,12 @@ const closed: Readonly<Record<string, readonly string[]>> = {
     '@fastify/redis',
     'node:process',
   ],
-  'services/resource/rows.ts': ['../designs/definition.js', '../cache/tiered-cache.js', '../cache-map.js', 'fastify'],
+  'services/resource/sql/rows.ts': [
+    '../designs/definition.js',
+    '../cache/tiered-cache.js',
+    '../cache-map.js',
+    'fastify',
+  ],
   'services/domains.ts': ['./cache/tiered-cache.js', './designs/schema.js', '../plugins/cache.js'],
   'services/cache-map.ts': ['./templates/repository.js', './cache/tiered-cache.js', 'fastify'],
   'services/version-token.ts': ['./users/token-text.js', './cache/core/snapshot.js', './database/postgres.js'],
@@ -117,7 +122,7 @@ const open: Readonly<Record<string, readonly string[]>> = {
   'services/cache-map.ts': ['./cache/index.js', './domains.js', './users/addresses.js', './resource/addresses.js'],
   'services/domains.ts': ['./designs/service.js', './resource/definition.js'],
   'services/version-token.ts': ['./cache/index.js', './errors.js', 'node:crypto'],
-  'services/resource/rows.ts': ['../documents/document.js', '../errors.js', '../database/database.js'],
+  'services/resource/sql/rows.ts': ['../documents/document.js', '../errors.js', '../database/database.js'],
   'services/documents/codec.ts': ['./document.js', '../cache/index.js', 'node:zlib'],
   'services/database/journal.ts': ['../cache/index.js', '../errors.js', 'pg', '@fastify/error'],
   'services/cache/tiered-cache.ts': ['./memory.js', 'node:crypto', 'node:perf_hooks'],
@@ -147,13 +152,13 @@ t.test('a wall stops types and dynamic imports too, and the engine may use types
   const broken = brokenRules(t, {
     'services/designs/service.ts': `import type { FastifyInstance } from 'fastify'\nexport type T = FastifyInstance`,
     'services/mockups/service.ts': `export const load = (): Promise<unknown> => import('../templates/repository.js')`,
-    'services/cache/redis.ts': `import type { Redis } from 'ioredis'\nexport type T = Redis`,
+    'services/cache/redis/redis.ts': `import type { Redis } from 'ioredis'\nexport type T = Redis`,
     'services/cache/replica.ts': `import { Redis } from 'ioredis'\nexport const client = new Redis()`,
   })
   t.same(broken, {
     'services/designs/service.ts': [IMPORTS],
     'services/mockups/service.ts': [IMPORTS],
-    'services/cache/redis.ts': [],
+    'services/cache/redis/redis.ts': [],
     'services/cache/replica.ts': [IMPORTS],
   })
 })

@@ -2,7 +2,7 @@ import { OptionalKind, type TObject, type TSchema } from '@sinclair/typebox'
 import { BODY_LIMIT_BYTES } from '../../app.js'
 import { BULK_LIMIT_BYTES, MOST_OPERATIONS } from '../../routes/api/bulk.js'
 import { resources } from '../../services/domains.js'
-import { PAGE_BYTES } from '../../services/resource/bounded-rows.js'
+import { PAGE_BYTES } from '../../services/resource/sql/bounded-rows.js'
 import { MOST_METADATA_BYTES, pageQuery } from '../../services/resource/schema.js'
 
 /** What marketplaces take, as their public documentation has it. It is theirs to change, and no request is refused because of it. */

@@ -1,4 +1,4 @@
-import type { Change } from './journal.js'
+import type { Change } from './journal/journal.js'
 import type { MissedInvalidation } from './verifier.js'
 
 /** The replica's states of docs/cache.md. */

@@ -1,8 +1,8 @@
-import { decodeEntry, encodeEntry } from './entry-codec.js'
+import { decodeEntry, encodeEntry } from './redis/entry-codec.js'
 import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Lookup } from './entry.js'
 import type { Provenance } from './core/knowledge.js'
 import { sizeOf } from './memory.js'
-import { INVALID } from './redis.js'
+import { INVALID } from './redis/redis.js'
 import type { Replica } from './replica.js'
 
 /** What is noted before a value is read, so that it can be kept afterwards. */

@@ -2,20 +2,20 @@
 import { type CacheOptions, Replica } from './replica.js'
 import { TieredCache } from './tiered-cache.js'
 
-export { Batcher } from './batcher.js'
+export { Batcher } from './redis/batcher.js'
 export { type Clock, systemClock } from './clock.js'
-export { bytesCodec, type Codec, jsonCodec } from './entry-codec.js'
+export { bytesCodec, type Codec, jsonCodec } from './redis/entry-codec.js'
 export type { EntryOptions, Loader, Lookup, Outcome, Policy } from './entry.js'
 export { DURATION_BOUNDS, Durations } from './core/durations.js'
 export { EVERYTHING } from './core/heard.js'
 export type { Trace } from './core/trace.js'
 export type { Inspection } from './inspect.js'
-export { JournalUnavailableError } from './journal-follower.js'
-export type { Announcements, Change, Journal, SqlRunner, TailAnswer } from './journal.js'
-export { installJournal } from './journal-installation.js'
-export { createJournal, type PostgresJournalOptions } from './postgres-journal.js'
+export { JournalUnavailableError } from './journal/follower.js'
+export type { Announcements, Change, Journal, SqlRunner, TailAnswer } from './journal/journal.js'
+export { installJournal } from './journal/installation.js'
+export { createJournal, type PostgresJournalOptions } from './journal/postgres-journal.js'
 export type { Begun } from './fills.js'
-export type { RedisClient } from './redis.js'
+export type { RedisClient } from './redis/redis.js'
 export type { CacheEvents, ReplicaState } from './events.js'
 export type { CacheOptions, CacheSettings } from './replica.js'
 export {
@@ -28,7 +28,7 @@ export {
   type WriteVersion,
 } from './tiered-cache.js'
 export { covers, parseSnapshot, type Snapshot } from './core/snapshot.js'
-export { type CachedTable, literal, missingTag, quoted } from './table-triggers.js'
+export { type CachedTable, literal, missingTag, quoted } from './journal/table-triggers.js'
 export type { MissedInvalidation, Verification } from './verifier.js'
 
 /**

@@ -1,7 +1,7 @@
-import { decodeEntry } from './entry-codec.js'
+import { decodeEntry } from './redis/entry-codec.js'
 import type { EntryOptions } from './entry.js'
 import type { Provenance } from './core/knowledge.js'
-import { INVALID } from './redis.js'
+import { INVALID } from './redis/redis.js'
 import type { Replica } from './replica.js'
 
 /** An entry as one of the tiers holds it. Times in ms from now. */

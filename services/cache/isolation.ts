@@ -1,5 +1,5 @@
 import { type EntryOptions, hitOf, type Lookup } from './entry.js'
-import { JournalUnavailableError } from './journal-follower.js'
+import { JournalUnavailableError } from './journal/follower.js'
 import type { Replica } from './replica.js'
 
 /** How long an isolated replica waits for a load while the database answers no tail either, in ms. */

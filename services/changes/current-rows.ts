@@ -1,10 +1,10 @@
 import type { Queryable } from '../database/database.js'
 import type { Database } from '../database/database.js'
-import type { MaybeRow } from '../resource/bounded-rows.js'
+import type { MaybeRow } from '../resource/sql/bounded-rows.js'
 import type { ResourceDefinition } from '../resource/definition.js'
-import type { ResourceRow } from '../resource/row.js'
-import { rowSerializerOf } from '../resource/row-json.js'
-import { ResourceRows } from '../resource/rows.js'
+import type { ResourceRow } from '../resource/sql/row.js'
+import { rowSerializerOf } from '../resource/sql/row-json.js'
+import { ResourceRows } from '../resource/sql/rows.js'
 import type { Found } from './statements.js'
 
 /** Rows of one resource, of one page. */

@@ -1,4 +1,4 @@
-import { columnsOf } from '../resource/columns.js'
+import { columnsOf } from '../resource/sql/columns.js'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { designLists, designSchemas } from './schema.js'
 

@@ -5,13 +5,13 @@ import {
   selectWithin,
   STATEMENT_BYTES,
   wholeIfSmall,
-} from '../resource/bounded-rows.js'
+} from '../resource/sql/bounded-rows.js'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { externalField } from '../resource/external-field.js'
 import { isOf } from '../resource/import/key-lookup.js'
-import { type Reference, referencesOf } from '../resource/references.js'
-import type { ResourceRow } from '../resource/row.js'
-import { rowSerializerOf } from '../resource/row-json.js'
+import { type Reference, referencesOf } from '../resource/sql/references.js'
+import type { ResourceRow } from '../resource/sql/row.js'
+import { rowSerializerOf } from '../resource/sql/row-json.js'
 
 /** Rows of one statement. The embedded database works on the event loop: nobody is served meanwhile. */
 const PAGE_ROWS = { postgres: 500, pglite: 100 } as const

@@ -1,4 +1,4 @@
-import { columnValues, type ColumnValues, DEFAULT } from './columns.js'
+import { columnValues, type ColumnValues, DEFAULT } from './sql/columns.js'
 import type { ResourceDefinition } from './definition.js'
 import { cleaned, isNullable } from './leniency.js'
 

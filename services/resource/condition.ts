@@ -1,6 +1,6 @@
 import { isTagged, rowEtag, tagsIn, versionsIn } from '../documents/etag.js'
 import { InvalidRequestError, NotFoundError, PreconditionFailedError, ReadOnlyFieldError } from '../errors.js'
-import type { AllowedVersions } from './rows.js'
+import type { AllowedVersions } from './sql/rows.js'
 import { ofTheService } from './schema.js'
 
 /** What every row has and no caller writes. */

@@ -1,6 +1,6 @@
 import type { Static, TObject } from '@sinclair/typebox'
-import type { Columns, ColumnValues } from './columns.js'
-import type { ResourceRow } from './row.js'
+import type { Columns, ColumnValues } from './sql/columns.js'
+import type { ResourceRow } from './sql/row.js'
 
 /** What a route takes and answers: services/resource/schema.ts makes them. */
 export interface ResourceSchemas {

@@ -2,7 +2,7 @@ import type { TieredCache } from '../cache/index.js'
 import type { Database } from '../database/database.js'
 import type { Document } from '../documents/document.js'
 import type { ResourceDefinition } from './definition.js'
-import type { LoadQueue } from './load-queue.js'
+import type { LoadQueue } from './lists/load-queue.js'
 
 /** What a service is built from. */
 export interface ServiceDependencies {

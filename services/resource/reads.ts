@@ -5,8 +5,8 @@ import { pageInTurn } from '../documents/row-document.js'
 import { externalIdTag, listTag, rowTag } from './addresses.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
-import { type ListQuery, type Selection, selectionOf } from './list-query.js'
-import { pageByIds } from './page-by-ids.js'
+import { type ListQuery, type Selection, selectionOf } from './lists/list-query.js'
+import { pageByIds } from './lists/page-by-ids.js'
 import { Resource } from './resource.js'
 
 /** How often a read by external_id begins anew while rows change under it. */

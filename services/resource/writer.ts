@@ -8,13 +8,13 @@ import {
 import type { Database, Queryable } from '../database/database.js'
 import { sqlState } from '../database/errors.js'
 import { isExternalIdTaken } from './external-id.js'
-import type { ColumnValues } from './columns.js'
-import { type Dependent, forgetReferences, idsReferringTo } from './dependents.js'
+import type { ColumnValues } from './sql/columns.js'
+import { type Dependent, forgetReferences, idsReferringTo } from './sql/dependents.js'
 import type { ResourceDefinition } from './definition.js'
-import { lockOwner, lockReferences, type Reference } from './references.js'
-import type { ResourceRow } from './row.js'
-import type { AllowedVersions, ResourceRows, RowKey, Written } from './rows.js'
-import { replaceRow } from './upsert.js'
+import { lockOwner, lockReferences, type Reference } from './sql/references.js'
+import type { ResourceRow } from './sql/row.js'
+import type { AllowedVersions, ResourceRows, RowKey, Written } from './sql/rows.js'
+import { replaceRow } from './sql/upsert.js'
 
 /** What became of a row that was to be replaced. */
 export interface Replaced extends Written<ResourceRow> {

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { TemplateInUseError } from '../errors.js'
-import { columnsOf } from '../resource/columns.js'
+import { columnsOf } from '../resource/sql/columns.js'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { templateLists, templateSchemas } from './schema.js'
 

@@ -1,4 +1,4 @@
-import { isoTime } from '../resource/row.js'
+import { isoTime } from '../resource/sql/row.js'
 import {
   type AllowedVersions,
   type Differing,
@@ -9,8 +9,8 @@ import {
   TRANSACTION,
   type Written,
   written,
-} from '../resource/rows.js'
-import type { NewRow } from '../resource/bulk-rows.js'
+} from '../resource/sql/rows.js'
+import type { NewRow } from '../resource/sql/bulk-rows.js'
 import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 

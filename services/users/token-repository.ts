@@ -1,5 +1,5 @@
-import { isoTime } from '../resource/row.js'
-import { type InTransaction, TRANSACTION, type Written, written } from '../resource/rows.js'
+import { isoTime } from '../resource/sql/row.js'
+import { type InTransaction, TRANSACTION, type Written, written } from '../resource/sql/rows.js'
 import type { Queryable } from '../database/database.js'
 import type { Token } from './schema.js'
 

@@ -1,4 +1,4 @@
-import type { Change, TailAnswer } from '../../services/cache/journal.js'
+import type { Change, TailAnswer } from '../../services/cache/journal/journal.js'
 import { parseSnapshot, type Snapshot } from '../../services/cache/core/snapshot.js'
 import type { Fault } from './faults.js'
 

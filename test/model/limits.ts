@@ -1,6 +1,6 @@
 import { EVERYTHING, Heard } from '../../services/cache/core/heard.js'
 import { Hints } from '../../services/cache/core/hints.js'
-import { type Change } from '../../services/cache/journal.js'
+import { type Change } from '../../services/cache/journal/journal.js'
 import type { Snapshot } from '../../services/cache/core/snapshot.js'
 import { Seeded } from '../helpers/seeded.js'
 import { snapshotFrom } from './database.js'

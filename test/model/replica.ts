@@ -1,5 +1,5 @@
 import type { HeardOptions } from '../../services/cache/core/heard.js'
-import type { TailAnswer } from '../../services/cache/journal.js'
+import type { TailAnswer } from '../../services/cache/journal/journal.js'
 import { Knowledge, type Provenance } from '../../services/cache/core/knowledge.js'
 import type { Snapshot } from '../../services/cache/core/snapshot.js'
 

@@ -222,7 +222,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant('a load that comes ends the silence', 'read-path', 'this.isolation.loaded()\n', '', 'isolated'),
   mutant(
     'a tail that has not ended for half of H is no answer',
-    'journal-follower',
+    'journal/follower',
     'now - this.#askedAt < this.#options.boundMs / 2',
     'now - this.#askedAt < 1e9',
     'isolated',
@@ -290,7 +290,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant('what was used stays', 'memory', 'else if (entry.isVisited) entry.isVisited = false\n', '', 'memory'),
   mutant(
     'cached objects are frozen',
-    'entry-codec',
+    'redis/entry-codec',
     'encode: (value) => JSON.stringify(deepFreeze(value)),',
     'encode: (value) => JSON.stringify(value),',
     'entry-codec',

@@ -9,9 +9,9 @@ import { migrate, openDatabase } from '../../../services/database/index.js'
 import { designs } from '../../../services/designs/definition.js'
 import { templates } from '../../../services/templates/definition.js'
 import type { ResourceDefinition } from '../../../services/resource/definition.js'
-import { listsOf, selectionOf, type ListQuery } from '../../../services/resource/list-query.js'
+import { listsOf, selectionOf, type ListQuery } from '../../../services/resource/lists/list-query.js'
 import { MOST_COUNTED } from '../../../services/resource/lists/reading.js'
-import { ResourceRows } from '../../../services/resource/rows.js'
+import { ResourceRows } from '../../../services/resource/sql/rows.js'
 
 const SIZES = [10_000, 100_000]
 const LARGE_SIZE = 1_000_000

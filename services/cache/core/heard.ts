@@ -1,4 +1,4 @@
-import type { Change } from '../journal.js'
+import type { Change } from '../journal/journal.js'
 import { covers, sees, type Snapshot } from './snapshot.js'
 
 /** Raised for everything: every entry carries it without saying so. */

@@ -1,6 +1,6 @@
 import { Heard, type HeardOptions } from './heard.js'
 import { Hints } from './hints.js'
-import type { TailAnswer } from '../journal.js'
+import type { TailAnswer } from '../journal/journal.js'
 import { covers, parseSnapshot, type Snapshot } from './snapshot.js'
 
 /** When something was read: what the database showed then at the least, and in which history. */

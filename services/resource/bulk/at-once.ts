@@ -1,12 +1,12 @@
 import type { Queryable } from '../../database/database.js'
 import { InUseError, NotFoundError } from '../../errors.js'
-import { insertRows } from '../bulk-rows.js'
-import { type ColumnValues, DEFAULT } from '../columns.js'
-import { forgetReferences, idsReferringTo } from '../dependents.js'
-import { lockOwner, lockReferences } from '../references.js'
+import { insertRows } from '../sql/bulk-rows.js'
+import { type ColumnValues, DEFAULT } from '../sql/columns.js'
+import { forgetReferences, idsReferringTo } from '../sql/dependents.js'
+import { lockOwner, lockReferences } from '../sql/references.js'
 import type { Resource } from '../resource.js'
-import type { RowKey } from '../rows.js'
-import { upsertRows } from '../upsert.js'
+import type { RowKey } from '../sql/rows.js'
+import { upsertRows } from '../sql/upsert.js'
 import type { Done, Operation, Outcome, Run } from './operation.js'
 
 /** A row that is there, and locked. */

@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../../errors.js'
 import { splitChange } from '../condition.js'
 import { externalIdFor } from '../external-id.js'
 import type { Resource } from '../resource.js'
-import type { RowKey } from '../rows.js'
+import type { RowKey } from '../sql/rows.js'
 import type { Demands, Operation } from './operation.js'
 
 /** An operation as its caller wrote it; `row` has been judged by the schema of such a body. */

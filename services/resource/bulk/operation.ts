@@ -1,5 +1,5 @@
-import type { ColumnValues } from '../columns.js'
-import type { RowKey } from '../rows.js'
+import type { ColumnValues } from '../sql/columns.js'
+import type { RowKey } from '../sql/rows.js'
 
 /** One of many changes that a caller asks for at once. */
 export type Operation =

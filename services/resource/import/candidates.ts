@@ -1,5 +1,5 @@
 import type { Queryable } from '../../database/database.js'
-import type { ColumnValues } from '../columns.js'
+import type { ColumnValues } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import { EXTERNAL_ID, hasKey, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Placed, recordset } from './row.js'

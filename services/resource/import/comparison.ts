@@ -1,5 +1,5 @@
 import type { Queryable } from '../../database/database.js'
-import { type Columns, type ColumnValues, isJson } from '../columns.js'
+import { type Columns, type ColumnValues, isJson } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import { isOf } from './key-lookup.js'
 import { type Difference, type Placed, recordset, SHOWN, type Since } from './row.js'

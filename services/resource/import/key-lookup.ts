@@ -1,4 +1,4 @@
-import type { ColumnValues, Columns } from '../columns.js'
+import type { ColumnValues, Columns } from '../sql/columns.js'
 
 /*
  * How rows are looked up by a key: by an index on a hash of it and of the owner, which is the only one that fits. A condition on user_id that

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ColumnValues } from '../columns.js'
+import type { ColumnValues } from '../sql/columns.js'
 
 /** One way to know a row: its id, its external_id or its natural key. */
 export interface RowKey {

@@ -1,5 +1,5 @@
-import type { NewRow } from '../bulk-rows.js'
-import type { SqlType } from '../columns.js'
+import type { NewRow } from '../sql/bulk-rows.js'
+import type { SqlType } from '../sql/columns.js'
 
 /** The external_ids of what a column refers to, in the places of its ids: of one row, or of each row of an array. */
 export type Names = Readonly<Record<string, string | readonly (string | null)[]>>

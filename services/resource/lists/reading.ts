@@ -1,6 +1,6 @@
 import type { Queryable } from '../../database/database.js'
-import type { MaybeRow } from '../bounded-rows.js'
-import type { Selection } from '../list-query.js'
+import type { MaybeRow } from '../sql/bounded-rows.js'
+import type { Selection } from './list-query.js'
 import {
   countQuery,
   type ListTable,

@@ -1,6 +1,6 @@
-import { encodeCursor } from '../cursor.js'
-import type { Selection } from '../list-query.js'
-import type { ResourceRow } from '../row.js'
+import { encodeCursor } from './cursor.js'
+import type { Selection } from './list-query.js'
+import type { ResourceRow } from '../sql/row.js'
 import type { SortedRow, Total } from './reading.js'
 
 /** One page of a list. */

@@ -1,4 +1,4 @@
-import type { Match, Selection } from '../list-query.js'
+import type { Match, Selection } from './list-query.js'
 import { updated } from './orders.js'
 import { Parameters } from './parameters.js'
 import { comparison, isToCompare, termQuery } from './terms.js'

@@ -1,6 +1,6 @@
-import type { SqlType } from '../columns.js'
+import type { SqlType } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
-import type { Filter, Match, Selection } from '../list-query.js'
+import type { Filter, Match, Selection } from './list-query.js'
 import type { Parameters } from './parameters.js'
 
 type Searched = Pick<ResourceDefinition, 'name' | 'columns' | 'filters' | 'search'>

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { PAGE_BYTES } from '../../../services/resource/bounded-rows.js'
+import { PAGE_BYTES } from '../../../services/resource/sql/bounded-rows.js'
 import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { HttpConnection } from '../../helpers/http-connection.js'
 import { sharedPostgres } from '../../helpers/shared-servers.js'

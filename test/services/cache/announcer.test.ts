@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Announcer } from '../../../services/cache/announcer.js'
+import { Announcer } from '../../../services/cache/journal/announcer.js'
 import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { CircuitBreaker, Refusals, wordsOf } from '../../../services/cache/circuit-breaker.js'
+import { CircuitBreaker, Refusals, wordsOf } from '../../../services/cache/redis/circuit-breaker.js'
 import { type Deferred, deferred } from '../../helpers/cache/deferred.js'
 import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { bytesCodec, jsonCodec } from '../../../services/cache/index.js'
-import { decodeEntry, encodeEntry, EntrySeal } from '../../../services/cache/entry-codec.js'
+import { decodeEntry, encodeEntry, EntrySeal } from '../../../services/cache/redis/entry-codec.js'
 import { parseSnapshot } from '../../../services/cache/core/snapshot.js'
 
 const ENTRY = {

@@ -1,7 +1,7 @@
 import { Redis as Client } from 'ioredis'
 import t from 'tap'
 import { systemClock } from '../../../services/cache/index.js'
-import { INVALID, Redis, type RedisEvents } from '../../../services/cache/redis.js'
+import { INVALID, Redis, type RedisEvents } from '../../../services/cache/redis/redis.js'
 import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { Rows, startWorld } from '../../helpers/cache/replicas.js'

@@ -3,8 +3,8 @@ import { Cursors } from '../../../services/changes/cursors.js'
 import { ChangesFeed, type ChangesPage } from '../../../services/changes/feed.js'
 import { MOST_SCANNED } from '../../../services/changes/statements.js'
 import { resources } from '../../../services/domains.js'
-import { PAGE_BYTES } from '../../../services/resource/bounded-rows.js'
-import { LoadQueue } from '../../../services/resource/load-queue.js'
+import { PAGE_BYTES } from '../../../services/resource/sql/bounded-rows.js'
+import { LoadQueue } from '../../../services/resource/lists/load-queue.js'
 import { startService } from '../../helpers/app.js'
 
 t.setTimeout(120_000)

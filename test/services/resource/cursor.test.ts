@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeCursor, encodeCursor } from '../../../services/resource/cursor.js'
+import { decodeCursor, encodeCursor } from '../../../services/resource/lists/cursor.js'
 
 const LIST = 'a/designs'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encodeCursor } from '../../../services/resource/cursor.js'
-import { cutPage, listsOf, selectionOf } from '../../../services/resource/list-query.js'
+import { encodeCursor } from '../../../services/resource/lists/cursor.js'
+import { cutPage, listsOf, selectionOf } from '../../../services/resource/lists/list-query.js'
 import { schemasOf } from '../../../services/resource/schema.js'
 import { packUuid } from '../../../services/uuid-text.js'
 

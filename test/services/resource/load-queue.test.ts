@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LoadQueue } from '../../../services/resource/load-queue.js'
+import { LoadQueue } from '../../../services/resource/lists/load-queue.js'
 import { deferred } from '../../helpers/cache/deferred.js'
 
 t.test(

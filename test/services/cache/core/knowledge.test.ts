@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { TailAnswer } from '../../../../services/cache/journal.js'
+import type { TailAnswer } from '../../../../services/cache/journal/journal.js'
 import { Knowledge, type Provenance } from '../../../../services/cache/core/knowledge.js'
 
 type Answer = TailAnswer & { readonly identity: string }

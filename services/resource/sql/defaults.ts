@@ -1,4 +1,4 @@
-import type { Queryable } from '../database/database.js'
+import type { Queryable } from '../../database/database.js'
 import { type ColumnValues, DEFAULT } from './columns.js'
 
 /** What a table gives to the columns that an insert does not name, as SQL: the database's own text, read when it is first needed. */

@@ -1,8 +1,8 @@
-import { InvalidReferenceError } from '../errors.js'
-import type { Queryable } from '../database/database.js'
-import { rowTag } from './addresses.js'
+import { InvalidReferenceError } from '../../errors.js'
+import type { Queryable } from '../../database/database.js'
+import { rowTag } from '../addresses.js'
 import type { ColumnValues } from './columns.js'
-import type { ResourceDefinition } from './definition.js'
+import type { ResourceDefinition } from '../definition.js'
 
 /** A column that names rows of another resource: one id, or an array of ids. */
 export interface Reference {

@@ -1,4 +1,4 @@
-import { TooManyReadsError } from '../errors.js'
+import { TooManyReadsError } from '../../errors.js'
 
 /** Loads of lists that a user has at once: the pool has 10 connections, and the others want some too. */
 const MOST_AT_ONCE = 2

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Journal, SqlRunner, TailAnswer } from './journal.js'
-import { transactionId } from './core/snapshot.js'
+import { transactionId } from '../core/snapshot.js'
 import { type CachedTable, literal, triggerFunctions, triggersOf } from './table-triggers.js'
 
 export interface PostgresJournalOptions extends Pick<Journal, 'listen' | 'close'> {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import type { Clock } from '../clock.js'
 
 export interface CircuitBreakerOptions {
   readonly clock: Clock
@@ -81,8 +81,8 @@ export class CircuitBreaker {
   }
 
   #open(): void {
-    this.openings += 1
     this.isOpen = true
+    this.openings += 1
     this.#openedAt = this.#options.clock.now()
     this.#cancelHold()
     void this.#probe()

@@ -1,6 +1,6 @@
-import type { Queryable } from '../database/database.js'
+import type { Queryable } from '../../database/database.js'
 import { type Columns, type ColumnValues, DEFAULT } from './columns.js'
-import type { ResourceDefinition } from './definition.js'
+import type { ResourceDefinition } from '../definition.js'
 import { type InTransaction, NEW_COLUMNS, newValues } from './rows.js'
 
 /** What of a resource these statements are about. */

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.js'
-import { stringsIn } from './entry-codec.js'
-import { EVERYTHING } from './core/heard.js'
+import type { Clock } from '../clock.js'
+import { stringsIn } from '../redis/entry-codec.js'
+import { EVERYTHING } from '../core/heard.js'
 import type { Announcements, Journal } from './journal.js'
 
 export interface AnnouncerOptions {

@@ -1,4 +1,4 @@
-import { EVERYTHING } from './core/heard.js'
+import { EVERYTHING } from '../core/heard.js'
 
 /** A table whose rows are cached. In a tag, `{column}` stands for that column of the row; a tag with a null in it is not raised. */
 export interface CachedTable {

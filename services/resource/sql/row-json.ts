@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
-import { type Serialize, serializerOf } from '../documents/row-document.js'
+import { type Serialize, serializerOf } from '../../documents/row-document.js'
 import { isJson } from './columns.js'
-import type { ResourceDefinition } from './definition.js'
+import type { ResourceDefinition } from '../definition.js'
 import { commonFields, type ResourceRow } from './row.js'
 
 /**

@@ -1,7 +1,7 @@
 import { Batcher } from './batcher.js'
 import { CircuitBreaker, isRefusal, Refusals, type RefusalKind, wordsOf } from './circuit-breaker.js'
-import type { Clock } from './clock.js'
-import { Durations } from './core/durations.js'
+import type { Clock } from '../clock.js'
+import { Durations } from '../core/durations.js'
 import { EntrySeal, FORMAT_VERSION } from './entry-codec.js'
 
 /**

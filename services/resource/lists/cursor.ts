@@ -1,5 +1,5 @@
-import { InvalidCursorError } from '../errors.js'
-import { packUuid, unpackUuid } from '../uuid-text.js'
+import { InvalidCursorError } from '../../errors.js'
+import { packUuid, unpackUuid } from '../../uuid-text.js'
 
 const ID_CHARACTERS = 22
 const MARK_CHARACTERS = 7

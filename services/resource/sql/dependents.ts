@@ -1,5 +1,5 @@
-import type { Queryable } from '../database/database.js'
-import type { ResourceDefinition } from './definition.js'
+import type { Queryable } from '../../database/database.js'
+import type { ResourceDefinition } from '../definition.js'
 
 /** Rows of another resource that refer to a row: what happens to them when it changes or goes. */
 export interface Dependent {

@@ -1,8 +1,8 @@
-import { packUuid } from '../uuid-text.js'
+import { packUuid } from '../../uuid-text.js'
 import { decodeCursor, decodePosition, encodeCursor, type Position } from './cursor.js'
-import { elementType } from './columns.js'
-import type { ResourceDefinition } from './definition.js'
-import { type Order, type Orders, ordersOf } from './lists/orders.js'
+import { elementType } from '../sql/columns.js'
+import type { ResourceDefinition } from '../definition.js'
+import { type Order, type Orders, ordersOf } from './orders.js'
 
 /** In the name of a field: one of the values is enough. */
 const ANY = 'any_'

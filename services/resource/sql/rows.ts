@@ -1,4 +1,4 @@
-import type { Database, Queryable, Statement } from '../database/database.js'
+import type { Database, Queryable, Statement } from '../../database/database.js'
 import {
   type CountedRow,
   type MaybeRow,
@@ -10,12 +10,12 @@ import {
 } from './bounded-rows.js'
 import { type Columns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
 import { ColumnDefaults } from './defaults.js'
-import type { Selection } from './list-query.js'
-import { readPage, readTotal } from './lists/reading.js'
-import { pageOf, type RowPage } from './lists/row-page.js'
-import type { ListTable } from './lists/statements.js'
-import { termsOf } from './lists/terms.js'
-import type { ResourceDefinition } from './definition.js'
+import type { Selection } from '../lists/list-query.js'
+import { readPage, readTotal } from '../lists/reading.js'
+import { pageOf, type RowPage } from '../lists/row-page.js'
+import type { ListTable } from '../lists/statements.js'
+import { termsOf } from '../lists/terms.js'
+import type { ResourceDefinition } from '../definition.js'
 import type { ResourceRow } from './row.js'
 
 /** Versions that If-Match allows; `undefined` allows any. */

@@ -1,5 +1,5 @@
 import { hash, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { parseSnapshot, type Snapshot } from './core/snapshot.js'
+import { parseSnapshot, type Snapshot } from '../core/snapshot.js'
 
 /** How values become text for Redis and back, and what they weigh in memory. */
 export interface Codec {

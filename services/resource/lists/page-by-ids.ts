@@ -1,9 +1,9 @@
-import type { Lookup } from '../cache/index.js'
-import { combinedLookup } from '../documents/combined-lookup.js'
-import type { Document } from '../documents/document.js'
-import { LARGE_WORK, ownTurn } from '../documents/own-turn.js'
-import { InvalidCursorError } from '../errors.js'
-import { PAGE_BYTES } from './bounded-rows.js'
+import type { Lookup } from '../../cache/index.js'
+import { combinedLookup } from '../../documents/combined-lookup.js'
+import type { Document } from '../../documents/document.js'
+import { LARGE_WORK, ownTurn } from '../../documents/own-turn.js'
+import { InvalidCursorError } from '../../errors.js'
+import { PAGE_BYTES } from '../sql/bounded-rows.js'
 import { decodeCursor, encodeCursor } from './cursor.js'
 
 /** How many rows are read in the first go. How long they are is known only then: each next go has twice as many. */

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.js'
+import type { Clock } from '../clock.js'
 import type { Journal, TailAnswer } from './journal.js'
-import type { Knowledge } from './core/knowledge.js'
+import type { Knowledge } from '../core/knowledge.js'
 
 export interface JournalFollowerOptions {
   readonly journal: Journal

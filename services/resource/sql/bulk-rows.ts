@@ -1,6 +1,6 @@
-import type { Queryable } from '../database/database.js'
+import type { Queryable } from '../../database/database.js'
 import { type ColumnValues, DEFAULT } from './columns.js'
-import type { ResourceDefinition } from './definition.js'
+import type { ResourceDefinition } from '../definition.js'
 import { NEW_COLUMNS, newId, NOW } from './rows.js'
 
 /** What of a resource these statements are about. */
