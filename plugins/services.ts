@@ -38,7 +38,8 @@ export default fp(
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
     const loadQueue = new LoadQueue()
     fastify.decorate('loadQueue', loadQueue)
-    const dependencies = { database, cache, versionOf, resources, loadQueue }
+    const bulkQueue = new LoadQueue(1)
+    const dependencies = { database, cache, versionOf, resources, loadQueue, bulkQueue }
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
     fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))

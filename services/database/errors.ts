@@ -62,6 +62,13 @@ export function isPassing(state: string): boolean {
   return PASSING.test(state)
 }
 
+/** Whether the database let this transaction go because it and another one waited for each other: nothing of it is written. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && sqlState(error.cause) === DEADLOCK
+}
+
+const DEADLOCK = '40P01'
+
 /** Mistakes of the caller that a driver notices itself, such as a circular object for a JSON column. */
 function isCallersMistake(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError

@@ -10,6 +10,8 @@ export interface ServiceDependencies {
   readonly cache: TieredCache
   /** In which loads of many rows wait. */
   readonly loadQueue: LoadQueue
+  /** In which bulk writes wait, one of each user at a time: they take long, and nobody's lists wait for them. */
+  readonly bulkQueue: LoadQueue
   /** The version token of a committed transaction: a read that requires it is never older. */
   readonly versionOf: (transaction: number) => string
   /** Every resource, in the order in which writers lock rows. */

@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { missingTag, type WriteOptions } from '../cache/index.js'
+import { isDeadlock } from '../database/errors.js'
 import { externalIdTag, listTag, ownersWhenRefused, ownerTag, rowTag } from './addresses.js'
 import { Bulk, type BulkAnswer, type BulkRequest, SomeRefused } from './bulk/bulk.js'
 import type { Outcome } from './bulk/operation.js'
@@ -27,8 +28,8 @@ type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
 type Replacement<Schemas extends ResourceSchemas> = Static<Schemas['replacement']>
 type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>
 
-/** How often a row that somebody else makes at the same moment is looked for again. */
-const MOST_ATTEMPTS = 3
+/** How often a write is begun that somebody else's at the same moment gets in the way of. */
+const MOST_ATTEMPTS = 5
 
 /**
  * The read and the write path of one resource. A write commits its rows and, by their triggers, its invalidation together; once it
@@ -92,7 +93,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const bulk = new Bulk(this.resource, this.#writer)
     // The others of this user wait without a connection of the pool's.
     const work = (): Promise<BulkAnswer> =>
-      this.resource.dependencies.loadQueue.run(userId, () =>
+      this.resource.dependencies.bulkQueue.run(userId, () =>
         bulk.run(userId, { operations, isAtomic, told, repeatable }),
       )
     // Rows that refer to deleted ones change too: the owner's tag stands for all.
@@ -162,7 +163,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       return undefined
     }
     const work = (): Promise<Replaced> => this.#writer.replace(userId, { externalId }, columns, versionsOf)
-    const replaced = await this.#write(userId, this.#newTags(userId, columns), () => again(work), {
+    const replaced = await this.#write(userId, this.#newTags(userId, columns), () => again(work, isMadeMeanwhile), {
       isChange: isChanged,
       raised: ({ row }) => [rowTag(this.resource.definition.name, userId, row.id)],
     })
@@ -215,7 +216,8 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     work: () => Promise<Value>,
     options: Pick<WriteOptions<Value>, 'isChange' | 'raised'> = {},
   ): Promise<Value> {
-    return this.resource.dependencies.cache.write(tags, work, { ...options, refusedBy: ownersWhenRefused(userId) })
+    const refusedBy = ownersWhenRefused(userId)
+    return this.resource.dependencies.cache.write(tags, () => again(work, isDeadlock), { ...options, refusedBy })
   }
 
   /** What a write of this row raises, by this replica's own account. An external_id that it had is found by the row's tag. */
@@ -245,12 +247,17 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 }
 
 /** Somebody else has just made the row that was missing: it is there for the next look. */
-async function again(work: () => Promise<Replaced>): Promise<Replaced> {
+function isMadeMeanwhile(error: unknown): boolean {
+  return error instanceof ExternalIdTakenError
+}
+
+/** Does `work` anew after an error that leaves nothing written, and of which nobody is to blame for what they asked. */
+async function again<Result>(work: () => Promise<Result>, isPassing: (error: unknown) => boolean): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof ExternalIdTakenError) || attempt === MOST_ATTEMPTS) throw error
+      if (!isPassing(error) || attempt === MOST_ATTEMPTS) throw error
     }
   }
 }

@@ -1,6 +1,6 @@
 import { missingTag } from '../../cache/index.js'
 import type { Queryable } from '../../database/database.js'
-import { sqlState, violatedConstraint } from '../../database/errors.js'
+import { isDeadlock, sqlState, violatedConstraint } from '../../database/errors.js'
 import { NotFoundError } from '../../errors.js'
 import { listTag, ownersWhenRefused, ownerTag } from '../addresses.js'
 import { insertRows, lockBulkInserts } from '../sql/bulk-rows.js'
@@ -38,7 +38,6 @@ interface Line {
 class Changed extends Error {}
 
 const FOREIGN_KEY_VIOLATION = '23503'
-const DEADLOCK = '40P01'
 /** Somebody else would have to change the same rows just so as often. */
 const MOST_ATTEMPTS = 20
 
@@ -195,7 +194,7 @@ export class RowImporter {
     const { name } = this.#definition
     if (error instanceof Changed || isExternalIdTaken(error, name)) return true
     if (violatedConstraint(error) === `${name}_pkey`) return true
-    return error instanceof Error && sqlState(error.cause) === DEADLOCK
+    return isDeadlock(error)
   }
 }
 

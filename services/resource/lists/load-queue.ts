@@ -1,6 +1,6 @@
 import { TooManyReadsError } from '../../errors.js'
 
-/** Loads of lists that a user has at once: the pool has 10 connections, and the others want some too. */
+/** What a user has at once: the pool has 10 connections, and the others want some too. */
 const MOST_AT_ONCE = 2
 /** Further ones that wait for their turn. */
 const MOST_WAITING = 50
@@ -11,15 +11,20 @@ interface Line {
   readonly waiting: (() => void)[]
 }
 
-/** Loads that may be large queue up user by user: who asks for many lists, or writes in bulk, at once waits for nobody but themselves. */
+/** Work that may be large queues up user by user: who asks for much at once waits for nobody but themselves. */
 export class LoadQueue {
   readonly #lines = new Map<string, Line>()
+  readonly #mostAtOnce: number
+
+  constructor(mostAtOnce = MOST_AT_ONCE) {
+    this.#mostAtOnce = mostAtOnce
+  }
 
   /** @throws TooManyReadsError when {@link MOST_WAITING} of the user are waiting, and what `work` throws */
   async run<T>(userId: string, work: () => Promise<T>): Promise<T> {
     const line = this.#lines.get(userId) ?? { running: 0, waiting: [] }
     this.#lines.set(userId, line)
-    if (line.running < MOST_AT_ONCE) line.running += 1
+    if (line.running < this.#mostAtOnce) line.running += 1
     else if (line.waiting.length >= MOST_WAITING) throw new TooManyReadsError()
     else await new Promise<void>((resolve) => line.waiting.push(resolve))
     try {

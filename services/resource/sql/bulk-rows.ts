@@ -1,4 +1,6 @@
+import { type Clock, systemClock } from '../../cache/index.js'
 import type { Queryable } from '../../database/database.js'
+import { TooManyReadsError } from '../../errors.js'
 import { type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import { NEW_COLUMNS, newId, NOW } from './rows.js'
@@ -25,13 +27,32 @@ export interface InsertedRow {
   readonly version: string | number | bigint
 }
 
-/** Waits for other bulk inserts into this table for this user; the lock is held until the transaction ends. */
-export async function lockBulkInserts(transaction: Queryable, table: Table, userId: string): Promise<void> {
-  await transaction.query({
-    name: `${table.name}.lock-bulk`,
-    text: 'select pg_advisory_xact_lock(hashtextextended($1::text, 0))',
-    values: [`roundhouse ${table.name} ${userId}`],
-  })
+/** How long one waits for the others, in ms, and how long at most between two looks whether they have done. */
+const LONGEST_WAIT_MS = 60_000
+const LONGEST_PAUSE_MS = 250
+
+/**
+ * Waits for other bulk writes into this table for this user; the lock is held until the transaction ends. It asks again and again: the others
+ * may take longer than a statement may wait.
+ * @throws TooManyReadsError when they take more than a minute
+ */
+export async function lockBulkInserts(
+  transaction: Queryable,
+  table: Pick<Table, 'name'>,
+  userId: string,
+  { now, sleep }: Pick<Clock, 'now' | 'sleep'> = systemClock,
+): Promise<void> {
+  const giveUpAt = now() + LONGEST_WAIT_MS
+  for (let pauseMs = 4; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const [row] = await transaction.query<{ is_locked: boolean }>({
+      name: `${table.name}.lock-bulk`,
+      text: 'select pg_try_advisory_xact_lock(hashtextextended($1::text, 0)) as is_locked',
+      values: [`roundhouse ${table.name} ${userId}`],
+    })
+    if (row?.is_locked === true) return
+    if (now() >= giveUpAt) throw new TooManyReadsError()
+    await sleep(pauseMs)
+  }
 }
 
 /**
