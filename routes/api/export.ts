@@ -22,7 +22,7 @@ export function addExportRoute(fastify: FastifyInstance, { name }: { readonly na
   fastify.get('/export', options, async (request, reply) => {
     if (request.user?.isStale === true) throw new ServiceUnavailableError()
     const isPacked = takesGzip(request.headers['accept-encoding'])
-    const lines = await fastify.exports.open(ownerOf(request), name)
+    const lines = await fastify.exports.open(ownerOf(request), name, () => fastify.isStillGood(request))
     withHeaders(reply)
     if (!isPacked) return reply.send(lines)
     // pipeline hands errors on, and destroys the other end; the callback only keeps them from being thrown.

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough, type Readable } from 'node:stream'
 import type { Queryable } from '../database/database.js'
-import { TooManyExportsError } from '../errors.js'
+import { TooManyExportsError, UnauthorizedError } from '../errors.js'
 import type { ServiceDependencies } from '../resource/dependencies.js'
 import { RowExport } from './row-export.js'
 import { inSnapshot } from './snapshot.js'
@@ -45,10 +45,11 @@ export class Exports {
   /**
    * The rows of a user as JSON lines, read as the stream is. It is destroyed with an error when its limits are over or the database fails; to
    * destroy it ends the export at once.
+   * @param isAllowed is asked before each chunk whether its reader may still read; to throw ends the export too
    * @returns once there is something to read, or nothing at all
    * @throws TooManyExportsError, DatabaseUnavailableError
    */
-  async open(userId: string, resource: string): Promise<Readable> {
+  async open(userId: string, resource: string, isAllowed: () => Promise<boolean>): Promise<Readable> {
     const { database, resources } = this.#dependencies
     const definition = resources.find(({ name }) => name === resource)
     if (definition === undefined) throw new Error(`There are no ${resource}`)
@@ -63,6 +64,7 @@ export class Exports {
     const signal = AbortSignal.any([gone.signal, this.#closing.signal, AbortSignal.timeout(totalMs)])
     const write = async (db: Queryable): Promise<void> => {
       for await (const chunk of rows.chunks(db, userId)) {
+        if (!(await isAllowed())) throw new UnauthorizedError()
         isStarted()
         signal.throwIfAborted()
         if (!output.write(chunk)) await drained(output, AbortSignal.any([signal, AbortSignal.timeout(stallMs)]))

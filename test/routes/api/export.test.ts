@@ -108,7 +108,7 @@ t.test('a reader that stops ends its export after the limit, and the transaction
   await imported(app, user.id, designs(2_000, { description: 'x'.repeat(1_900) }))
   for (const limits of [{ stallMs: 200 }, { totalMs: 200 }]) {
     const exports = new Exports({ database: app.db, resources }, { ...LIMITS, ...limits })
-    const stream = await exports.open(user.id, 'designs')
+    const stream = await exports.open(user.id, 'designs', async () => true)
     await new Promise((resolve) => stream.once('close', resolve))
     t.ok(stream.errored)
     t.equal(exports.count, 0)
@@ -117,6 +117,24 @@ t.test('a reader that stops ends its export after the limit, and the transaction
       text: `select 1 from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`,
     })
     t.same(idle, [])
+  }
+})
+
+t.test('a token that is revoked, or a user who is deleted, ends the exports that are under way', async (t) => {
+  const service = await onPostgres(t)
+  const { app, newUser, admin } = service
+  for (const end of ['token', 'user']) {
+    const user = await newUser()
+    await imported(app, user.id, designs(4_000, { description: 'x'.repeat(4_900) }))
+    const { body: tokens } = await admin.get(`/api/users/${user.id}/tokens`)
+    const { response } = await unread(service, user)
+    const url = end === 'user' ? `/api/users/${user.id}` : `/api/users/${user.id}/tokens/${tokens.items[0].id}`
+    t.equal((await admin.delete(url)).status, 204)
+    const closed = new Promise((resolve) => response.once('close', resolve))
+    response.resume()
+    await closed
+    t.notOk(response.complete, `${end}: its client sees that it is not all`)
+    await until(() => app.exports.count === 0, { describe: 'it is over' })
   }
 })
 
