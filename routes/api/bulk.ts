@@ -56,12 +56,17 @@ export async function answerBulk(
   resource: Resource,
   { operations, atomic = false }: Static<typeof BulkBody>,
 ): Promise<FastifyReply> {
-  const items = operations.map((operation) => judged(request, resource.definition.schemas, operation))
+  const { schemas } = resource.definition
   const told = (outcome: Outcome): object =>
     outcome instanceof Error ? toldError(request, outcome) : toldDone(outcome)
   reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
   const key = idempotencyKeyOf(request)
-  const answer = await resource.bulk(ownerOf(request), items, { isAtomic: atomic, key, told })
+  const answer = await resource.bulk(ownerOf(request), operations, {
+    judged: (item) => judged(request, schemas, item),
+    isAtomic: atomic,
+    key,
+    told,
+  })
   if ('version' in answer) {
     if (answer.isRepeated) reply.header('idempotency-replayed', 'true')
     return reply.header('roundhouse-version', answer.version).send(`{"results":${answer.results}}`)

@@ -1,6 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import { missingTag, type WriteOptions } from '../cache/index.js'
 import { isDeadlock } from '../database/errors.js'
+import { mapInTurns } from '../documents/own-turn.js'
 import { externalIdTag, listTag, ownersWhenRefused, ownerTag, rowTag } from './addresses.js'
 import { Bulk, type BulkAnswer, type BulkRequest, SomeRefused } from './bulk/bulk.js'
 import type { Outcome } from './bulk/operation.js'
@@ -78,28 +79,32 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
   /**
    * Many operations in one transaction, in their order, of which some may be refused.
    * @param key see {@link ResourceService.create}
+   * @param judged says what is wrong with an item, if something is
    * @returns with `isAtomic`, what became of each when some are refused and so nothing was written
    * @throws TooManyReadsError; with a key StillRunningError, IdempotencyKeyReusedError
    */
   async bulk(
     userId: string,
-    items: readonly (BulkItem | Error)[],
-    request: Pick<BulkRequest, 'isAtomic' | 'told'> & { readonly key: string | undefined },
+    items: readonly BulkItem[],
+    request: Pick<BulkRequest, 'isAtomic' | 'told'> & {
+      readonly key: string | undefined
+      readonly judged: (item: BulkItem) => BulkItem | Error
+    },
   ): Promise<BulkAnswer | readonly Outcome[]> {
-    const { key, isAtomic, told } = request
+    const { key, isAtomic, told, judged } = request
     const { name } = this.resource.definition
-    const operations = items.map((item) => operationOf(this.resource, item))
-    const repeatable = key === undefined ? undefined : { key, request: digestOf(`${name} bulk`, { items, isAtomic }) }
-    const bulk = new Bulk(this.resource, this.#writer)
-    // The others of this user wait without a connection of the pool's.
-    const work = (): Promise<BulkAnswer> =>
-      this.resource.dependencies.bulkQueue.run(userId, () =>
-        bulk.run(userId, { operations, isAtomic, told, repeatable }),
-      )
     // Rows that refer to deleted ones change too: the owner's tag stands for all.
     const changed = [ownerTag(userId), missingTag(name)]
+    const bulk = new Bulk(this.resource, this.#writer)
+    // The others of this user wait without a connection of the pool's, and those that are too many cost nothing more.
+    const inTurn = async (): Promise<BulkAnswer> => {
+      const operations = await mapInTurns(items, (item) => operationOf(this.resource, judged(item)))
+      const repeatable = key === undefined ? undefined : { key, request: digestOf(`${name} bulk`, { items, isAtomic }) }
+      const work = (): Promise<BulkAnswer> => bulk.run(userId, { operations, isAtomic, told, repeatable })
+      return this.#write(userId, changed, work, { isChange: ({ isRepeated }) => !isRepeated })
+    }
     try {
-      return await this.#write(userId, changed, work, { isChange: ({ isRepeated }) => !isRepeated })
+      return await this.resource.dependencies.bulkQueue.run(userId, inTurn)
     } catch (error) {
       if (error instanceof SomeRefused) return error.outcomes
       throw error

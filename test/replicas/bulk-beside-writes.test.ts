@@ -22,7 +22,8 @@ async function beside(t: Test) {
     )
     return rows[0]?.count ?? 0
   }
-  const somebodyWaits = (): Promise<unknown> => until(async () => (await waiting()) > 0, { describe: 'a statement waits' })
+  const somebodyWaits = (): Promise<unknown> =>
+    until(async () => (await waiting()) > 0, { describe: 'a statement waits' })
   return { user, client, waiting, somebodyWaits }
 }
 
@@ -40,7 +41,15 @@ t.test('who loses a deadlock begins anew', async (t) => {
     await somebodyWaits()
     await client.query(describe, [first.id, 'beside'])
     await client.query('commit')
-    t.match(await answer, { status: 200, body: { results: [{ status: 200, version: 3 }, { status: 200, version: 3 }] } })
+    t.match(await answer, {
+      status: 200,
+      body: {
+        results: [
+          { status: 200, version: 3 },
+          { status: 200, version: 3 },
+        ],
+      },
+    })
     t.match((await user.get(`/api/designs/${first.id}`)).body, { description: 'beside', filename: 'b.png' })
   })
 

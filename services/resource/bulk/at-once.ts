@@ -1,9 +1,9 @@
 import type { Queryable } from '../../database/database.js'
-import { InUseError, NotFoundError } from '../../errors.js'
+import { ExternalIdTakenError, InUseError, NotFoundError } from '../../errors.js'
 import { insertRows } from '../sql/bulk-rows.js'
 import { type ColumnValues, DEFAULT } from '../sql/columns.js'
 import { forgetReferences, idsReferringTo } from '../sql/dependents.js'
-import { lockOwner, lockReferences } from '../sql/references.js'
+import { lockOwner, lockReferencesOfMany } from '../sql/references.js'
 import type { Resource } from '../resource.js'
 import type { RowKey } from '../sql/rows.js'
 import { upsertRows } from '../sql/upsert.js'
@@ -35,18 +35,14 @@ export async function doAtOnce(
   const operations = run.map(({ operation }) => operation)
   const all = operations.flatMap((operation) => ('columns' in operation ? [operation.columns] : []))
   await lockOwner(transaction, userId)
-  const together = Object.fromEntries(
-    resource.references.map(({ column }) => [column, [...new Set(all.flatMap((columns) => columns[column] ?? []))]]),
-  )
-  if ((await lockReferences(transaction, userId, resource.references, together)) !== undefined)
-    throw new NotAtOnceError()
+  const refusalOf = await lockReferencesOfMany(transaction, userId, resource.references, all)
   switch (operations[0]?.op) {
     case 'create':
-      return create(transaction, resource, userId, all)
+      return create(transaction, resource, userId, all, refusalOf)
     case 'upsert':
-      return upsert(transaction, resource, userId, all)
+      return upsert(transaction, resource, userId, all, refusalOf)
     case 'update':
-      return update(transaction, resource, userId, operations)
+      return update(transaction, resource, userId, operations, refusalOf)
     case 'delete':
       return remove(transaction, resource, userId, operations)
     case undefined:
@@ -54,19 +50,32 @@ export async function doAtOnce(
   }
 }
 
+/** Why a row can't be as it is to be: it refers to what is not there. */
+type Refusal = (columns: ColumnValues) => Error | undefined
+
+/** Somebody who takes one of the external_ids just now makes the statement fail. */
 async function create(
   transaction: Queryable,
   { definition }: Resource,
   userId: string,
   rows: readonly ColumnValues[],
-): Promise<Done[]> {
-  const made = await insertRows(
-    transaction,
-    definition,
-    userId,
-    rows.map((columns) => ({ columns })),
+  refusalOf: Refusal,
+): Promise<Outcome[]> {
+  const { name, kind } = definition
+  const wanted = rows.flatMap(({ external_id: externalId }) => (typeof externalId === 'string' ? externalId : []))
+  const taken = await transaction.query<{ external_id: string }>({
+    name: `${name}.taken-external-ids`,
+    text: `select external_id from ${name} where user_id = $1::uuid and external_id = any($2::text[])`,
+    values: [userId, wanted],
+  })
+  const isTaken = new Set<unknown>(taken.map(({ external_id: externalId }) => externalId))
+  const refusals = rows.map(
+    (columns) =>
+      refusalOf(columns) ?? (isTaken.has(columns['external_id']) ? new ExternalIdTakenError(kind) : undefined),
   )
-  return made.map((row) => done(201, row, true))
+  const good = rows.flatMap((columns, place) => (refusals[place] === undefined ? [{ columns }] : []))
+  const made = (await insertRows(transaction, definition, userId, good)).values()
+  return refusals.map((refusal) => refusal ?? done(201, made.next().value!, true))
 }
 
 async function upsert(
@@ -74,7 +83,10 @@ async function upsert(
   { definition }: Resource,
   userId: string,
   rows: readonly ColumnValues[],
-): Promise<Done[]> {
+  refusalOf: Refusal,
+): Promise<Outcome[]> {
+  const refusals = rows.map(refusalOf)
+  const good = rows.filter((_, place) => refusals[place] === undefined)
   const keys = rows.map(({ external_id: externalId }) => String(externalId))
   const before = await lock(
     transaction,
@@ -82,10 +94,12 @@ async function upsert(
     userId,
     keys.map((externalId) => ({ externalId })),
   )
-  const written = await upsertRows(transaction, definition, userId, rows)
+  const written = good.length === 0 ? [] : await upsertRows(transaction, definition, userId, good)
   const now = new Map([...before.values(), ...written].map((row) => [row.external_id, row]))
   const changed = new Map(written.map((row) => [row.external_id, row.is_new]))
-  return keys.map((key) => {
+  return keys.map((key, place) => {
+    const refusal = refusals[place]
+    if (refusal !== undefined) return refusal
     const row = now.get(key)
     if (row === undefined) throw new NotAtOnceError()
     return done(changed.get(key) === true ? 201 : 200, row, changed.has(key))
@@ -98,6 +112,7 @@ async function update(
   { definition }: Resource,
   userId: string,
   operations: readonly Operation[],
+  refusalOf: Refusal,
 ): Promise<Outcome[]> {
   const changes = operations.flatMap((operation) => (operation.op === 'update' ? [operation] : []))
   const rows = await lock(
@@ -108,16 +123,16 @@ async function update(
   )
   const there = changes.flatMap(({ key, columns }) => {
     const row = rows.get(keyText(key))
-    return row === undefined ? [] : [{ row, columns }]
+    return row === undefined || refusalOf(columns) !== undefined ? [] : [{ row, columns }]
   })
   if (changes.some(({ columns }) => Object.values(columns).includes(DEFAULT))) throw new NotAtOnceError()
   if (new Set(there.map(({ row }) => row.id)).size < there.length) throw new NotAtOnceError()
   const written = there.length === 0 ? [] : await updateRows(transaction, definition, userId, there)
   const changed = new Map(written.map((row) => [row.id, row]))
-  return changes.map(({ key }) => {
+  return changes.map(({ key, columns }) => {
     const row = rows.get(keyText(key))
     if (row === undefined) return new NotFoundError(definition.kind)
-    return done(200, changed.get(row.id) ?? row, changed.has(row.id))
+    return refusalOf(columns) ?? done(200, changed.get(row.id) ?? row, changed.has(row.id))
   })
 }
 

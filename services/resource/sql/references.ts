@@ -51,19 +51,34 @@ export async function lockReferences(
   references: readonly Reference[],
   columns: ColumnValues,
 ): Promise<Error | undefined> {
+  return (await lockReferencesOfMany(transaction, userId, references, [columns]))(columns)
+}
+
+/** The same for many rows at once: what it returns says it of each. */
+export async function lockReferencesOfMany(
+  transaction: Queryable,
+  userId: string,
+  references: readonly Reference[],
+  rows: readonly ColumnValues[],
+): Promise<(columns: ColumnValues) => Error | undefined> {
+  const found = new Set<string>()
   for (const { column, table } of references) {
-    const ids = idsIn(columns[column])
+    const ids = [...new Set(rows.flatMap((columns) => idsIn(columns[column])))]
     if (ids.length === 0) continue
-    const rows = await transaction.query<{ id: string }>({
+    const there = await transaction.query<{ id: string }>({
       name: `${table}.lock-references`,
       text: `select id from ${table} where user_id = $1::uuid and id = any($2::uuid[]) order by id for key share`,
       values: [userId, ids],
     })
-    const found = new Set(rows.map((row) => row.id))
-    const missing = ids.filter((id) => !found.has(id))
-    if (missing.length > 0) return new InvalidReferenceError(column, missing.slice(0, MOST_NAMED).join(', '))
+    for (const { id } of there) found.add(`${table} ${id}`)
   }
-  return undefined
+  return (columns) => {
+    for (const { column, table } of references) {
+      const missing = idsIn(columns[column]).filter((id) => !found.has(`${table} ${id}`))
+      if (missing.length > 0) return new InvalidReferenceError(column, missing.slice(0, MOST_NAMED).join(', '))
+    }
+    return undefined
+  }
 }
 
 /** The tags of every row that these columns refer to. */

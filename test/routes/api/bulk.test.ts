@@ -107,6 +107,47 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
       }
     })
 
+    await t.test('those that are refused do not make the others be done one by one', async (t) => {
+      const { body: there } = await user.post('/api/designs', { ...DESIGN, external_id: 'taken' })
+      const names = Array.from({ length: 100 }, (_, n) => `among-${n}`)
+      const stranger = [there.id]
+      const cases = {
+        create: [
+          { op: 'create', row: { ...DESIGN, external_id: 'taken' } },
+          { op: 'create', row: { ...DESIGN, template_ids: stranger } },
+          ...names.map((name) => ({ op: 'create', row: { ...DESIGN, external_id: name, template_ids: null } })),
+        ],
+        upsert: [
+          { op: 'upsert', external_id: 'taken', row: { ...DESIGN, template_ids: stranger } },
+          { op: 'upsert', external_id: 'not-made', row: { ...DESIGN, template_ids: stranger } },
+          ...names.map((name) => ({ op: 'upsert', external_id: name, row: { ...DESIGN, description: 'x' } })),
+        ],
+        update: [
+          { op: 'update', external_id: 'taken', row: { template_ids: stranger } },
+          { op: 'update', external_id: 'not-made', row: { template_ids: stranger } },
+          ...names.map((name) => ({ op: 'update', external_id: name, row: { template_ids: [] } })),
+        ],
+      }
+      const expected = {
+        create: ['EXTERNAL_ID_TAKEN', 'INVALID_REFERENCE', 201],
+        upsert: ['INVALID_REFERENCE', 'INVALID_REFERENCE', 200],
+        update: ['INVALID_REFERENCE', 'NOT_FOUND', 200],
+      }
+      for (const op of ['create', 'upsert', 'update'] as const) {
+        statements.length = 0
+        const { body } = await bulk(cases[op])
+        t.equal(statements.length < 20, true, `${op}: ${statements.length}`)
+        const results: { status: number; code?: string; external_id?: string }[] = body.results
+        const [first, second, ...others] = results
+        t.same([first?.code, second?.code, ...new Set(others.map(({ status }) => status))], expected[op])
+        t.same(
+          others.map(({ external_id: name }) => name),
+          names,
+        )
+      }
+      t.match(await byExternalId('taken'), { id: there.id, version: 1 })
+    })
+
     await t.test('a row twice, a name that wanders: in the order in which they came', async (t) => {
       const { body } = await bulk([
         { op: 'upsert', external_id: 'twice', row: DESIGN },
