@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { BulkRefusedError, InvalidRequestError, NotWrittenError } from '../../services/errors.js'
+import { BulkRefusedError, InvalidRequestError, NotWrittenError, TooManyReadsError } from '../../services/errors.js'
 import { ExternalId, OneOf, strict, Uuid } from '../../services/resource/schema.js'
 import { idempotencyKeyOf, ownerOf } from './resource.js'
 
@@ -11,6 +11,29 @@ type Outcome = Parameters<Parameters<Resource['bulk']>[2]['told']>[0]
 export const BULK_LIMIT_BYTES = 1_048_576
 
 export const MOST_OPERATIONS = 1_000
+
+/** Bulks of a user into one resource that a replica has at a time, from their headers to their answers: each may be a megabyte of memory. */
+const MOST_OF_USER = 20
+
+/**
+ * For `onRequest`, behind the check of the token: lets so many in, and refuses the others before a byte of their bodies is kept.
+ * @throws TooManyReadsError
+ */
+export function bulkGate(): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const inside = new Map<string, number>()
+  return async (request, reply) => {
+    const userId = ownerOf(request)
+    const count = inside.get(userId) ?? 0
+    if (count >= MOST_OF_USER) throw new TooManyReadsError()
+    inside.set(userId, count + 1)
+    // Also when the client goes before there is an answer.
+    reply.raw.once('close', () => {
+      const left = (inside.get(userId) ?? 1) - 1
+      if (left === 0) inside.delete(userId)
+      else inside.set(userId, left)
+    })
+  }
+}
 
 const Item = Type.Object(
   {
@@ -41,7 +64,7 @@ const Result = Type.Object({
   status: Type.Integer(),
   id: Type.Optional(Uuid),
   external_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  version: Type.Optional(Type.String()),
+  version: Type.Optional(Type.Integer()),
   code: Type.Optional(Type.String()),
   message: Type.Optional(Type.String()),
 })

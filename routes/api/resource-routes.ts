@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { ByExternalId, ById, Page } from '../../services/resource/schema.js'
 import { answerDeleted, answerSaved } from './answers.js'
 import { addExportRoute } from './export.js'
-import { answerBulk, BULK_LIMIT_BYTES, BulkAnswer, BulkBody } from './bulk.js'
+import { answerBulk, BULK_LIMIT_BYTES, BulkAnswer, BulkBody, bulkGate } from './bulk.js'
 import { guardScope } from './guard-scope.js'
 import {
   answerCreated,
@@ -65,7 +65,11 @@ const routes: FastifyPluginAsyncTypebox<{ readonly resource: ResourceService }> 
 
   fastify.post(
     '/bulk',
-    { bodyLimit: BULK_LIMIT_BYTES, schema: { body: BulkBody, response: { 200: BulkAnswer } } },
+    {
+      onRequest: bulkGate(),
+      bodyLimit: BULK_LIMIT_BYTES,
+      schema: { body: BulkBody, response: { 200: BulkAnswer } },
+    },
     (request, reply) => answerBulk(request, reply, resource, request.body),
   )
 

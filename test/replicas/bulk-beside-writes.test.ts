@@ -84,4 +84,16 @@ t.test('bulks wait for those of other replicas, and nobody waits with them', asy
   await client.query(`select pg_advisory_unlock(${lock})`)
   t.same(new Set((await Promise.all(bulks)).map(({ status }) => status)), new Set([200]))
   t.equal((await user.get('/api/designs')).body.items.length, 4)
+
+  await client.query(`select pg_advisory_lock(${lock})`)
+  const many = Array.from({ length: 30 }, () =>
+    user.post('/api/designs/bulk', { operations: [{ op: 'create', row: DESIGN }] }),
+  )
+  const first = await Promise.race(many)
+  t.match(first, { status: 429, headers: { 'retry-after': /./ }, body: { code: 'TOO_MANY_READS' } })
+  await client.query(`select pg_advisory_unlock(${lock})`)
+  const statuses = (await Promise.all(many)).map(({ status }) => status)
+  t.equal(statuses.filter((status) => status === 429).length, 10, 'twenty at a time')
+  t.equal(statuses.filter((status) => status === 200).length, 20)
+  t.match(await user.post('/api/designs/bulk', { operations: [{ op: 'create', row: DESIGN }] }), { status: 200 })
 })
