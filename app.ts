@@ -16,6 +16,7 @@ import metrics from './plugins/metrics.js'
 import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
 import openapi from './plugins/openapi.js'
+import overload from './plugins/overload.js'
 import redis from './plugins/redis.js'
 import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
@@ -81,6 +82,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(tracing)
   await app.register(timing)
   await app.register(validation)
+  await app.register(overload)
   await app.register(database, { onQuery: options.onQuery })
   await app.register(redis)
   await app.register(cache)

@@ -158,6 +158,8 @@ function configFrom(environment: Environment) {
     databaseUrl: environment.DATABASE_URL,
     databaseUnpooledUrl: environment.DATABASE_UNPOOLED_URL,
     databasePoolSize: environment.DATABASE_POOL_SIZE,
+    databaseQueueLength: environment.DATABASE_QUEUE_LENGTH,
+    databaseQueueMs: environment.DATABASE_QUEUE_MS,
     dataDir: environment.DATA_DIR,
     /** `undefined`: there is no Redis tier. */
     redis: redisFrom(environment),
@@ -177,6 +179,8 @@ function configFrom(environment: Environment) {
     /** At least one; made for this run when none was set outside production. */
     adminTokens: isAdminTokenMade ? [randomBytes(32).toString('hex')] : adminTokens,
     isAdminTokenMade,
+    /** Of the event loop: beyond it loads and writes are refused. */
+    maxLoopDelayMs: environment.MAX_LOOP_DELAY_MS,
     /** Of pages that may call the API; `*` alone stands for all. Empty: none may. */
     corsOrigins: listOf(environment.CORS_ORIGINS),
     isDebugLogging: environment.DEBUG_LOGGING,

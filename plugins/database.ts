@@ -26,6 +26,9 @@ export default fp<DatabasePluginOptions>(
       url: config.databaseUrl,
       unpooledUrl: config.databaseUnpooledUrl,
       poolSize: config.databasePoolSize,
+      mostWaiting: config.databaseQueueLength,
+      longestWaitMs: config.databaseQueueMs,
+      isClosed: () => fastify.hasDecorator('isUnderPressure') && fastify.isUnderPressure(),
       dataDir: config.dataDir,
       onQuery,
     })

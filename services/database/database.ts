@@ -41,11 +41,8 @@ export interface PoolUse {
   readonly waiting: number
 }
 
-/** The narrow seam to PostgreSQL: a server (`pg`) or the embedded one (PGlite). */
-export interface Database extends Queryable {
-  readonly kind: 'postgres' | 'pglite'
-  /** Now; `undefined` where there is no pool. */
-  readonly poolUse?: PoolUse | undefined
+/** Runs statements, and several of them as one transaction. */
+export interface Transactional extends Queryable {
   /**
    * Runs `work` in one READ COMMITTED transaction: commits when it resolves, rolls back when it throws.
    * When COMMIT itself fails with DatabaseUnavailableError the outcome is unknown.
@@ -53,6 +50,28 @@ export interface Database extends Queryable {
    * connection, so a query past the transaction would wait for itself.
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>
+}
+
+/** How busy a database is. */
+export interface DatabaseLoad {
+  readonly inside: number
+  readonly waiting: number
+  readonly refused: number
+  /** Whether what is asked for now is refused, whoever asks. */
+  readonly isFull: boolean
+}
+
+/** The narrow seam to PostgreSQL: a server (`pg`) or the embedded one (PGlite). What waits for too long to begin is refused with DatabaseUnavailableError. */
+export interface Database extends Transactional {
+  readonly kind: 'postgres' | 'pglite'
+  /** Now; `undefined` where there is no pool. */
+  readonly poolUse?: PoolUse | undefined
+  /** The same, in the line of one user: who asks for much waits behind themselves. */
+  ofUser(userId: string): Transactional
+  /** For what coherence hangs on: waits for no request, and is refused for none. */
+  readonly reserved: Queryable
+  /** What is inside and waits, and what was refused since the start. */
+  readonly load: DatabaseLoad
   /** Opens a session of its own and LISTENs on `channel`; `onNotification` gets each payload. */
   listen(channel: string, onNotification: (payload: string) => void): Promise<Session>
   /**

@@ -1,6 +1,6 @@
 import type { MigratableDatabase } from './migratable.js'
 
-export type { ConnectionCheck, Database, PoolUse, Queryable, Session, Statement } from './database.js'
+export type { ConnectionCheck, Database, DatabaseLoad, PoolUse, Queryable, Session, Statement } from './database.js'
 export { CanNotStartError, DatabaseUnavailableError, sqlState } from './errors.js'
 export type { MigratableDatabase } from './migratable.js'
 export { migrate } from './migrate.js'
@@ -21,6 +21,13 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs?: number | undefined
   /** Longest wait for a connection, new or from the pool, in ms. */
   readonly connectTimeoutMs?: number | undefined
+  /** How many statements and transactions may wait for a connection, and how long, in ms. */
+  readonly mostWaiting?: number | undefined
+  readonly longestWaitMs?: number | undefined
+  /** While it says so, nothing new is let in. */
+  readonly isClosed?: (() => boolean) | undefined
+  /** How long a server may be silent that is waited for, in ms. */
+  readonly silenceMs?: number | undefined
   /** Told the name of each statement that is sent; what counts queries. */
   readonly onQuery?: ((statementName: string) => void) | undefined
 }
@@ -31,14 +38,17 @@ export interface DatabaseOptions {
  * @throws CanNotStartError when another process has `dataDir` open, or no database can be there
  */
 export async function openDatabase(options: DatabaseOptions): Promise<MigratableDatabase> {
-  const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000 } = options
+  const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000, silenceMs = 800 } = options
   const onQuery = options.onQuery ?? (() => {})
+  const { mostWaiting = 500, longestWaitMs = 500, isClosed } = options
+  const line = { mostWaiting, longestWaitMs, isClosed }
   // Each driver is loaded only when it is the one in use.
   if (url === undefined) {
     const { openPglite } = await import('./pglite.js')
-    return openPglite({ dataDir, onQuery })
+    return openPglite({ dataDir, onQuery, line })
   }
   const { PostgresDatabase } = await import('./postgres.js')
   const unpooledUrl = options.unpooledUrl ?? url
-  return new PostgresDatabase({ url, unpooledUrl, poolSize, queryTimeoutMs, connectTimeoutMs, onQuery })
+  const limits = { queryTimeoutMs, connectTimeoutMs, silenceMs }
+  return new PostgresDatabase({ url, unpooledUrl, poolSize, line, ...limits, onQuery })
 }

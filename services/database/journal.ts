@@ -12,7 +12,7 @@ export interface JournalOptions {
 export function openJournal(database: Database, { tables, tailTimeoutMs }: JournalOptions): Journal {
   const reading = new LastingSession(database, tailTimeoutMs)
   return createJournal({
-    sql: runnerOn(database, 'cache_journal.change'),
+    sql: runnerOn(database.reserved, 'cache_journal.change'),
     tail: runnerOn(reading, 'cache_journal.tail'),
     tables,
     close: () => reading.close(),
@@ -24,7 +24,7 @@ export function openJournal(database: Database, { tables, tailTimeoutMs }: Journ
 /** Where others tell of changes. The channel is named by the journal's oid: two schemas of one database do not mix. */
 async function listen(database: Database, onPayload: (payload: string) => void): Promise<Announcements> {
   const text = `select 'cache_' || 'cache_journal'::regclass::oid as channel`
-  const [row] = await database.query<{ channel: string }>({ name: 'cache_journal.channel', text })
+  const [row] = await database.reserved.query<{ channel: string }>({ name: 'cache_journal.channel', text })
   const channel = row?.channel ?? 'cache'
   const session = await database.listen(channel, onPayload)
   return {

@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
-import type { Queryable, Session, Statement } from './database.js'
+import { Admission, type AdmissionOptions } from './admission.js'
+import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from './database.js'
 import { CanNotStartError, toSeamError } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { look, sessionText } from './session-settings.js'
@@ -10,7 +11,12 @@ import { look, sessionText } from './session-settings.js'
 export interface PgliteOptions {
   readonly dataDir: string
   readonly onQuery: (statementName: string) => void
+  /** Of what waits for its turn. */
+  readonly line: Omit<AdmissionOptions, 'most'>
 }
+
+/** One at a time runs, and the next is at hand. The rest is in line, so that the journal is read after two others at most. */
+const MOST_INSIDE = 2
 
 /**
  * Opens the embedded database in `dataDir`, making it if need be (some seconds the first time).
@@ -26,7 +32,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     const pglite = await PGlite.create(databaseFolder(dataDir))
     const given = await look(async (text, values) => (await pglite.query<object>(text, [...values])).rows)
     await pglite.exec(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
-    return new PgliteDatabase(pglite, options.onQuery, unlock)
+    return new PgliteDatabase(pglite, options, unlock)
   } catch (error) {
     unlock()
     // PGlite's own words name no cause.
@@ -37,27 +43,50 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
 
 class PgliteDatabase implements MigratableDatabase {
   readonly kind = 'pglite'
+  readonly reserved: Queryable
   readonly #pglite: PGlite
   readonly #onQuery: (statementName: string) => void
   readonly #unlock: () => void
+  readonly #admission: Admission
   readonly #sessions = new Set<PgliteSession>()
   #last: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(pglite: PGlite, onQuery: (statementName: string) => void, unlock: () => void) {
+  constructor(pglite: PGlite, { onQuery, line }: PgliteOptions, unlock: () => void) {
     this.#pglite = pglite
     this.#onQuery = onQuery
     this.#unlock = unlock
+    this.#admission = new Admission({ ...line, most: MOST_INSIDE })
+    this.reserved = { query: (statement) => this.#inTurn(() => this.#run(this.#pglite, statement)) }
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
-    return this.#inTurn(() => this.#run<Row>(this.#pglite, statement))
+    return this.#query(statement)
   }
 
   async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    return this.#inTurn(() =>
-      this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) })),
-    )
+    return this.#admitted(work)
+  }
+
+  ofUser(userId: string): Transactional {
+    return {
+      query: (statement) => this.#query(statement, userId),
+      transaction: (work) => this.#admitted(work, userId),
+    }
+  }
+
+  get load(): DatabaseLoad {
+    return { ...this.#admission.counts, isFull: this.#admission.isFull }
+  }
+
+  #query<Row extends object>(statement: Statement, userId?: string): Promise<Row[]> {
+    return this.#admission.run(() => this.#inTurn(() => this.#run<Row>(this.#pglite, statement)), userId)
+  }
+
+  #admitted<T>(work: (transaction: Queryable) => Promise<T>, userId?: string): Promise<T> {
+    const run = (): Promise<T> =>
+      this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) }))
+    return this.#admission.run(() => this.#inTurn(run), userId)
   }
 
   async listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
@@ -138,11 +167,11 @@ class PgliteDatabase implements MigratableDatabase {
 /** Shares the one connection; ends only when it is closed. */
 class PgliteSession implements Session {
   readonly closed: Promise<undefined>
-  readonly #database: Queryable
+  readonly #database: Pick<PgliteDatabase, 'reserved'>
   readonly #unlisten: () => Promise<void>
   #settle: () => void = () => {}
 
-  constructor(database: Queryable, unlisten: () => Promise<void>) {
+  constructor(database: Pick<PgliteDatabase, 'reserved'>, unlisten: () => Promise<void>) {
     this.#database = database
     this.#unlisten = unlisten
     this.closed = new Promise((resolve) => {
@@ -151,7 +180,7 @@ class PgliteSession implements Session {
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
-    return this.#database.query<Row>(statement)
+    return this.#database.reserved.query<Row>(statement)
   }
 
   async close(): Promise<void> {

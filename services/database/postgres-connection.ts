@@ -1,20 +1,35 @@
 import type pg from 'pg'
 import type { Queryable, Statement } from './database.js'
-import { leavesConnectionUsable, toSeamError } from './errors.js'
+import { leavesConnectionUsable, sqlState, toSeamError } from './errors.js'
+import type { Silence } from './silence.js'
+
+export interface ConnectionOptions {
+  readonly onQuery: (statementName: string) => void
+  /** Begins the transaction in which each statement then is, where one alone would lack settings; else '' */
+  readonly beginning?: string
+  /** Hears of each answer. */
+  readonly silence?: Silence
+  /** Whether an answer is waited for only while the server is not silent. */
+  readonly isGivenUp?: boolean
+}
 
 /** One connection of `pg` in use, which remembers whether it may be used again. */
 export class PostgresConnection implements Queryable {
-  readonly #client: pg.ClientBase
+  readonly #client: pg.Client | pg.PoolClient
   readonly #onQuery: (statementName: string) => void
   readonly #beginning: string
+  readonly #silence: Silence | undefined
+  readonly #isGivenUp: boolean
   #isUsable = true
   #isInTransaction = false
 
-  /** @param beginning begins the transaction in which each statement then is, where one alone would lack settings; else '' */
-  constructor(client: pg.ClientBase, onQuery: (statementName: string) => void, beginning = '') {
+  constructor(client: pg.Client | pg.PoolClient, options: ConnectionOptions) {
+    const { onQuery, beginning = '', silence, isGivenUp = false } = options
     this.#client = client
     this.#onQuery = onQuery
     this.#beginning = beginning
+    this.#silence = silence
+    this.#isGivenUp = isGivenUp
   }
 
   /** False once an answer failed to come, or came in a way that leaves open what the next one belongs to. */
@@ -53,11 +68,18 @@ export class PostgresConnection implements Queryable {
   }
 
   async #run<Row extends object>(config: pg.QueryConfig): Promise<pg.QueryResult<Row>> {
+    // To close the connection ends the statement here; the server may do it all the same.
+    const end = this.#isGivenUp ? this.#silence?.wait(() => this.#client.connection.stream.destroy()) : undefined
     try {
-      return await this.#client.query<Row>(config)
+      const result = await this.#client.query<Row>(config)
+      this.#silence?.heard()
+      return result
     } catch (error) {
       if (!leavesConnectionUsable(error)) this.#isUsable = false
+      if (sqlState(error) !== undefined) this.#silence?.heard()
       throw toSeamError(error)
+    } finally {
+      end?.()
     }
   }
 }

@@ -35,7 +35,7 @@ export async function runExclusively<T>(
 ): Promise<T> {
   const client = await connector.connect()
   try {
-    const connection = new PostgresConnection(client, onQuery)
+    const connection = new PostgresConnection(client, { onQuery })
     const begin = await connector.beginning(client, LIMITS).catch((error: unknown) => {
       throw unavailable(error)
     })

@@ -4,6 +4,7 @@ import { unavailable } from './errors.js'
 import { PostgresConnection } from './postgres-connection.js'
 import type { PostgresConnector } from './postgres-connector.js'
 import type { Limits } from './session-settings.js'
+import type { Silence } from './silence.js'
 
 export interface SessionOptions {
   readonly connector: PostgresConnector
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly channel: string | undefined
   readonly onNotification: (payload: string) => void
   readonly onQuery: (statementName: string) => void
+  /** Hears of each answer. */
+  readonly silence: Silence
 }
 
 /** How long a server may take to say goodbye before its socket is closed from here, in ms. */
@@ -27,8 +30,9 @@ export class PostgresSession implements Session {
   #settle: (reason: Error | undefined) => void = () => {}
 
   private constructor(client: pg.Client, beginning: string, options: SessionOptions) {
+    const { onQuery, silence } = options
     this.#client = client
-    this.#connection = new PostgresConnection(client, options.onQuery, beginning)
+    this.#connection = new PostgresConnection(client, { onQuery, beginning, silence })
     this.closed = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -46,6 +50,7 @@ export class PostgresSession implements Session {
     try {
       const session = new PostgresSession(client, await connector.settle(client, limits), options)
       if (channel !== undefined) await client.query(`listen ${client.escapeIdentifier(channel)}`)
+      options.silence.heard()
       return session
     } catch (error) {
       client.connection.stream.destroy()

@@ -1,5 +1,14 @@
 import pg from 'pg'
-import type { ConnectionCheck, PoolUse, Queryable, Session, Statement } from './database.js'
+import { Admission, type AdmissionOptions } from './admission.js'
+import type {
+  ConnectionCheck,
+  DatabaseLoad,
+  PoolUse,
+  Queryable,
+  Session,
+  Statement,
+  Transactional,
+} from './database.js'
 import { DatabaseUnavailableError, unavailable } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
@@ -7,22 +16,35 @@ import { PostgresConnector } from './postgres-connector.js'
 import { runExclusively } from './postgres-migrator.js'
 import { PostgresSession, type SessionOptions } from './postgres-session.js'
 import type { Limits } from './session-settings.js'
+import { Silence } from './silence.js'
 
 export interface PostgresOptions {
   readonly url: string
   /** The same database past a transaction pooler, which can't LISTEN. */
   readonly unpooledUrl: string
   readonly poolSize: number
+  /** Of what waits for a connection. */
+  readonly line: Omit<AdmissionOptions, 'most'>
   readonly queryTimeoutMs: number
   readonly connectTimeoutMs: number
+  /** How long the server may be silent, in ms; then nobody waits for it. */
+  readonly silenceMs: number
   readonly onQuery: (statementName: string) => void
 }
+
+/** Requests never hold this connection: it is for the marks and the clears of the journal. */
+const RESERVED: AdmissionOptions = { most: 1, mostWaiting: 1_000, longestWaitMs: 5_000 }
+
+function ignore(): void {}
 
 /** A server, by `pg`. Opens no connection before the first query. */
 export class PostgresDatabase implements MigratableDatabase {
   readonly kind = 'postgres'
+  readonly reserved: Queryable
   readonly #options: PostgresOptions
   readonly #pool: pg.Pool
+  readonly #admission: Admission
+  readonly #silence: Silence
   readonly #connector: PostgresConnector
   readonly #unpooled: PostgresConnector
   readonly #sessions = new Set<PostgresSession>()
@@ -48,10 +70,14 @@ export class PostgresDatabase implements MigratableDatabase {
     this.#pool = new pg.Pool({
       ...this.#connector.config(),
       Client: this.#connector.Client,
-      max: options.poolSize,
+      max: options.poolSize + RESERVED.most,
       idleTimeoutMillis: 30_000,
       query_timeout: queryTimeoutMs,
     })
+    this.#admission = new Admission({ ...options.line, most: options.poolSize })
+    const reserved = new Admission(RESERVED)
+    this.reserved = { query: (statement) => this.#query(reserved, statement) }
+    this.#silence = new Silence({ afterMs: options.silenceMs, probe: () => this.#probe() })
     // The pool has dropped the dead client already, and the next query opens another.
     this.#pool.on('error', () => {})
     // A checked-out client has no listener of the pool's, and an unheard `error` event ends the process.
@@ -59,21 +85,41 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   get poolUse(): PoolUse {
-    const { totalCount, idleCount: idle, waitingCount: waiting } = this.#pool
+    const { totalCount, idleCount: idle } = this.#pool
+    const { waiting } = this.#admission.counts
     return { max: this.#options.poolSize, used: totalCount - idle, idle, waiting }
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
-    return this.#withConnection((connection) => connection.query<Row>(statement))
+    return this.#query(this.#admission, statement)
   }
 
   async transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
-    return this.#withConnection((connection) =>
+    return this.#transaction(work)
+  }
+
+  ofUser(userId: string): Transactional {
+    return {
+      query: (statement) => this.#query(this.#admission, statement, userId),
+      transaction: (work) => this.#transaction(work, userId),
+    }
+  }
+
+  get load(): DatabaseLoad {
+    return { ...this.#admission.counts, isFull: this.#admission.isFull }
+  }
+
+  #query<Row extends object>(admission: Admission, statement: Statement, userId?: string): Promise<Row[]> {
+    return admission.run(() => this.#withConnection((connection) => connection.query<Row>(statement)), userId)
+  }
+
+  #transaction<T>(work: (transaction: Queryable) => Promise<T>, userId?: string): Promise<T> {
+    const run = (connection: PostgresConnection): Promise<T> =>
       connection.transaction(this.#begin, async () => {
         const transaction = new OpenTransaction(connection)
         return work(transaction).finally(() => transaction.end())
-      }),
-    )
+      })
+    return this.#admission.run(() => this.#withConnection(run), userId)
   }
 
   listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {
@@ -97,6 +143,7 @@ export class PostgresDatabase implements MigratableDatabase {
       channel: undefined,
       onNotification: () => {},
       onQuery,
+      silence: this.#silence,
       ...options,
       timeoutMs,
     })
@@ -115,13 +162,14 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   async #close(): Promise<void> {
+    this.#silence.end()
     await Promise.all([this.#pool.end(), ...[...this.#sessions].map((session) => session.close())])
   }
 
   /** A connection that passes today's check. One that passed an older check only may lead to another server: it is closed. */
   async #checkedClient(): Promise<{ readonly client: pg.PoolClient; readonly beginning: string }> {
     for (;;) {
-      const client = await this.#connector.open(() => this.#pool.connect())
+      const client = await this.#connectedClient()
       const check = this.#check
       const passed = this.#checked.get(client)
       if (passed !== undefined && passed.check === check) return { client, beginning: passed.beginning }
@@ -130,8 +178,13 @@ export class PostgresDatabase implements MigratableDatabase {
         continue
       }
       try {
-        const beginning = await this.#connector.settle(client, this.#limits)
-        const reason = check && (await refusalOf(client, beginning, check))
+        const settle = async (): Promise<{ beginning: string; reason: string | undefined }> => {
+          const beginning = await this.#connector.settle(client, this.#limits)
+          return { beginning, reason: check && (await refusalOf(client, beginning, check)) }
+        }
+        const { beginning, reason } = await this.#silence.during(settle, () => {
+          client.connection.stream.destroy()
+        })
         if (reason !== undefined) throw new DatabaseUnavailableError(reason)
         this.#checked.set(client, { check, beginning })
         return { client, beginning }
@@ -142,9 +195,32 @@ export class PostgresDatabase implements MigratableDatabase {
     }
   }
 
+  /** One that comes when nobody waits for it any more goes to the pool. */
+  async #connectedClient(): Promise<pg.PoolClient> {
+    let isGivenUp = false
+    const open = (): Promise<pg.PoolClient> => {
+      const opening = this.#connector.open(() => this.#pool.connect())
+      opening.then((client) => void (isGivenUp && client.release()), ignore)
+      return opening
+    }
+    return this.#silence.during(open, () => (isGivenUp = true))
+  }
+
+  /** Any answer will do, also from a server that has no room for one more. */
+  async #probe(): Promise<void> {
+    const session = await this.connect()
+    await session.close()
+  }
+
   async #withConnection<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
     const { client, beginning } = await this.#checkedClient()
-    const connection = new PostgresConnection(client, this.#options.onQuery, beginning)
+    const { onQuery } = this.#options
+    const connection = new PostgresConnection(client, {
+      onQuery,
+      beginning,
+      silence: this.#silence,
+      isGivenUp: true,
+    })
     try {
       return await work(connection)
     } finally {
@@ -164,7 +240,7 @@ async function refusalOf(
   { text, refusal }: ConnectionCheck,
 ): Promise<string | undefined> {
   try {
-    const connection = new PostgresConnection(client, () => {}, beginning)
+    const connection = new PostgresConnection(client, { onQuery: () => {}, beginning })
     return refusal(await connection.query<object>({ name: 'database.check', text }))
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queryable } from '../database/database.js'
+import type { Queryable, Transactional } from '../database/database.js'
 import { Document } from '../documents/document.js'
 import { IdempotencyKeyReusedError, StillRunningError } from '../errors.js'
 import type { Saved } from './dependencies.js'
@@ -36,7 +36,7 @@ export function digestOf(resource: string, body: object): string {
 
 /** {@link answeredOnce} for a write of one row. */
 export async function savedOnce(
-  database: Database,
+  database: Transactional,
   userId: string,
   repeatable: Repeatable,
   work: (transaction: Queryable) => Promise<Saved>,
@@ -54,7 +54,7 @@ export async function savedOnce(
  * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else
  */
 export function answeredOnce(
-  database: Database,
+  database: Transactional,
   userId: string,
   repeatable: Repeatable,
   work: (transaction: Queryable) => Promise<Answered>,

@@ -94,7 +94,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
     const entry = this.resource.addresses.externalId(userId, externalId)
     return cache.getOrLoad<Document>(entry.key, entry, async () => {
       const begun = cache.begin()
-      const row = await this.resource.rows.findByExternalId(database, userId, externalId)
+      const row = await this.resource.rows.findByExternalId(database.ofUser(userId), userId, externalId)
       if (row === undefined) return undefined
       const own = this.resource.entry(userId, row.id)
       cache.set(own.key, own, this.resource.document(row), begun)
@@ -130,7 +130,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
     const { database, loadQueue } = this.resource.dependencies
     return async () => {
       const { rows, nextCursor, total } = await loadQueue.run(userId, () =>
-        this.resource.rows.list(database, userId, selection),
+        this.resource.rows.list(database.ofUser(userId), userId, selection),
       )
       return pageInTurn(rows.map(this.resource.serialize), nextCursor, total)
     }
@@ -149,7 +149,9 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
         .map((options) => ({ key: options.key, options }))
       return cache.getMany<Document>(reads, async (missing) => {
         const asked = missing.map((index) => wanted[index] ?? '')
-        const rows = await loadQueue.run(userId, () => this.resource.rows.findMany(database, userId, asked))
+        const rows = await loadQueue.run(userId, () =>
+          this.resource.rows.findMany(database.ofUser(userId), userId, asked),
+        )
         const documents = new Map(rows.map((row) => [row.id, this.resource.document(row)]))
         return asked.map((id) => documents.get(id))
       })

@@ -55,8 +55,11 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     const work = async (): Promise<Saved> => {
       if (key === undefined) return this.#saved(await this.#writer.insert(userId, columns))
       const repeatable = { key, request: digestOf(this.resource.definition.name, body) }
-      return savedOnce(this.resource.dependencies.database, userId.toLowerCase(), repeatable, async (transaction) =>
-        this.#saved(await this.#writer.insertIn(transaction, userId, columns)),
+      return savedOnce(
+        this.resource.dependencies.database.ofUser(userId),
+        userId.toLowerCase(),
+        repeatable,
+        async (transaction) => this.#saved(await this.#writer.insertIn(transaction, userId, columns)),
       )
     }
     return this.#write(userId, this.#newTags(userId, columns), work, {
@@ -210,7 +213,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 
   #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {
     return condition.versions(async () => {
-      const row = await this.resource.rows.find(this.resource.dependencies.database, userId, id)
+      const row = await this.resource.rows.find(this.resource.dependencies.database.ofUser(userId), userId, id)
       return row && commonFields(row)
     })
   }

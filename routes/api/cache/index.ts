@@ -11,6 +11,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.get(
     '/health',
     {
+      config: { isVital: true },
       schema: { summary: 'Say whether this replica can serve', response: { 200: Health, 503: Health } },
       logLevel: 'silent',
     },
@@ -23,7 +24,10 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
 
   fastify.get(
     '/stats',
-    { schema: { summary: 'Count hits, misses and loads of this replica', response: { 200: Stats } } },
+    {
+      config: { isVital: true },
+      schema: { summary: 'Count hits, misses and loads of this replica', response: { 200: Stats } },
+    },
     async (_, reply) => {
       reply.header('cache-control', 'no-store')
       return fastify.health.stats()
@@ -77,6 +81,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   fastify.post(
     '/clear',
     {
+      config: { isVital: true },
       schema: { summary: 'Clear everything', operationId: 'clearCache', response: { 200: Cleared } },
       onRequest: fastify.requireAdmin,
     },

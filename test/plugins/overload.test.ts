@@ -1,0 +1,184 @@
+import { request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { startService, type TestService, type UserCaller } from '../helpers/app.js'
+import { until } from '../helpers/deadline.js'
+import { startPostgres } from '../helpers/postgres.js'
+
+const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
+const BUSY = { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { code: 'SERVICE_UNAVAILABLE' } }
+
+const postgres = await startPostgres()
+t.teardown(() => postgres.stop())
+
+/** On a server that this file may break. The bound of staleness is that of production. */
+async function start(
+  t: Test,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestService & { url: string; user: UserCaller; id: string }> {
+  const url = await postgres.createDatabase()
+  const service = await startService(t, { env: { DATABASE_URL: url, CACHE_STALENESS_BOUND_MS: '1000', ...env } })
+  const user = await service.newUser()
+  const { body } = await user.post('/api/designs', DESIGN)
+  await user.get(`/api/designs/${body.id}`)
+  return { ...service, url, user, id: body.id }
+}
+
+/** Locks a table until it is told to end. */
+async function locked(t: Test, url: string, table: string): Promise<() => Promise<void>> {
+  const client = new pg.Client(url)
+  client.on('error', () => {})
+  await client.connect()
+  await client.query(`begin; lock table ${table} in access exclusive mode`)
+  let isEnded = false
+  const end = async (): Promise<void> => {
+    if (isEnded) return
+    isEnded = true
+    await client.end()
+  }
+  t.teardown(end)
+  return end
+}
+
+async function timed<T>(work: Promise<T>): Promise<T & { readonly ms: number }> {
+  const from = performance.now()
+  const result = await work
+  return { ...result, ms: performance.now() - from }
+}
+
+t.test(
+  'all connections held by a locked table: hits go on, news come in, the rest is 503 within a second',
+  async (t) => {
+    const { user, id, url, app, newUser } = await start(t, { DATABASE_POOL_SIZE: '2' })
+    const other = await newUser()
+    await other.get('/api/designs')
+    const unlock = await locked(t, url, 'designs')
+    const held = [user.patch(`/api/designs/${id}`, { description: 'a' }), other.post('/api/designs', DESIGN)]
+    await until(() => app.db.load.inside === 2, { describe: 'all connections are held' })
+
+    const late = await Promise.all([
+      timed(user.get('/api/templates')),
+      timed(other.post('/api/templates', {})),
+      timed(other.post('/api/designs', DESIGN)),
+    ])
+    t.match(late[0], BUSY, 'a miss')
+    t.equal(late[1].status, 400, 'what needs no database')
+    t.match(late[2], BUSY, 'a write')
+    for (const { ms } of late) t.ok(ms < 1_000, `${Math.round(ms)} ms`)
+    // The user's own write doubts nothing before it has ended, and the journal is followed.
+    t.match(await user.get(`/api/designs/${id}`), { status: 200, headers: { 'cache-status': /hit/ } })
+    const writer = new pg.Client(url)
+    await writer.connect()
+    await writer.query(`update users set shop_name = 'Another' where id = $1`, [user.id])
+    await writer.end()
+    await sleep(1_000)
+    t.equal(app.cache.state, 'memory-only', 'tails have a connection of their own')
+    t.equal((await timed(app.inject('/api/cache/health'))).statusCode, 200)
+    // A clear is one write of the journal, and waits for none of the others.
+    const cleared = await timed(app.cache.clear().then(() => ({})))
+    t.ok(cleared.ms < 1_000, `${Math.round(cleared.ms)} ms`)
+
+    await unlock()
+    await Promise.all(held)
+    await until(async () => (await other.post('/api/designs', DESIGN)).status === 201, { describe: 'writes go on' })
+    t.match(app.db.load, { inside: 0, waiting: 0 })
+  },
+)
+
+t.test('the line is bounded: who comes when it is full is refused at once', async (t) => {
+  const { user, id, url, app } = await start(t, {
+    DATABASE_POOL_SIZE: '1',
+    DATABASE_QUEUE_LENGTH: '4',
+    DATABASE_QUEUE_MS: '5000',
+  })
+  const unlock = await locked(t, url, 'designs')
+  const users = 'select 1 as one'
+  const waiting = Array.from({ length: 4 }, () => app.db.query({ name: 'test.one', text: users }))
+  const held = user.patch(`/api/designs/${id}`, { description: 'a' })
+  await until(() => app.db.load.inside === 1 && app.db.load.waiting >= 3, { describe: 'the line grows' })
+  waiting.push(app.db.query({ name: 'test.one', text: users }))
+  for (const each of waiting) each.catch(() => {})
+  await until(() => app.db.load.isFull, { describe: 'the line is full' })
+  const refused = await timed(user.post('/api/designs', DESIGN))
+  t.match(refused, BUSY)
+  t.ok(refused.ms < 500, `${Math.round(refused.ms)} ms`)
+  t.equal((await user.get(`/api/designs/${id}`)).status, 200, 'a hit')
+  await unlock()
+  await held
+  await Promise.allSettled(waiting)
+  t.ok(app.db.load.refused > 0)
+})
+
+t.test('a Postgres that hangs: nobody waits for longer than a second, and all is as before within five', async (t) => {
+  const { user, id, app, newUser } = await start(t)
+  const others = await Promise.all(Array.from({ length: 4 }, () => newUser()))
+  for (const other of others) await other.get('/api/users/me')
+  t.teardown(() => postgres.resume())
+  postgres.pause()
+  const asked = Array.from({ length: 60 }, (_, n) => {
+    const one = others[n % others.length] ?? user
+    return n % 2 === 0 ? timed(one.post('/api/designs', DESIGN)) : timed(one.get(`/api/designs?tag=t${n}`))
+  })
+  const answers = await Promise.all(asked)
+  const longest = Math.max(...answers.map(({ ms }) => ms))
+  for (const answer of answers) t.match(answer, BUSY)
+  t.ok(longest <= 1_100, `the longest waited ${Math.round(longest)} ms`)
+  const later = await timed(others[0]?.post('/api/designs', DESIGN) ?? Promise.reject(new Error('nobody')))
+  t.match(later, BUSY)
+  t.ok(later.ms < 200, `once it is known nobody waits: ${Math.round(later.ms)} ms`)
+  t.equal((await user.get(`/api/designs/${id}`)).status, 200, 'what memory has is answered, and marked')
+  postgres.resume()
+  const from = performance.now()
+  await until(async () => (await user.post('/api/designs', DESIGN)).status === 201, { describe: 'writes go on' })
+  await until(() => app.cache.state === 'memory-only', { describe: 'the journal is followed' })
+  t.ok(performance.now() - from < 5_000, `${Math.round(performance.now() - from)} ms`)
+})
+
+t.test('a slow statement is no silence', async (t) => {
+  const { app } = await start(t, { CACHE_STALENESS_BOUND_MS: '60000' })
+  const slow = { name: 'test.sleep', text: 'select 1 as one from pg_sleep(2)' }
+  t.same(await app.db.query(slow), [{ one: 1 }], 'although no tail comes meanwhile')
+})
+
+t.test('a late event loop: loads and writes are refused, hits and health are not; much later, hits too', async (t) => {
+  const { user, id, app } = await start(t, { MAX_LOOP_DELAY_MS: '40', CACHE_STALENESS_BOUND_MS: '20000' })
+  let blockMs = 90
+  const blocking = setInterval(() => {
+    const until = performance.now() + blockMs
+    while (performance.now() < until);
+  }, 1)
+  t.teardown(() => clearInterval(blocking))
+  await until(() => app.isUnderPressure(), { describe: 'it is late', timeoutMs: 10_000 })
+  t.match(await user.get('/api/templates?tag=new'), BUSY, 'a load')
+  t.match(await user.post('/api/designs', DESIGN), BUSY, 'a write')
+  t.match(await user.get(`/api/designs/${id}`), { status: 200, headers: { 'cache-status': /hit/ } })
+  blockMs = 400
+  await until(() => app.memoryUsage().eventLoopDelay > 160, { describe: 'it is much later', timeoutMs: 20_000 })
+  t.match(await user.get(`/api/designs/${id}`), BUSY, 'a hit')
+  t.equal((await app.inject('/api/cache/health')).statusCode, 200)
+  clearInterval(blocking)
+  await until(async () => (await user.post('/api/designs', DESIGN)).status === 201, { describe: 'it is over' })
+})
+
+t.test(
+  'a client that goes away in mid-load leaves nothing behind: its load ends, and is kept for the next',
+  async (t) => {
+    const { user, url, app } = await start(t)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const unlock = await locked(t, url, 'designs')
+    const headers = { authorization: `Bearer ${user.token}` }
+    const gone = Array.from({ length: 20 }, () => {
+      const request = httpRequest({ port, path: '/api/designs?tag=gone', headers }).on('error', () => {})
+      request.end()
+      return request
+    })
+    await until(() => app.db.load.inside === 1, { describe: 'one load for all of them' })
+    for (const request of gone) request.destroy()
+    await unlock()
+    await until(() => app.db.load.inside === 0, { describe: 'it has ended' })
+    t.match(await user.get('/api/designs?tag=gone'), { status: 200, headers: { 'cache-status': /hit/ } })
+  },
+)

@@ -1,0 +1,95 @@
+import t from 'tap'
+import { Admission } from '../../../services/database/admission.js'
+import { deferred } from '../../helpers/cache/deferred.js'
+
+/** Work that ends when it is told to; `begun` has who began, in order. */
+function stage(admission: Admission) {
+  const begun: string[] = []
+  const ends: (() => void)[] = []
+  const run = (name: string, user?: string): Promise<void> =>
+    admission.run(async () => {
+      begun.push(name)
+      const end = deferred<void>()
+      ends.push(() => end.resolve())
+      await end.promise
+    }, user)
+  const endOne = async (): Promise<void> => {
+    ends.shift()?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { begun, run, endOne }
+}
+
+const BUSY = { code: 'DATABASE_UNAVAILABLE' }
+
+t.test('so many are in at a time, the next ones wait, and who comes then is refused before it has begun', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 2, longestWaitMs: 10_000 })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('a'), run('b'), run('c')]
+  await t.rejects(run('d'), BUSY)
+  t.same(begun, ['a'])
+  t.match(admission.counts, { inside: 1, waiting: 2, refused: 1 })
+  for (let n = 0; n < 3; n += 1) await endOne()
+  await Promise.all(all)
+  t.same(begun, ['a', 'b', 'c'])
+  t.match(admission.counts, { inside: 0, waiting: 0 })
+})
+
+t.test('who waits for too long is refused, and takes no place', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 50 })
+  const { begun, run, endOne } = stage(admission)
+  const first = run('a')
+  await t.rejects(run('b', 'user'), BUSY)
+  t.match(admission.counts, { inside: 1, waiting: 0 })
+  await endOne()
+  await first
+  const next = run('c')
+  await endOne()
+  await next
+  t.same(begun, ['a', 'c'])
+})
+
+t.test('users take turns, and every other turn is of what is done for several', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 20, longestWaitMs: 10_000 })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('first')]
+  for (const name of ['a1', 'a2', 'a3', 'a4']) all.push(run(name, 'a'))
+  all.push(run('b1', 'b'), run('all1'), run('all2'))
+  while (begun.length < all.length) await endOne()
+  await endOne()
+  await Promise.all(all)
+  t.same(begun, ['first', 'a1', 'all1', 'b1', 'all2', 'a2', 'a3', 'a4'])
+})
+
+t.test('one user takes half of the line at most', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000 })
+  const { run, endOne } = stage(admission)
+  const all = [run('in'), run('a1', 'a'), run('a2', 'a')]
+  await t.rejects(run('a3', 'a'), BUSY)
+  all.push(run('b1', 'b'))
+  for (let n = 0; n < 4; n += 1) await endOne()
+  await Promise.all(all)
+})
+
+t.test('what fails gives its place back', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000 })
+  const fail = async (): Promise<never> => {
+    throw new Error('it failed')
+  }
+  await t.rejects(admission.run(fail), /it failed/)
+  await t.rejects(admission.run(fail), /it failed/)
+  t.match(admission.counts, { inside: 0, refused: 0 })
+})
+
+t.test('while it is closed nobody new comes in; those who wait do', async (t) => {
+  let isClosed = false
+  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000, isClosed: () => isClosed })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('a'), run('b')]
+  isClosed = true
+  await t.rejects(run('c'), BUSY)
+  await endOne()
+  await endOne()
+  await Promise.all(all)
+  t.same(begun, ['a', 'b'])
+})
