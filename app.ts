@@ -4,6 +4,7 @@ import auth from './plugins/auth.js'
 import bodies from './plugins/bodies.js'
 import cache from './plugins/cache.js'
 import changes from './plugins/changes.js'
+import clientAddress from './plugins/client-address.js'
 import config, { type Config } from './plugins/config.js'
 import connections, { answerParserError } from './plugins/connections.js'
 import cors from './plugins/cors.js'
@@ -17,6 +18,7 @@ import minVersion from './plugins/min-version.js'
 import notFound from './plugins/not-found.js'
 import openapi from './plugins/openapi.js'
 import overload from './plugins/overload.js'
+import rateLimits from './plugins/rate-limits.js'
 import redis from './plugins/redis.js'
 import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
@@ -93,6 +95,8 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(changes)
   await app.register(exports)
   await app.register(minVersion)
+  await app.register(clientAddress)
+  await app.register(rateLimits)
   await app.register(auth)
   await app.register(welcome)
   await app.register(docsRoutes)

@@ -32,6 +32,9 @@ export default defineRailway(({ environment }) => {
       REDIS_URL: cache.env.REDIS_URL,
       // With the default of 1,000 most of CACHE_MAX_MEMORY_BYTES stays unused.
       CACHE_MAX_MEMORY_ITEMS: '50000',
+      // Of a token, and of an address whose tokens are refused; of all replicas together.
+      RATE_LIMIT_PER_MINUTE: '6000',
+      RATE_LIMIT_REFUSED_TOKENS: '60',
       RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '30',
       ADMIN_TOKENS: preserve(),
     },

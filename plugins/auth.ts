@@ -88,6 +88,15 @@ export default fp(
       fastify.log.warn('Somebody invents tokens: those without a MAC that were not used here before get 429 for now')
     }
 
+    const refuseToken = (
+      refusal: Error,
+      request: FastifyRequest,
+      reply: FastifyReply,
+      done: HookHandlerDoneFunction,
+    ): void => {
+      fastify.countRefusedToken(request, reply).then((limited) => done(limited ?? refusal), done)
+    }
+
     /** `accept` looks at the principal and may refuse it with an error. */
     const guard = (
       access: Access,
@@ -101,8 +110,10 @@ export default fp(
 
         verify(request, reply, (error) => {
           if (error instanceof TooManyRequestsError) tellOfFlood()
-          if (error !== undefined) return done(error)
-          done(request.user === null ? new UnauthorizedError() : accept(request.user, request))
+          if (error === undefined && request.user !== null) return done(accept(request.user, request))
+          const refusal = error ?? new UnauthorizedError()
+          if (text === '' || !isUnauthorized(refusal)) return done(refusal)
+          refuseToken(refusal, request, reply, done)
         })
       }
       return Object.assign(authenticate, { access })
@@ -145,10 +156,14 @@ export default fp(
   {
     name: 'auth',
     fastify: '5.x',
-    dependencies: ['config', 'services'],
+    dependencies: ['config', 'services', 'rate-limits'],
     decorators: { fastify: ['config', 'cache', 'users', 'tokens'] },
   },
 )
+
+function isUnauthorized(error: Error): boolean {
+  return 'statusCode' in error && error.statusCode === 401
+}
 
 function isOpenTo(userId: string | undefined, { params }: FastifyRequest): boolean {
   if (userId === undefined) return false

@@ -181,6 +181,11 @@ function configFrom(environment: Environment) {
     isAdminTokenMade,
     /** Of the event loop: beyond it loads and writes are refused. */
     maxLoopDelayMs: environment.MAX_LOOP_DELAY_MS,
+    /** 0 is no limit. */
+    rateLimits: {
+      requestsPerMinute: environment.RATE_LIMIT_PER_MINUTE,
+      refusedTokensPerMinute: environment.RATE_LIMIT_REFUSED_TOKENS,
+    },
     /** Of pages that may call the API; `*` alone stands for all. Empty: none may. */
     corsOrigins: listOf(environment.CORS_ORIGINS),
     isDebugLogging: environment.DEBUG_LOGGING,

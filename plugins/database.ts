@@ -28,7 +28,7 @@ export default fp<DatabasePluginOptions>(
       poolSize: config.databasePoolSize,
       mostWaiting: config.databaseQueueLength,
       longestWaitMs: config.databaseQueueMs,
-      isClosed: () => fastify.hasDecorator('isUnderPressure') && fastify.isUnderPressure(),
+      isClosed: () => fastify.hasDecorator('isOverloaded') && fastify.isOverloaded(),
       dataDir: config.dataDir,
       onQuery,
     })

@@ -6,14 +6,20 @@ import { systemClock } from '../services/cache/index.js'
 import { ServiceUnavailableError } from '../services/errors.js'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether this process is so short of time or memory that it begins no load and no write. */
+    isOverloaded: () => boolean
+  }
   interface FastifyContextConfig {
     /** What says how things are, or mends them: answered as long as anything is. */
     readonly isVital?: true
   }
 }
 
-/** How often it is measured how late the event loop is. One pause is not overload: the mean of so long is. */
-const SAMPLE_EVERY_MS = 1_000
+/** How often it is measured how late the event loop is. */
+const SAMPLE_EVERY_MS = 500
+/** Samples in a row: one pause of the process, however long, is no overload. */
+const LATE_SAMPLES = 2
 /** Hits go on until the event loop is so many times later than where loads and writes end. */
 const HITS_END_AT = 4
 /** Of the heap that the process may have. */
@@ -24,33 +30,40 @@ const READS = ['GET', 'HEAD', 'OPTIONS']
 
 /**
  * Refuses with 503 what this replica can't do in time, before the event loop drowns in it. When the event loop is late or the heap nearly full,
- * loads end (at the way into the database: `isUnderPressure`) and writes, before their body is read; hits go on. Much later than that
- * everything ends. A write also ends here when the line for the database is full: it would only be refused later.
+ * loads end (at the way into the database: `isOverloaded`) and writes, before their body is read; hits go on. Much later than that everything
+ * ends. A write also ends here when the line for the database is full: it would only be refused later.
  */
 export default fp(
   async (fastify) => {
     const { maxLoopDelayMs } = fastify.config
+    const mostHeapBytes = getHeapStatistics().heap_size_limit * FULL_HEAP
+    await fastify.register(underPressure, { sampleInterval: SAMPLE_EVERY_MS })
+    let late = 0
+    let drowning = 0
+    let isHeapFull = false
+    const look = setInterval(() => {
+      const { eventLoopDelay, heapUsed } = fastify.memoryUsage()
+      late = eventLoopDelay > maxLoopDelayMs ? late + 1 : 0
+      drowning = eventLoopDelay > maxLoopDelayMs * HITS_END_AT ? drowning + 1 : 0
+      isHeapFull = heapUsed > mostHeapBytes
+    }, SAMPLE_EVERY_MS).unref()
+    fastify.addHook('onClose', async () => clearInterval(look))
+    const isOverloaded = (): boolean => late >= LATE_SAMPLES || isHeapFull
+    fastify.decorate('isOverloaded', isOverloaded)
+
     let toldAt = Number.NEGATIVE_INFINITY
-    const refuse = (reason: string): never => {
+    const refusal = (reason: string): Error => {
       if (systemClock.now() - toldAt >= LOG_EVERY_MS) {
         toldAt = systemClock.now()
         fastify.log.warn(`Overloaded, so some requests are refused with 503: ${reason}`)
       }
-      throw new ServiceUnavailableError()
+      return new ServiceUnavailableError()
     }
-    await fastify.register(underPressure, {
-      sampleInterval: SAMPLE_EVERY_MS,
-      maxEventLoopDelay: maxLoopDelayMs,
-      maxHeapUsedBytes: getHeapStatistics().heap_size_limit * FULL_HEAP,
-      pressureHandler(request, _reply, type, value = 0) {
-        if (isVital(request)) return
-        const isDrowning = type === 'eventLoopDelay' && value > maxLoopDelayMs * HITS_END_AT
-        if (isDrowning || !isRead(request)) refuse(`${type} is ${Math.round(value)}`)
-      },
-    })
     fastify.addHook('onRequest', (request, _reply, done) => {
-      if (!isRead(request) && fastify.db.load.isFull && !isVital(request)) refuse('the line for the database is full')
-      done()
+      const isDrowning = drowning >= LATE_SAMPLES
+      if ((!isDrowning && isRead(request)) || isVital(request)) return done()
+      if (isDrowning || isOverloaded()) return done(refusal(isHeapFull ? 'the heap is full' : 'the event loop is late'))
+      done(fastify.db.load.isFull ? refusal('the line for the database is full') : undefined)
     })
   },
   { name: 'overload', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },

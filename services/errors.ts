@@ -183,6 +183,13 @@ export const TooManyRequestsError = createError<[]>(
   429,
 )
 
+/** Where the operator has set limits. */
+export const RateLimitedError = createError<[what: string]>(
+  'RATE_LIMITED',
+  'Too many %s within a minute: wait as long as Retry-After says',
+  429,
+)
+
 export const HeadersTooLargeError = createError<[]>(
   'HEADERS_TOO_LARGE',
   'The request line and the headers are too large: send at most 16 KiB of them',

@@ -59,6 +59,13 @@ export const environmentSchema = Type.Object(
     ),
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
     MAX_LOOP_DELAY_MS: whole(10, 60_000, 100, 'how late the event loop may be before loads and writes are refused'),
+    RATE_LIMIT_PER_MINUTE: whole(0, 10_000_000, 0, 'how many requests a token may make in a minute; 0 is no limit'),
+    RATE_LIMIT_REFUSED_TOKENS: whole(
+      0,
+      1_000_000,
+      0,
+      'how many refused tokens an address may send in a minute; 0 is no limit',
+    ),
     CORS_ORIGINS: text('the origins whose pages may call the API, as https://shop.example,https://admin.example; or *'),
     DEBUG_LOGGING: flag(false, 'true logs every request and the steps of the cache'),
     TRACING: flag(false, 'true makes OpenTelemetry spans, for an SDK that --import has loaded'),

@@ -63,7 +63,15 @@ t.test('with it, pages of these origins may ask, and read what they need', async
       t.equal(headers['access-control-allow-origin'], SHOP)
       t.match(headers['vary'], /\bOrigin\b/i)
       const exposed = headers['access-control-expose-headers']?.split(', ') ?? []
-      for (const name of ['ETag', 'Location', 'Cache-Status', 'RateLimit', 'Retry-After', 'Roundhouse-Version', 'Age'])
+      for (const name of [
+        'ETag',
+        'Location',
+        'Cache-Status',
+        'RateLimit-Limit',
+        'Retry-After',
+        'Roundhouse-Version',
+        'Age',
+      ])
         t.ok(exposed.includes(name), name)
     }
   })
