@@ -16,11 +16,12 @@ const TRACE = fileURLToPath(new URL('./traces/web07.trace.gz', import.meta.url))
 /** Enough to keep a small machine busy, few enough that latency is not all queueing: docs/replay.md. */
 const CONCURRENCY = 4
 
-const usage = `Usage: npm run replay -- [trace file] [--concurrency ${CONCURRENCY}] [--requests <first so many>] [--postgres] [--check]
+const usage = `Usage: npm run replay -- [trace file] [--concurrency ${CONCURRENCY}] [--requests <first so many>] [--postgres] [--check] [--json]
 
 Replays an access log over HTTP against the service without a cache, with its memory tier, and with memory and Redis.
 The database is DATABASE_URL, a PostgreSQL of its own with --postgres, else PGlite; Redis is REDIS_URL, else one of its
-own. Only rows and entries of a user made for this run are touched. --check: exit code 1 when a target is missed.`
+own. Only rows and entries of a user made for this run are touched. --check: exit code 1 when a target is missed.
+--json: the figures as one document of JSON.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     requests: { type: 'string' },
     postgres: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -49,14 +51,17 @@ async function main(): Promise<void> {
     redisUrl: redis?.url ?? givenRedis,
   }
   try {
-    console.log(
+    const print = values.json ? console.error : console.log
+    print(
       `${grouped(trace.requests.length)} requests for ${grouped(trace.pages)} pages, ${concurrency} at a time, ` +
         `on ${databaseUrl === undefined ? 'PGlite' : 'PostgreSQL'}\n${machine()}`,
     )
     const results = await runReplays({ trace, servers, concurrency })
-    console.log(`\n${tableOf(results, bounds)}\n`)
     const checks = checksOf(results, bounds, databaseUrl !== undefined)
-    for (const { target, found, isMet } of checks) console.log(`${isMet ? 'met   ' : 'MISSED'}  ${target}: ${found}`)
+    if (values.json) console.log(JSON.stringify({ machine: machine(), bounds, results, checks }, null, 2))
+    else console.log(`\n${tableOf(results, bounds)}\n`)
+    for (const { target, found, isMet } of values.json ? [] : checks)
+      console.log(`${isMet ? 'met   ' : 'MISSED'}  ${target}: ${found}`)
     if (values.check && checks.some(({ isMet }) => !isMet)) process.exitCode = 1
   } finally {
     await postgres?.stop()

@@ -1,91 +1,12 @@
-import { BODY_LIMIT_BYTES, buildApp } from '../app.js'
-import { loadProcessConfig } from '../plugins/config.js'
-import { PlannedRows } from '../services/resource/import/planned-rows.js'
-import { parseImportArguments, usage, type ImportArguments } from './import/arguments.js'
-import { importLines, type Counts } from './import/importer.js'
-import { openInput, sizeOf } from './import/input.js'
-import { kindNamed } from './import/kinds.js'
-import { readMapping } from './import/mapping.js'
-import { Report } from './import/report.js'
-import { BatchWriter } from './import/writer.js'
-import { grouped, openProgress } from './progress.js'
+import { parseImportArguments, usage } from './import/arguments.js'
+import { runImport, summary } from './import/run.js'
 
-const SOME_REFUSED = 2
-const SOME_DIFFERENT = 3
 const FAILED = 1
-
-/** Loads a catalogue into the service's own database, by its own services; it does not listen. */
-async function run(args: ImportArguments): Promise<number> {
-  const { file, userId, existing, kept } = args
-  // A missing file or a faulty mapping is said before a database is opened, or made.
-  sizeOf(file)
-  const mapping = args.mapping === undefined ? undefined : readMapping(args.mapping, args.currency)
-  if (mapping !== undefined && kindNamed(mapping.kind) === undefined)
-    throw new Error(`There is no kind ${mapping.kind}`)
-  const app = await buildApp(await loadProcessConfig({ listens: false }), { logLevel: 'silent' })
-  const interruption = new AbortController()
-  // More than once: npm hands a Ctrl-C on to a process that the terminal has told already.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interruption.abort())
-  try {
-    if (userId !== undefined && (await app.users.get(userId)).value === undefined) {
-      throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
-    }
-    const startedAt = performance.now()
-    const { signal } = interruption
-    const { noun, sizeBytes, readBytes, lines } = await openInput(file, {
-      maxLineBytes: BODY_LIMIT_BYTES,
-      mapping,
-      signal,
-    })
-    const progress = openProgress(sizeBytes)
-    const report = new Report({ noun, file: args.faults, print: (line) => progress.print(line) })
-    const planned = args.isDryRun ? new PlannedRows() : undefined
-    const [since] = await app.db.query<{ id: string; at: string }>({
-      name: 'import.begin',
-      text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
-    })
-    const counts = await importLines({
-      lines,
-      maxLineBytes: BODY_LIMIT_BYTES,
-      kind: args.kind,
-      kept,
-      writer: new BatchWriter(app, userId, { existing, planned, since }),
-      signal,
-      onTrouble: (trouble) => report.add(trouble),
-      onBatch: (so) => progress.update(readBytes(), `${grouped(so.read)} lines, ${grouped(so.created)} created`),
-    }).finally(() => {
-      progress.end()
-      report.end()
-    })
-    console.log(summary(counts, performance.now() - startedAt))
-    if (args.isDryRun) console.log('Nothing was written: this is what would be')
-    if (signal.aborted) throw new Error('Interrupted: run the same import again to go on')
-    if (counts.refused > 0) return SOME_REFUSED
-    return counts.different > 0 ? SOME_DIFFERENT : 0
-  } finally {
-    await app.close()
-  }
-}
-
-function summary(counts: Counts, elapsedMs: number): string {
-  const { read, created, updated, equal, there, different, refused } = counts
-  const rows = {
-    'lines read': read,
-    created,
-    updated,
-    'already equal': equal,
-    'already there': there,
-    different,
-    refused,
-  }
-  const table = Object.entries(rows).map(([name, count]) => `${name.padEnd(14)}${grouped(count).padStart(12)}`)
-  return [...table, `${'seconds'.padEnd(14)}${(elapsedMs / 1_000).toFixed(1).padStart(12)}`].join('\n')
-}
 
 try {
   const args = parseImportArguments(process.argv.slice(2))
   if (args === undefined) console.log(usage)
-  else process.exitCode = await run(args)
+  else process.exitCode = await runImport(args, (outcome) => console.log(summary(outcome)))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = FAILED

@@ -32,3 +32,23 @@ export async function* exportedLines(
     for (const rows of exports) yield* rows.chunks(db, id, { user_email: email })
   }
 }
+
+/** How many lines that will be, for who waits. */
+export async function countLines(
+  db: Queryable,
+  { userId, kinds }: Pick<ExportArguments, 'userId' | 'kinds'>,
+): Promise<number> {
+  const tables = resources.flatMap(({ name }) => (kinds.includes(name) ? [name] : []))
+  const counts = tables.map((table) =>
+    userId === undefined
+      ? `(select count(*) from ${table})`
+      : `(select count(*) from ${table} where user_id = $1::uuid)`,
+  )
+  const all = userId === undefined ? ['(select count(*) from users)', ...counts] : counts
+  const [row] = await db.query<{ lines: string }>({
+    name: 'export.count',
+    text: `select (${all.join(' + ')})::text as lines`,
+    ...(userId !== undefined && { values: [userId] }),
+  })
+  return Number(row?.lines ?? 0)
+}
