@@ -67,17 +67,32 @@ export function loadConfig(env: Variables): Config {
  * @throws ConfigError with every fault at once
  */
 export async function loadProcessConfig({ listens }: { readonly listens: boolean }): Promise<Config> {
-  const file = readEnvFile('.env')
-  for (const [name, value] of Object.entries(file.values)) process.env[name] ??= value
-  const { environment, faults: settingFaults, note } = examine(process.env, containerSign)
-  const config = configFrom(environment)
-
-  const faulty = new Set(settingFaults.map(({ variable }) => variable))
-  const faults = [...file.faults, ...settingFaults, ...dataDirFaults(config, faulty)]
+  const { config, faults: found, note } = examineProcessConfig()
+  const faulty = new Set(found.map(({ variable }) => variable))
+  const faults = [...found, ...dataDirFaults(config, faulty)]
   const isPlaceKnown = !faulty.has('HOST') && !faulty.has('PORT')
   if (listens && isPlaceKnown) faults.push(...(await listeningFaults(config)))
   if (faults.length > 0) throw new ConfigError(faults, note)
   return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
+}
+
+/** The settings of this process as far as they are right, with the faults of the rest; looks at no place, and makes no token to keep. */
+export function examineProcessConfig(): {
+  readonly config: Config
+  readonly faults: readonly Fault[]
+  readonly note?: string
+} {
+  const file = readEnvFile('.env')
+  for (const [name, value] of Object.entries(file.values)) process.env[name] ??= value
+  const { environment, faults, ...noted } = examine(process.env, containerSign)
+  return { config: configFrom(environment), faults: [...file.faults, ...faults], ...noted }
+}
+
+/** What the command line takes from the environment, and from `.env` of the working directory: where the service is, and who asks. */
+export function clientEnvironment(): { readonly url: string | undefined; readonly token: string | undefined } {
+  const { values } = readEnvFile('.env')
+  const read = (name: string): string | undefined => (process.env[name] ?? values[name])?.trim() || undefined
+  return { url: read('ROUNDHOUSE_URL'), token: read('ROUNDHOUSE_TOKEN') }
 }
 
 /** Does a script of npm run this process? Then a shell is between the two. */

@@ -39,7 +39,7 @@ export default fp(
 )
 
 /** A command of this client rejects within its time limit, at once while not connected, and is never sent again. */
-function createClient(
+export function createClient(
   { address, cluster, sentinels }: NonNullable<Config['redis']>,
   commandTimeout: number,
 ): Redis | Cluster {

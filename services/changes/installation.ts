@@ -26,6 +26,15 @@ export async function installChanges(
   await sql.query(isOn ? switchOn(schema, tables) : switchOff(schema))
 }
 
+/** Where the feed is on, each is there and `enable always`. */
+export function changesTriggers(tables: readonly FollowedTable[]) {
+  const ofTables = tables.flatMap(({ name: table }) => [
+    { table, name: NOTE, event: 'after insert or update or delete', each: 'row' },
+    { table, name: TRUNCATED, event: 'after truncate', each: 'statement' },
+  ])
+  return [...ofTables, { table: 'users', name: FORGET, event: 'after delete', each: 'row' }]
+}
+
 function switchOn(schema: string, tables: readonly FollowedTable[]): string {
   const functions = Object.entries(functionsIn(schema)).map(([name, body]) => {
     const made = `${schema}.${name}()`
@@ -36,13 +45,7 @@ function switchOn(schema: string, tables: readonly FollowedTable[]): string {
       revoke all on function ${made} from public`,
     ]
   })
-  const triggers = [
-    ...tables.flatMap(({ name }) => [
-      [name, NOTE, 'after insert or update or delete', 'row'],
-      [name, TRUNCATED, 'after truncate', 'statement'],
-    ]),
-    ['users', FORGET, 'after delete', 'row'],
-  ].map(([table = '', name = '', event = '', each = '']) => {
+  const triggers = changesTriggers(tables).map(({ table, name, event, each }) => {
     const on = `${schema}.${quoted(table)}`
     return [on, name, `create trigger ${name} ${event} on ${on} for each ${each} execute function ${schema}.${name}()`]
   })

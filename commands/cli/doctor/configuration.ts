@@ -1,0 +1,32 @@
+import type { Config } from '../../../plugins/config.js'
+import type { Fault } from '../../../services/config/fault.js'
+import { fault, type Findings, ok, warning } from './finding.js'
+
+export interface Examined {
+  readonly config: Config
+  readonly faults: readonly Fault[]
+  readonly note?: string
+}
+
+/** The settings, as the service checks them at its start. */
+export function lookAtConfiguration(findings: Findings, { config, faults, note }: Examined): void {
+  const ending = note === undefined ? '' : ` (${note})`
+  for (const { variable, message } of faults) {
+    findings.add('configuration', fault(`${variable} ${message}${ending}`, `correct ${variable}`))
+  }
+  if (faults.length > 0) return
+  const { isProduction, databaseUrl, redis, isCachingEnabled, isAdminTokenMade, deploymentId, dataDir } = config
+  const database = databaseUrl === undefined ? `embedded database in ${dataDir}` : 'PostgreSQL'
+  const cache = !isCachingEnabled ? 'no cache' : redis === undefined ? 'memory tier alone' : 'memory and Redis'
+  findings.add('configuration', ok(`${isProduction ? 'production' : 'development'}, ${database}, ${cache}${ending}`))
+  if (isAdminTokenMade) findings.add('configuration', ok('no ADMIN_TOKENS: one is made and kept in DATA_DIR'))
+  if (!isCachingEnabled) {
+    findings.add('configuration', warning('ENABLE_CACHING is false: every read asks the database', 'remove it'))
+  }
+  if (deploymentId !== undefined && databaseUrl === undefined) {
+    findings.add(
+      'configuration',
+      warning('the data is in this container, and lost with the next deployment', 'set DATABASE_URL'),
+    )
+  }
+}

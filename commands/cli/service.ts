@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs'
+import { text as textOf } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
+import type { CliContext } from './context.js'
+import { CliError, EXIT } from './faults.js'
+
+const DEFAULT_URL = 'http://127.0.0.1:3000'
+/** Longer than what the service itself waits for a database. */
+const TIMEOUT_MS = 30_000
+
+export interface ServiceOptions {
+  readonly url?: string | undefined
+  readonly tokenFile?: string | undefined
+}
+
+export interface Asked {
+  readonly method?: string
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+  /** Answers that are no fault, beside those of 200 to 299. */
+  readonly accepts?: readonly number[]
+  /** Of a stream: it ends when this says so, and has no time limit. */
+  readonly signal?: AbortSignal
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- bodies of every shape; a command knows which one it asked for
+export type Body = any
+
+/** A service that runs, over HTTP. */
+export class Service {
+  readonly #base: URL
+  readonly #token: string | undefined
+
+  constructor(base: URL, token: string | undefined) {
+    this.#base = base
+    this.#token = token
+  }
+
+  /** The parsed body; `undefined` of an empty one. */
+  async ask(path: string, asked: Asked = {}): Promise<Body> {
+    const response = await this.open(path, asked)
+    const text = await response.text().catch((error: unknown) => this.#unreachable(error))
+    if (text === '') return undefined
+    try {
+      return JSON.parse(text)
+    } catch {
+      throw this.#isAnother()
+    }
+  }
+
+  /** The answer before its body is read, of a status that is no fault. */
+  async open(path: string, { method = 'GET', body, headers, accepts = [], signal }: Asked = {}): Promise<Response> {
+    const response = await fetch(new URL(path, this.#base), {
+      method,
+      // A redirect would take the token to who knows where.
+      redirect: 'manual',
+      headers: {
+        accept: 'application/json',
+        ...(body && { 'content-type': 'application/json' }),
+        ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+        ...headers,
+      },
+      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
+      ...(body && { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => this.#unreachable(error))
+    if (response.ok || accepts.includes(response.status)) return response
+    throw await this.#refusal(response)
+  }
+
+  async #refusal(response: Response): Promise<CliError> {
+    const { status } = response
+    const text = await response.text().catch(() => '')
+    if (status >= 300 && status < 400) {
+      return new CliError(`${this.#base.origin} redirects to ${response.headers.get('location')}: give that as --url`)
+    }
+    const fault = errorIn(text)
+    if (fault === undefined) return this.#isAnother(status)
+    const isAboutToken = status === 401 || status === 403
+    const hint =
+      status === 401 && this.#token === undefined
+        ? '. Set ROUNDHOUSE_TOKEN, or give --token-file (outside production an administrator’s is in .data/admin-token)'
+        : ''
+    return new CliError(
+      `${fault.message} (${status} ${fault.code})${hint}`,
+      isAboutToken ? EXIT.notAllowed : EXIT.failed,
+      fault.code,
+    )
+  }
+
+  #isAnother(status?: number): CliError {
+    const answered = status === undefined ? 'no JSON' : `${status}, and not as the service does`
+    return new CliError(`${this.#base.origin} answers ${answered}: is --url right?`, EXIT.unreachable)
+  }
+
+  #unreachable(error: unknown): never {
+    if (error instanceof Error && error.name === 'AbortError') throw error
+    throw new CliError(
+      `The service at ${this.#base.origin} does not answer (${reasonOf(error)}): is it up, and is --url or ROUNDHOUSE_URL right?`,
+      EXIT.unreachable,
+    )
+  }
+}
+
+/** The service that the options and the environment name. `-` as the token file is the standard input. */
+export async function openService(context: CliContext, { url, tokenFile }: ServiceOptions): Promise<Service> {
+  const environment = await context.environment()
+  const token = tokenFile === undefined ? environment.token : await readToken(tokenFile, context.stdin)
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new CliError('The token is no token: it has a space, a line break or a letter that none has', EXIT.usage)
+  }
+  return new Service(baseOf(url ?? environment.url ?? DEFAULT_URL), token)
+}
+
+function baseOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new CliError('--url must be like http://127.0.0.1:3000', EXIT.usage)
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new CliError('--url must have no user, query or fragment: the token goes into ROUNDHOUSE_TOKEN', EXIT.usage)
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+async function readToken(path: string, stdin: Readable): Promise<string> {
+  let text: string
+  try {
+    text = path === '-' ? await textOf(stdin) : readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new CliError(`--token-file can not be read (${reasonOf(error)})`, EXIT.usage)
+  }
+  if (text.trim() === '') throw new CliError('--token-file is empty', EXIT.usage)
+  return text.trim()
+}
+
+function errorIn(text: string): { readonly code: string; readonly message: string } | undefined {
+  try {
+    const body: Body = JSON.parse(text)
+    return typeof body?.code === 'string' && typeof body.message === 'string' ? body : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** fetch says "fetch failed"; the cause says why. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return `no answer in ${TIMEOUT_MS / 1000} s`
+  if (error.cause instanceof Error) return reasonOf(error.cause)
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return code === '' ? error.message : error.message.includes(code) ? error.message : `${code} ${error.message}`.trim()
+}
