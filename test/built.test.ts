@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, statSync } from 'node:fs'
+import { cpSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -133,6 +133,11 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
 
   const migrated = execFileSync(process.execPath, ['dist/migrate.js'], { cwd: folder, env, encoding: 'utf8' })
   t.equal(migrated, 'The schema is up to date\n')
+
+  const cli = join(folder, 'dist/commands/cli.js')
+  t.match(readFileSync(cli, 'utf8'), /^#!\/usr\/bin\/env node\n/)
+  const diagnosis = execFileSync(process.execPath, [cli, 'doctor'], { cwd: folder, env, encoding: 'utf8' })
+  t.match(JSON.parse(diagnosis), { faults: 0 })
 })
 
 /** npm's shell ends without handing the signal on. Nothing is compiled again. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { CliContext } from './context.js'
 import { openOutput } from './output.js'
 import type { GlobalOptions } from './program.js'
-import { openService } from './service.js'
+import { idOf, openService } from './service.js'
 
 export function clearCommand(context: CliContext, program: Command): void {
   const command = program.command('clear').description('empty the cache, on all replicas')
@@ -10,12 +10,12 @@ export function clearCommand(context: CliContext, program: Command): void {
     .command('user')
     .description('what one user owns; an administrator, or that user')
     .argument('<id>', 'the id of the user')
-    .action((id: string, _options, child: Command) => clear(context, child, `user/${encodeURIComponent(id)}`))
+    .action((id: string, _options, child: Command) => clear(context, child, `user/${idOf('user', id)}`))
   command
     .command('template')
     .description('one template, its lists and what is made from it; an administrator, or its owner')
     .argument('<id>', 'the id of the template')
-    .action((id: string, _options, child: Command) => clear(context, child, `template/${encodeURIComponent(id)}`))
+    .action((id: string, _options, child: Command) => clear(context, child, `template/${idOf('template', id)}`))
   command
     .command('all')
     .description('everything; an administrator')

@@ -18,7 +18,7 @@ export interface CliContext {
   readonly stderr: OutputStream
   readonly stdin: Readable
   environment(): Promise<ClientEnvironment>
-  /** Aborts when the command is to end: Ctrl-C and SIGTERM, which then don't end the process by themselves. */
+  /** Aborts when the command is to end: at Ctrl-C and SIGTERM, which then don't end the process by themselves, or when nobody reads. */
   interruption(): AbortSignal
   /** For the end. */
   exitCode: number
@@ -34,6 +34,7 @@ export function processContext(): CliContext {
     interruption() {
       const controller = new AbortController()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort())
+      process.stdout.on('error', () => controller.abort())
       return controller.signal
     },
     exitCode: EXIT.done,

@@ -111,6 +111,14 @@ export async function openService(context: CliContext, { url, tokenFile }: Servi
   return new Service(baseOf(url ?? environment.url ?? DEFAULT_URL), token)
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** An id as a part of a path. Checked here: `..` would lead to another route, such as the one that clears everything. */
+export function idOf(kind: string, id: string): string {
+  if (!UUID.test(id)) throw new CliError(`The ${kind} must be named by its id: a UUID`, EXIT.usage)
+  return id
+}
+
 function baseOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {

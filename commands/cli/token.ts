@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { CliContext } from './context.js'
 import { openOutput } from './output.js'
 import type { GlobalOptions } from './program.js'
-import { openService } from './service.js'
+import { idOf, openService } from './service.js'
 
 interface CreateOptions extends GlobalOptions {
   readonly user: string
@@ -45,12 +45,12 @@ export function tokenCommand(context: CliContext, program: Command): void {
       const { user, ...options } = child.optsWithGlobals<RevokeOptions>()
       const output = openOutput(context, options.json === true)
       const service = await openService(context, options)
-      await service.ask(`${pathOf(user)}/${encodeURIComponent(id)}`, { method: 'DELETE' })
+      await service.ask(`${pathOf(user)}/${idOf('token', id)}`, { method: 'DELETE' })
       if (output.isJson) output.json({ revoked: id })
       else output.line(`Revoked ${id}`)
     })
 }
 
 function pathOf(userId: string): string {
-  return `api/users/${encodeURIComponent(userId)}/tokens`
+  return `api/users/${idOf('user', userId)}/tokens`
 }

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from '../../../services/database/index.js'
+import { DatabaseUnavailableError, sqlState } from '../../../services/database/index.js'
 import { lastingRefusal } from '../../../services/database/refusal.js'
 
 /** What one check saw. */
@@ -53,5 +53,9 @@ function unexpected(error: unknown): Seen {
   const refusal = lastingRefusal(error)
   if (refusal !== undefined) return { result: 'fault', found: refusal }
   if (!(error instanceof DatabaseUnavailableError)) return { result: 'fault', found: message }
-  return fault(message, 'start the server, or correct DATABASE_URL')
+  const isFull = sqlState(error.cause)?.startsWith('53') === true
+  return fault(
+    message,
+    isFull ? 'raise max_connections, or lower DATABASE_POOL_SIZE' : 'start the server, or correct DATABASE_URL',
+  )
 }

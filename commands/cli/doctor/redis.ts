@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import type { Config } from '../../../plugins/config.js'
 import { createClient } from '../../../plugins/redis.js'
@@ -6,6 +7,7 @@ import { fault, type Findings, ok, type Seen, warning } from './finding.js'
 import { skewOf } from './server.js'
 
 const COMMAND_MS = 2_000
+const CONNECT_MS = 5_000
 const RIGHTS = 'acl setuser <user> ~roundhouse:* +get +mget +set +del +ping (and see docs/operations.md)'
 const POLICY = 'config set maxmemory 400mb, config set maxmemory-policy allkeys-lru, and the same in its configuration'
 
@@ -18,7 +20,7 @@ export async function lookAtRedis(findings: Findings, config: Config): Promise<v
     const isThere = await findings.look('redis', async () => {
       const startedAt = performance.now()
       try {
-        await client.connect()
+        await Promise.race([client.connect(), overdue()])
         await client.ping()
       } catch (error) {
         return unreachable(reason ?? reasonOf(error))
@@ -33,6 +35,12 @@ export async function lookAtRedis(findings: Findings, config: Config): Promise<v
   } finally {
     client.disconnect()
   }
+}
+
+/** With sentinels that do not answer, a client tries on without an end. */
+async function overdue(): Promise<never> {
+  await sleep(CONNECT_MS, undefined, { ref: false })
+  throw new Error(`no connection in ${CONNECT_MS / 1_000} s`)
 }
 
 function unreachable(reason: string): Seen {

@@ -27,7 +27,7 @@ const FACTS = `select current_setting('server_version_num')::integer as version,
   exists (select from pg_settings where name = 'default_transaction_read_only' and reset_val = 'on') as is_read_only,
   current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as connections,
-  (select count(*)::integer from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()) as connections_used,
+  (select sum(numbackends)::integer - 1 from pg_stat_database) as connections_used,
   (select extract(epoch from clock_timestamp() - min(xact_start))::integer from pg_stat_activity
     where backend_type = 'client backend' and datname = current_database() and pid <> pg_backend_pid()) as oldest_seconds,
   (select count(*)::integer from pg_prepared_xacts where database = current_database()) as prepared`

@@ -217,6 +217,24 @@ t.test('the embedded database: not made, in order, and in use', async (t) => {
   t.match(await doctor({ DATA_DIR }), { code: 0, bad: [{ result: 'warning', found: /has the embedded database/ }] })
 })
 
+t.test('a server without a free connection, and sentinels that do not answer', async (t) => {
+  const full = await startPostgres({ max_connections: '4', superuser_reserved_connections: '1' })
+  t.teardown(() => full.stop())
+  await run(full.url, 'create role shop login')
+  const url = full.url.replace('postgres@', 'shop@')
+  const clients = [1, 2, 3].map(() => new pg.Client(url))
+  await Promise.all(clients.map((client) => client.connect()))
+  const env = { DATABASE_URL: url, REDIS_SENTINELS: `127.0.0.1:${await freePort()}` }
+  t.match(await doctor(env), {
+    code: 1,
+    bad: [
+      { check: 'database', found: /slots|clients/, change: /max_connections/ },
+      { check: 'redis', found: /can not be used/ },
+    ],
+  })
+  await Promise.all(clients.map((client) => client.end()))
+})
+
 t.test('settings that are wrong are all told, and what is right is looked at', async (t) => {
   const url = await migrated(t)
   const { code, bad } = await doctor({ DATABASE_URL: url, REDIS_URL: 'http://secret@x', PORT: 'abc' })
