@@ -59,7 +59,11 @@ function takes(schema: TSchema | undefined): string {
   if (schema === undefined) return ''
   const { items, properties, description, maxLength, minLength = 0, maximum, minimum, maxItems, format } = schema
   const values: unknown[] | undefined = schema['enum']
-  if (values !== undefined) return values.filter((value) => value !== null).map(String).join(', ')
+  if (values !== undefined)
+    return values
+      .filter((value) => value !== null)
+      .map(String)
+      .join(', ')
   switch ([schema['type']].flat()[0]) {
     case 'string': {
       if (format !== undefined) return FORMATS[String(format)] ?? String(format)

@@ -169,7 +169,7 @@ t.test('a late event loop: loads and writes are refused, hits and health are not
 t.test(
   'a client that goes away in mid-load leaves nothing behind: its load ends, and is kept for the next',
   async (t) => {
-    const { user, url, app } = await start(t)
+    const { user, url, app } = await start(t, { CACHE_STALENESS_BOUND_MS: '20000' })
     await app.listen({ port: 0, host: '127.0.0.1' })
     const { port } = app.server.address() as AddressInfo
     const unlock = await locked(t, url, 'designs')
