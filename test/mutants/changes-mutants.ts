@@ -54,7 +54,7 @@ export const CHANGES_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'a feed: a truncated table begins it anew',
     'changes/installation',
-    "[name, TRUNCATED, 'after truncate', 'statement'],",
+    "{ table, name: TRUNCATED, event: 'after truncate', each: 'statement' },",
     '',
     HISTORY,
   ),
