@@ -83,7 +83,7 @@ export const pageQuery = {
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 800, description: 'next_cursor of the page before' })),
 }
 
-/** What every list of a resource can be asked for; `services/resource/list-query.ts` reads it. */
+/** What every list of a resource can be asked for; `services/resource/lists/list-query.ts` reads it. */
 const listQuery = {
   external_id: Type.Optional(ExternalId),
   updated_since: Type.Optional(Timestamp),

@@ -14,9 +14,9 @@ const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')
 /** What else puts something into the schema. */
 const JOURNAL = [
-  'cache/postgres-journal.ts',
-  'cache/journal-installation.ts',
-  'cache/table-triggers.ts',
+  'cache/journal/postgres-journal.ts',
+  'cache/journal/installation.ts',
+  'cache/journal/table-triggers.ts',
   'changes/installation.ts',
 ]
 

@@ -81,7 +81,7 @@ export async function updatePairs(
   return new Set(pairs.filter(({ id }) => there.has(id)).map(({ nth }) => nth))
 }
 
-/** In the declared types on both sides, as services/resource/rows.ts does it. */
+/** In the declared types on both sides, as services/resource/sql/rows.ts does it. */
 function differs(names: readonly string[], types: Columns): string {
   const there = names.map((name) => `there.${name}::${types[name]}`)
   const line = names.map((name) => cell('line', name, types))
