@@ -58,7 +58,7 @@ export const environmentSchema = Type.Object(
       'comma-separated name:token, name:read:token for dashboards, or name:metrics:token for /metrics; 32 characters at least: openssl rand -hex 32',
     ),
     TOKEN_SECRET: text('32 characters at least, the same on every replica; without it one is kept in the database'),
-    MAX_LOOP_DELAY_MS: whole(10, 60_000, 100, 'how late the event loop may be before loads and writes are refused'),
+    MAX_LOOP_DELAY_MS: whole(10, 60_000, 250, 'how late the event loop may be before loads and writes are refused'),
     RATE_LIMIT_PER_MINUTE: whole(0, 10_000_000, 0, 'how many requests a token may make in a minute; 0 is no limit'),
     RATE_LIMIT_REFUSED_TOKENS: whole(
       0,
