@@ -9,7 +9,7 @@ import type { Edit, Mutant } from './mutants.js'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const CACHE = 'services/cache'
 const PARTS = [
-  ...['core', 'journal.ts'].map((part) => `${CACHE}/${part}`),
+  ...['core', 'journal/journal.ts'].map((part) => `${CACHE}/${part}`),
   'test/model',
   'test/helpers/seeded.ts',
   'package.json',
