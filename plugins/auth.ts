@@ -94,6 +94,8 @@ export default fp(
       reply: FastifyReply,
       done: HookHandlerDoneFunction,
     ): void => {
+      // An app of somebody else may do without limits.
+      if (!fastify.hasDecorator('countRefusedToken')) return done(refusal)
       fastify.countRefusedToken(request, reply).then((limited) => done(limited ?? refusal), done)
     }
 
@@ -156,7 +158,7 @@ export default fp(
   {
     name: 'auth',
     fastify: '5.x',
-    dependencies: ['config', 'services', 'rate-limits'],
+    dependencies: ['config', 'services'],
     decorators: { fastify: ['config', 'cache', 'users', 'tokens'] },
   },
 )

@@ -32,9 +32,10 @@ export default fp(
     let replicas = 1
     const count = async (): Promise<void> => {
       const all = await fastify.replicas.all()
-      replicas = all.filter(({ isSilent }) => !isSilent).length
+      replicas = Math.max(1, all.filter(({ isSilent }) => !isSilent).length)
     }
-    const look = setInterval(() => void count(), LOOK_EVERY_MS).unref()
+    // As many as there were, while the database does not say.
+    const look = setInterval(() => void count().catch(() => {}), LOOK_EVERY_MS).unref()
     fastify.addHook('onClose', async () => clearInterval(look))
     const shareOf = (limit: number): number => Math.max(1, Math.ceil(limit / replicas))
 
