@@ -18,8 +18,8 @@ interface Flight extends Sought {
 /** First and longest pause of a reader that waits for another replica's load, in ms. */
 const FIRST_PAUSE_MS = 4
 const LONGEST_PAUSE_MS = 100
-/** Of a lease, in ms: longer than nearly every load. */
-const LEASE_MS = 250
+/** Of a lease, in ms: longer than nearly every load, and than an event loop full of readers may take to renew it. */
+const LEASE_MS = 1_000
 /** A placeholder: the run is started right after the flight is made. */
 const NO_LOOKUP = new Promise<Lookup>(() => {})
 

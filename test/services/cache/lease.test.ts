@@ -155,7 +155,7 @@ t.test('who knows that something the entry refers to has changed does not wait f
 })
 
 t.test('a load that takes its time keeps its lease, and leaves it for a moment only', async (t) => {
-  const { database, members, keys, clock } = await startWorld(t, { options: { leaseMs: 2_000 } })
+  const { database, members, keys, clock } = await startWorld(t, { options: { leaseMs: 4_000 } })
   const [one, two] = [members[0]!, members[1]!]
   const rows = new Rows(database)
   const leases = (): string[] =>
@@ -163,12 +163,12 @@ t.test('a load that takes its time keeps its lease, and leaves it for a moment o
   database.rows.set('a', 'x')
   rows.hold()
   const reads = [rows.read(one, 'a'), rows.read(two, 'a')]
-  for (let ms = 0; ms < 1_500; ms += 50) await clock.advance(50)
+  for (let ms = 0; ms < 3_000; ms += 50) await clock.advance(50)
   t.equal(rows.count, 1, 'the other one still waits')
   rows.release()
   await clock.advance(200)
   t.same(await Promise.all(reads), ['x: miss', 'x: hit in redis'])
-  await clock.advance(100)
+  await clock.advance(1_000)
   t.same(leases(), [], 'it is over')
   // What lies there was overwritten by something older, which another replica had been about to store.
   const entryName = [...keys.keys.keys()].find((key) => key.includes(':e:'))!
@@ -179,6 +179,6 @@ t.test('a load that takes its time keeps its lease, and leaves it for a moment o
   await drain()
   keys.keys.set(entryName, old)
   const late = rows.read(two, 'a')
-  for (let ms = 0; ms < 400; ms += 50) await clock.advance(50)
+  for (let ms = 0; ms < 1_200; ms += 50) await clock.advance(50)
   t.equal(await late, 'y: miss', 'nobody waits for a load that is over')
 })
