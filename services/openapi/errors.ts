@@ -36,7 +36,7 @@ export function errorsOf(route: Route, all: readonly ResourceDefinition[]): stri
   const isWrite = !['GET', 'HEAD'].includes(method)
   const codes = [
     ['INVALID_REQUEST', 'INVALID_VERSION', 'INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'],
-    access === undefined ? [] : ['UNAUTHORIZED', 'FORBIDDEN', 'TOO_MANY_REQUESTS'],
+    access === undefined ? [] : ['UNAUTHORIZED', 'FORBIDDEN', 'TOO_MANY_REQUESTS', 'RATE_LIMITED'],
     isWrite ? ['BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'UNSUPPORTED_CONTENT_CODING', 'MALFORMED_BODY'] : [],
     schema.params?.properties === undefined ? [] : ['NOT_FOUND'],
     schema.querystring?.properties?.['cursor'] === undefined ? [] : ['INVALID_CURSOR'],

@@ -4,7 +4,7 @@ import { startService, type UserCaller } from '../../helpers/app.js'
 import { EventConnection } from '../../helpers/changes/followers.js'
 import { until } from '../../helpers/deadline.js'
 import { ServiceProcess } from '../../helpers/service-process.js'
-import { freePort, temporaryDirectory } from '../../helpers/servers.js'
+import { temporaryDirectory } from '../../helpers/servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 
@@ -101,16 +101,17 @@ t.test('streams end when the service closes', async (t) => {
 })
 
 t.test('on SIGTERM a stream ends at once, while the replica goes on serving', async (t) => {
-  const [port, token] = [await freePort(), 'an-admin-token-of-the-tests-0123456789']
+  const token = 'an-admin-token-of-the-tests-0123456789'
   const service = new ServiceProcess(t, {
     NODE_ENV: 'development',
     DATA_DIR: temporaryDirectory(),
-    PORT: String(port),
+    PORT: '0',
     HOST: '127.0.0.1',
     ADMIN_TOKENS: token,
     RAILWAY_DEPLOYMENT_DRAINING_SECONDS: '30',
   })
   await service.listening()
+  const port = Number(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(service.output)?.[1])
   const ask = async (path: string, body?: object) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
