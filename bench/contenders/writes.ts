@@ -142,7 +142,14 @@ const coherent = async ({ database, redisUrl, rows }: Parts): Promise<Writer> =>
   const { cache, close } = await openEngine({ memoryItems: 1_000, redisUrl, journal })
   const tokens = new VersionTokens('a secret of the benchmark')
   const versionOf = (transaction: number): string => tokens.seal(cache.version(transaction))
-  const dependencies = { database, cache, versionOf, resources, loadQueue: new LoadQueue(), bulkQueue: new LoadQueue(1) }
+  const dependencies = {
+    database,
+    cache,
+    versionOf,
+    resources,
+    loadQueue: new LoadQueue(),
+    bulkQueue: new LoadQueue(1),
+  }
   const service = new DesignService(dependencies)
   return {
     write: (client, description) => service.update(rows[client]!.userId, rows[client]!.id, { description }),

@@ -256,7 +256,7 @@ t.test('settings that are wrong are all told, and what is right is looked at', a
     bad
       .filter(({ result }) => result === 'fault')
       .map(({ found }) => found.split(' ')[0])
-      .toSorted(),
+      .toSorted((a = '', b = '') => a.localeCompare(b)),
     ['PORT', 'REDIS_URL'],
   )
   t.ok(
