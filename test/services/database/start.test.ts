@@ -65,7 +65,7 @@ t.test('what the server refuses for good ends the start at once, in one line', a
     const DATABASE_URL = `postgresql://locked:wrong@${at}/postgres`
     const service = new ServiceProcess(t, { DATABASE_URL, ADMIN_TOKENS, PORT: '0' }, { entry })
     t.equal(await service.ended(), 1)
-    t.match(service.output, /^The service could not start: The database refuses the user of DATABASE_URL.*\n$/, entry)
+    t.match(service.errors, /^The service could not start: The database refuses the user of DATABASE_URL.*\n$/, entry)
   }
 })
 
