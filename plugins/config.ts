@@ -175,6 +175,7 @@ function configFrom(environment: Environment) {
     databasePoolSize: environment.DATABASE_POOL_SIZE,
     databaseQueueLength: environment.DATABASE_QUEUE_LENGTH,
     databaseQueueMs: environment.DATABASE_QUEUE_MS,
+    databaseWriteQueueMs: environment.DATABASE_WRITE_QUEUE_MS,
     dataDir: environment.DATA_DIR,
     /** `undefined`: there is no Redis tier. */
     redis: redisFrom(environment),

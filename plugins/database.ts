@@ -28,6 +28,7 @@ export default fp<DatabasePluginOptions>(
       poolSize: config.databasePoolSize,
       mostWaiting: config.databaseQueueLength,
       longestWaitMs: config.databaseQueueMs,
+      longestWriteWaitMs: config.databaseWriteQueueMs,
       isClosed: () => fastify.hasDecorator('isOverloaded') && fastify.isOverloaded(),
       dataDir: config.dataDir,
       onQuery,

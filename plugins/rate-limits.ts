@@ -32,10 +32,10 @@ export default fp(
     let replicas = 1
     const count = async (): Promise<void> => {
       const all = await fastify.replicas.all()
+      // None, before the first report.
       replicas = Math.max(1, all.filter(({ isSilent }) => !isSilent).length)
     }
-    // As many as there were, while the database does not say.
-    const look = setInterval(() => void count().catch(() => {}), LOOK_EVERY_MS).unref()
+    const look = setInterval(() => void count(), LOOK_EVERY_MS).unref()
     fastify.addHook('onClose', async () => clearInterval(look))
     const shareOf = (limit: number): number => Math.max(1, Math.ceil(limit / replicas))
 

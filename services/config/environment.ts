@@ -21,10 +21,11 @@ export const environmentSchema = Type.Object(
     DATABASE_QUEUE_LENGTH: whole(
       1,
       100_000,
-      500,
+      2000,
       'how many statements may wait for a connection; further ones are 503',
     ),
-    DATABASE_QUEUE_MS: whole(10, 10_000, 500, 'how long a statement may wait for a connection; then it is 503'),
+    DATABASE_QUEUE_MS: whole(10, 60_000, 800, 'how long a load may wait for a connection; then it is 503'),
+    DATABASE_WRITE_QUEUE_MS: whole(10, 60_000, 10_000, 'how long a write may wait for a connection; then it is 503'),
     DATA_DIR: Type.String({ default: './.data', description: 'the folder of the embedded database' }),
     REDIS_URL: text('redis://default:password@host:6379, or rediss:// for TLS; without it there is no Redis tier'),
     REDIS_CLUSTER: flag(false, 'true when REDIS_URL names a node of a Redis Cluster'),

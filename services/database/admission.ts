@@ -6,10 +6,19 @@ export interface AdmissionOptions {
   readonly most: number
   /** How many may wait; who comes then is refused. */
   readonly mostWaiting: number
-  /** How long one may wait, in ms; then it is refused. */
+  /** How long a load may wait, in ms; then it is refused. */
   readonly longestWaitMs: number
+  /** The same of a write: who changes something would rather wait than ask again. */
+  readonly longestWriteWaitMs: number
   /** Whether nobody new may wait or enter, because the process itself is short of time or memory. */
   readonly isClosed?: (() => boolean) | undefined
+}
+
+/** Who wants to come in. */
+export interface Entrant {
+  /** Whose line it waits in; that of everybody where there is none. */
+  readonly user?: string | undefined
+  readonly isWrite?: boolean | undefined
 }
 
 interface Waiting {
@@ -29,7 +38,7 @@ const LOOK_EVERY_MS = 25
  */
 export class Admission {
   readonly #options: AdmissionOptions
-  /** By user, in the order of their turns. Those that are empty are not in it. */
+  /** By user and kind, in the order of their turns. Those that are empty are not in it. */
   readonly #lines = new Map<string, Waiting[]>()
   #inside = 0
   #waiting = 0
@@ -53,13 +62,12 @@ export class Admission {
 
   /**
    * Runs `work` once it is its turn.
-   * @param user whose line it waits in
    * @throws DatabaseUnavailableError, before `work` has begun, and what `work` throws
    */
-  async run<T>(work: () => Promise<T>, user = EVERYBODY): Promise<T> {
+  async run<T>(work: () => Promise<T>, entrant: Entrant = {}): Promise<T> {
     if (this.isFull) throw this.#refusal()
     if (this.#inside < this.#options.most) this.#inside += 1
-    else await this.#wait(user)
+    else await this.#wait(entrant)
     try {
       return await work()
     } finally {
@@ -67,15 +75,20 @@ export class Admission {
     }
   }
 
-  /** One user's line is half of all that may wait, so that others find room. */
-  #wait(user: string): Promise<void> {
-    const line = this.#lines.get(user) ?? []
-    const { mostWaiting, longestWaitMs } = this.#options
-    if (user !== EVERYBODY && line.length >= mostWaiting / 2) throw this.#refusal()
-    this.#lines.set(user, line)
+  /**
+   * A user's loads and writes are two lines, so that nobody's load waits for what they write. Each is half of all that may wait at most, so
+   * that others find room.
+   */
+  #wait({ user = EVERYBODY, isWrite = false }: Entrant): Promise<void> {
+    const name = isWrite ? `writes of ${user}` : user
+    const line = this.#lines.get(name) ?? []
+    const { mostWaiting, longestWaitMs, longestWriteWaitMs } = this.#options
+    if (name !== EVERYBODY && line.length >= mostWaiting / 2) throw this.#refusal()
+    this.#lines.set(name, line)
     this.#waiting += 1
     this.#look ??= setInterval(() => this.#refuseLate(), LOOK_EVERY_MS)
-    return new Promise((enter, refuse) => line.push({ until: systemClock.now() + longestWaitMs, enter, refuse }))
+    const until = systemClock.now() + (isWrite ? longestWriteWaitMs : longestWaitMs)
+    return new Promise((enter, refuse) => line.push({ until, enter, refuse }))
   }
 
   /** Who leaves hands the place on. */
@@ -108,11 +121,13 @@ export class Admission {
   #refuseLate(): void {
     const now = systemClock.now()
     for (const [user, line] of this.#lines) {
-      while (line[0] !== undefined && line[0].until <= now) {
-        line.shift()?.refuse(this.#refusal())
-        this.#waiting -= 1
-      }
-      if (line.length === 0) this.#lines.delete(user)
+      const late = line.filter(({ until }) => until <= now)
+      if (late.length === 0) continue
+      const left = line.filter(({ until }) => until > now)
+      if (left.length === 0) this.#lines.delete(user)
+      else this.#lines.set(user, left)
+      this.#waiting -= late.length
+      for (const { refuse } of late) refuse(this.#refusal())
     }
     this.#restIfNobodyWaits()
   }

@@ -68,6 +68,8 @@ export interface Database extends Transactional {
   readonly poolUse?: PoolUse | undefined
   /** The same, in the line of one user: who asks for much waits behind themselves. */
   ofUser(userId: string): Transactional
+  /** {@link Database.ofUser} for a write, which may wait for longer. */
+  writesOf(userId: string): Transactional
   /** For what coherence hangs on: waits for no request, and is refused for none. */
   readonly reserved: Queryable
   /** What is inside and waits, and what was refused since the start. */

@@ -24,6 +24,7 @@ export interface DatabaseOptions {
   /** How many statements and transactions may wait for a connection, and how long, in ms. */
   readonly mostWaiting?: number | undefined
   readonly longestWaitMs?: number | undefined
+  readonly longestWriteWaitMs?: number | undefined
   /** While it says so, nothing new is let in. */
   readonly isClosed?: (() => boolean) | undefined
   /** How long a server may be silent that is waited for, in ms. */
@@ -40,8 +41,8 @@ export interface DatabaseOptions {
 export async function openDatabase(options: DatabaseOptions): Promise<MigratableDatabase> {
   const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000, silenceMs = 800 } = options
   const onQuery = options.onQuery ?? (() => {})
-  const { mostWaiting = 500, longestWaitMs = 500, isClosed } = options
-  const line = { mostWaiting, longestWaitMs, isClosed }
+  const { mostWaiting = 2_000, longestWaitMs = 800, longestWriteWaitMs = 10_000, isClosed } = options
+  const line = { mostWaiting, longestWaitMs, longestWriteWaitMs, isClosed }
   // Each driver is loaded only when it is the one in use.
   if (url === undefined) {
     const { openPglite } = await import('./pglite.js')

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
-import { Admission, type AdmissionOptions } from './admission.js'
+import { Admission, type AdmissionOptions, type Entrant } from './admission.js'
 import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from './database.js'
 import { CanNotStartError, toSeamError } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
@@ -68,10 +68,18 @@ class PgliteDatabase implements MigratableDatabase {
     return this.#admitted(work)
   }
 
-  ofUser(userId: string): Transactional {
+  ofUser(user: string): Transactional {
+    return this.#inLine({ user })
+  }
+
+  writesOf(user: string): Transactional {
+    return this.#inLine({ user, isWrite: true })
+  }
+
+  #inLine(entrant: Entrant): Transactional {
     return {
-      query: (statement) => this.#query(statement, userId),
-      transaction: (work) => this.#admitted(work, userId),
+      query: (statement) => this.#query(statement, entrant),
+      transaction: (work) => this.#admitted(work, entrant),
     }
   }
 
@@ -79,14 +87,14 @@ class PgliteDatabase implements MigratableDatabase {
     return { ...this.#admission.counts, isFull: this.#admission.isFull }
   }
 
-  #query<Row extends object>(statement: Statement, userId?: string): Promise<Row[]> {
-    return this.#admission.run(() => this.#inTurn(() => this.#run<Row>(this.#pglite, statement)), userId)
+  #query<Row extends object>(statement: Statement, entrant?: Entrant): Promise<Row[]> {
+    return this.#admission.run(() => this.#inTurn(() => this.#run<Row>(this.#pglite, statement)), entrant)
   }
 
-  #admitted<T>(work: (transaction: Queryable) => Promise<T>, userId?: string): Promise<T> {
+  #admitted<T>(work: (transaction: Queryable) => Promise<T>, entrant: Entrant = { isWrite: true }): Promise<T> {
     const run = (): Promise<T> =>
       this.#transaction((transaction) => work({ query: (statement) => this.#run(transaction, statement) }))
-    return this.#admission.run(() => this.#inTurn(run), userId)
+    return this.#admission.run(() => this.#inTurn(run), entrant)
   }
 
   async listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Admission, type AdmissionOptions } from './admission.js'
+import { Admission, type AdmissionOptions, type Entrant } from './admission.js'
 import type {
   ConnectionCheck,
   DatabaseLoad,
@@ -33,7 +33,7 @@ export interface PostgresOptions {
 }
 
 /** Requests never hold this connection: it is for the marks and the clears of the journal. */
-const RESERVED: AdmissionOptions = { most: 1, mostWaiting: 1_000, longestWaitMs: 5_000 }
+const RESERVED: AdmissionOptions = { most: 1, mostWaiting: 1_000, longestWaitMs: 5_000, longestWriteWaitMs: 5_000 }
 
 function ignore(): void {}
 
@@ -98,10 +98,18 @@ export class PostgresDatabase implements MigratableDatabase {
     return this.#transaction(work)
   }
 
-  ofUser(userId: string): Transactional {
+  ofUser(user: string): Transactional {
+    return this.#inLine({ user })
+  }
+
+  writesOf(user: string): Transactional {
+    return this.#inLine({ user, isWrite: true })
+  }
+
+  #inLine(entrant: Entrant): Transactional {
     return {
-      query: (statement) => this.#query(this.#admission, statement, userId),
-      transaction: (work) => this.#transaction(work, userId),
+      query: (statement) => this.#query(this.#admission, statement, entrant),
+      transaction: (work) => this.#transaction(work, entrant),
     }
   }
 
@@ -109,17 +117,17 @@ export class PostgresDatabase implements MigratableDatabase {
     return { ...this.#admission.counts, isFull: this.#admission.isFull }
   }
 
-  #query<Row extends object>(admission: Admission, statement: Statement, userId?: string): Promise<Row[]> {
-    return admission.run(() => this.#withConnection((connection) => connection.query<Row>(statement)), userId)
+  #query<Row extends object>(admission: Admission, statement: Statement, entrant?: Entrant): Promise<Row[]> {
+    return admission.run(() => this.#withConnection((connection) => connection.query<Row>(statement)), entrant)
   }
 
-  #transaction<T>(work: (transaction: Queryable) => Promise<T>, userId?: string): Promise<T> {
+  #transaction<T>(work: (transaction: Queryable) => Promise<T>, entrant: Entrant = { isWrite: true }): Promise<T> {
     const run = (connection: PostgresConnection): Promise<T> =>
       connection.transaction(this.#begin, async () => {
         const transaction = new OpenTransaction(connection)
         return work(transaction).finally(() => transaction.end())
       })
-    return this.#admission.run(() => this.#withConnection(run), userId)
+    return this.#admission.run(() => this.#withConnection(run), entrant)
   }
 
   listen(channel: string, onNotification: (payload: string) => void): Promise<Session> {

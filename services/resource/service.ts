@@ -56,7 +56,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       if (key === undefined) return this.#saved(await this.#writer.insert(userId, columns))
       const repeatable = { key, request: digestOf(this.resource.definition.name, body) }
       return savedOnce(
-        this.resource.dependencies.database.ofUser(userId),
+        this.resource.dependencies.database.writesOf(userId),
         userId.toLowerCase(),
         repeatable,
         async (transaction) => this.#saved(await this.#writer.insertIn(transaction, userId, columns)),
@@ -213,7 +213,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 
   #versions(userId: string, id: string, condition: Condition): Promise<AllowedVersions> {
     return condition.versions(async () => {
-      const row = await this.resource.rows.find(this.resource.dependencies.database.ofUser(userId), userId, id)
+      const row = await this.resource.rows.find(this.resource.dependencies.database.writesOf(userId), userId, id)
       return row && commonFields(row)
     })
   }

@@ -49,8 +49,8 @@ export class ResourceWriter {
   /** @throws InvalidReferenceError, ExternalIdTakenError, UnauthorizedError when the user is gone */
   insert(userId: string, columns: ColumnValues): Promise<Written<ResourceRow>> {
     const { database, rows } = this.#options
-    if (!this.#refersTo(columns)) return this.#inserted(rows.insert(database.ofUser(userId), userId, columns))
-    return database.ofUser(userId).transaction((transaction) => this.insertIn(transaction, userId, columns))
+    if (!this.#refersTo(columns)) return this.#inserted(rows.insert(database.writesOf(userId), userId, columns))
+    return database.writesOf(userId).transaction((transaction) => this.insertIn(transaction, userId, columns))
   }
 
   /** {@link ResourceWriter.insert} as a part of a transaction of the caller's. */
@@ -73,9 +73,9 @@ export class ResourceWriter {
     versions: AllowedVersions,
   ): Promise<Written<ResourceRow>> {
     const { database } = this.#options
-    if (!this.#refersTo(columns)) return this.#updateRow(database.ofUser(userId), userId, id, columns, versions)
+    if (!this.#refersTo(columns)) return this.#updateRow(database.writesOf(userId), userId, id, columns, versions)
     return database
-      .ofUser(userId)
+      .writesOf(userId)
       .transaction((transaction) => this.updateIn(transaction, userId, id, columns, versions))
   }
 
@@ -123,7 +123,7 @@ export class ResourceWriter {
     versionsOf: (row: ResourceRow | undefined) => Promise<AllowedVersions>,
   ): Promise<Replaced> {
     return this.#options.database
-      .ofUser(userId)
+      .writesOf(userId)
       .transaction((transaction) => this.replaceIn(transaction, userId, key, columns, versionsOf))
   }
 
@@ -158,8 +158,8 @@ export class ResourceWriter {
    */
   async delete(userId: string, id: string, versions: AllowedVersions): Promise<number> {
     const { database, rows, dependents } = this.#options
-    if (dependents.length === 0) return this.#deleteRow(database.ofUser(userId), userId, id, versions)
-    return database.ofUser(userId).transaction(async (transaction) => {
+    if (dependents.length === 0) return this.#deleteRow(database.writesOf(userId), userId, id, versions)
+    return database.writesOf(userId).transaction(async (transaction) => {
       const isLocked = await rows.lock(transaction, userId, id, versions)
       if (!isLocked) throw await this.#absence(transaction, userId, id, versions)
       return this.deleteLocked(transaction, userId, id)
@@ -177,7 +177,7 @@ export class ResourceWriter {
     versionsOf: (row: ResourceRow) => Promise<AllowedVersions>,
   ): Promise<{ readonly id: string; readonly transaction: number }> {
     const { database, rows, definition } = this.#options
-    return database.ofUser(userId).transaction(async (transaction) => {
+    return database.writesOf(userId).transaction(async (transaction) => {
       const there = await rows.lockWhole(transaction, userId, { externalId })
       if (there === undefined) throw new NotFoundError(definition.kind)
       if (!isAllowed(await versionsOf(there.row), there.row)) throw new PreconditionFailedError()

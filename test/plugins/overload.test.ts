@@ -51,7 +51,11 @@ async function timed<T>(work: Promise<T>): Promise<T & { readonly ms: number }> 
 t.test(
   'all connections held by a locked table: hits go on, news come in, the rest is 503 within a second',
   async (t) => {
-    const { user, id, url, app, newUser } = await start(t, { DATABASE_POOL_SIZE: '2' })
+    const { user, id, url, app, newUser } = await start(t, {
+      DATABASE_POOL_SIZE: '2',
+      DATABASE_QUEUE_MS: '500',
+      DATABASE_WRITE_QUEUE_MS: '500',
+    })
     const other = await newUser()
     await other.get('/api/designs')
     const unlock = await locked(t, url, 'designs')
@@ -92,6 +96,7 @@ t.test('the line is bounded: who comes when it is full is refused at once', asyn
     DATABASE_POOL_SIZE: '1',
     DATABASE_QUEUE_LENGTH: '4',
     DATABASE_QUEUE_MS: '5000',
+    DATABASE_WRITE_QUEUE_MS: '5000',
     CACHE_STALENESS_BOUND_MS: '20000',
   })
   const unlock = await locked(t, url, 'designs')

@@ -57,7 +57,7 @@ export class Bulk {
   /** @throws SomeRefused; with a key StillRunningError, IdempotencyKeyReusedError */
   async run(userId: string, { operations, isAtomic, repeatable, told }: BulkRequest): Promise<BulkAnswer> {
     const { versionOf } = this.#resource.dependencies
-    const database = this.#resource.dependencies.database.ofUser(userId)
+    const database = this.#resource.dependencies.database.writesOf(userId)
     const work = async (transaction: Queryable): Promise<Answered> => {
       // Two that make the same rows in another order would wait for each other.
       await lockBulkInserts(transaction, this.#resource.definition, userId.toLowerCase())

@@ -6,13 +6,16 @@ import { deferred } from '../../helpers/cache/deferred.js'
 function stage(admission: Admission) {
   const begun: string[] = []
   const ends: (() => void)[] = []
-  const run = (name: string, user?: string): Promise<void> =>
-    admission.run(async () => {
-      begun.push(name)
-      const end = deferred<void>()
-      ends.push(() => end.resolve())
-      await end.promise
-    }, user)
+  const run = (name: string, user?: string, isWrite = false): Promise<void> =>
+    admission.run(
+      async () => {
+        begun.push(name)
+        const end = deferred<void>()
+        ends.push(() => end.resolve())
+        await end.promise
+      },
+      { user, isWrite },
+    )
   const endOne = async (): Promise<void> => {
     ends.shift()?.()
     await new Promise((resolve) => setImmediate(resolve))
@@ -23,7 +26,7 @@ function stage(admission: Admission) {
 const BUSY = { code: 'DATABASE_UNAVAILABLE' }
 
 t.test('so many are in at a time, the next ones wait, and who comes then is refused before it has begun', async (t) => {
-  const admission = new Admission({ most: 1, mostWaiting: 2, longestWaitMs: 10_000 })
+  const admission = new Admission({ most: 1, mostWaiting: 2, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
   const { begun, run, endOne } = stage(admission)
   const all = [run('a'), run('b'), run('c')]
   await t.rejects(run('d'), BUSY)
@@ -36,7 +39,7 @@ t.test('so many are in at a time, the next ones wait, and who comes then is refu
 })
 
 t.test('who waits for too long is refused, and takes no place', async (t) => {
-  const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 50 })
+  const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 50, longestWriteWaitMs: 10_000 })
   const { begun, run, endOne } = stage(admission)
   const first = run('a')
   await t.rejects(run('b', 'user'), BUSY)
@@ -49,8 +52,32 @@ t.test('who waits for too long is refused, and takes no place', async (t) => {
   t.same(begun, ['a', 'c'])
 })
 
+t.test('a write waits for longer than a load that came after it', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 50, longestWriteWaitMs: 10_000 })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('first'), run('write', 'user', true)]
+  await t.rejects(run('load', 'user'), BUSY)
+  t.match(admission.counts, { inside: 1, waiting: 1, refused: 1 })
+  await endOne()
+  await endOne()
+  await Promise.all(all)
+  t.same(begun, ['first', 'write'])
+})
+
+t.test('a load does not wait for all that its user writes', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 20, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('first')]
+  for (const name of ['write 1', 'write 2', 'write 3']) all.push(run(name, 'a', true))
+  all.push(run('load', 'a'))
+  while (begun.length < all.length) await endOne()
+  await endOne()
+  await Promise.all(all)
+  t.same(begun, ['first', 'write 1', 'load', 'write 2', 'write 3'])
+})
+
 t.test('users take turns, and every other turn is of what is done for several', async (t) => {
-  const admission = new Admission({ most: 1, mostWaiting: 20, longestWaitMs: 10_000 })
+  const admission = new Admission({ most: 1, mostWaiting: 20, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
   const { begun, run, endOne } = stage(admission)
   const all = [run('first')]
   for (const name of ['a1', 'a2', 'a3', 'a4']) all.push(run(name, 'a'))
@@ -62,7 +89,7 @@ t.test('users take turns, and every other turn is of what is done for several', 
 })
 
 t.test('one user takes half of the line at most', async (t) => {
-  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000 })
+  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
   const { run, endOne } = stage(admission)
   const all = [run('in'), run('a1', 'a'), run('a2', 'a')]
   await t.rejects(run('a3', 'a'), BUSY)
@@ -72,7 +99,7 @@ t.test('one user takes half of the line at most', async (t) => {
 })
 
 t.test('what fails gives its place back', async (t) => {
-  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000 })
+  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
   const fail = async (): Promise<never> => {
     throw new Error('it failed')
   }
@@ -83,7 +110,13 @@ t.test('what fails gives its place back', async (t) => {
 
 t.test('while it is closed nobody new comes in; those who wait do', async (t) => {
   let isClosed = false
-  const admission = new Admission({ most: 1, mostWaiting: 4, longestWaitMs: 10_000, isClosed: () => isClosed })
+  const admission = new Admission({
+    most: 1,
+    mostWaiting: 4,
+    longestWaitMs: 10_000,
+    longestWriteWaitMs: 10_000,
+    isClosed: () => isClosed,
+  })
   const { begun, run, endOne } = stage(admission)
   const all = [run('a'), run('b')]
   isClosed = true
