@@ -191,3 +191,14 @@ t.test(
     t.match(await user.get('/api/designs?tag=gone'), { status: 200, headers: { 'cache-status': /hit/ } })
   },
 )
+
+t.test('two hundred writes at once of one user are done, also where one is done at a time', async (t) => {
+  const { newUser } = await startService(t)
+  const user = await newUser()
+  const made = await Promise.all(Array.from({ length: 200 }, () => user.post('/api/designs', DESIGN)))
+  t.same(new Set(made.map(({ status }) => status)), new Set([201]))
+  const changed = await Promise.all(
+    made.map(({ body }) => user.patch(`/api/designs/${body.id}`, { description: 'all at once' })),
+  )
+  t.same(new Set(changed.map(({ status }) => status)), new Set([200]))
+})
