@@ -43,7 +43,7 @@ export interface CacheSection {
     readonly journal: string
     readonly announcements: string
   }
-  readonly counts: Readonly<Record<string, number>>
+  readonly counts: Readonly<Record<string, number>> & { readonly verified?: { readonly missed: number } }
   readonly bound_ms: number
   readonly barrier_age_ms: number | null
   readonly tails: number

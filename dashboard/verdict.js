@@ -32,7 +32,7 @@ export function verdict({ event, reports, reads }) {
       : `coherent on ${following.length} of ${plural(reports.length, 'replica')}`
   const age = oldest === undefined ? '' : `; nothing older than ${milliseconds(oldest)}`
   const sentence = `${helps}; ${following.length === 0 ? 'no replica follows the journal' : coherent}${age}.`
-  const isCutOff = heard.some(({ cache }) => cache?.state === 'isolated')
+  const isCutOff = heard.some(({ cache }) => cache?.state === 'isolated' || (cache !== null && missedBy(cache) > 0))
   const level =
     isCutOff || following.length === 0 ? 'bad' : notes.length > 0 ? 'warn' : reads.reads === 0 ? 'idle' : 'good'
   return { level, sentence, notes }
@@ -71,9 +71,12 @@ function notesOn({ is_silent, age_ms, cache }) {
   }
   if (cache === null) return ['says nothing of its cache; it runs another release.']
   const { redis, redis_refuses, announcements } = cache.parts
+  const missed = missedBy(cache)
   const isIsolated = cache.state === 'isolated'
   return [
     isIsolated && `can't read the journal (${cache.reason}); the database is asked for every read.`,
+    missed > 0 &&
+      `${plural(missed, 'answer')} since its start ${missed === 1 ? 'was' : 'were'} not what the database had, and no change had been told; the log names them.`,
     cache.state === 'disabled' && 'the cache is switched off.',
     redis === 'unavailable' && 'Redis does not answer; memory and the database do.',
     redis === 'unstable' && 'Redis comes and goes.',
@@ -81,6 +84,11 @@ function notesOn({ is_silent, age_ms, cache }) {
     announcements === 'deaf' && 'announcements do not come through; news takes up to the bound.',
     announcements === 'unavailable' && !isIsolated && 'no connection for announcements; news takes up to the bound.',
   ].filter((note) => note !== false)
+}
+
+/** @param {NonNullable<Report['cache']>} cache */
+function missedBy(cache) {
+  return cache.counts.verified?.missed ?? 0
 }
 
 /** @param {LiveEvent} event */

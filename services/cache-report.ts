@@ -78,6 +78,7 @@ export function cacheSection(cache: TieredCache) {
     failed_tails: following.failedTails,
     hints: following.hints,
     hints_given: following.hintsGiven,
+    answer_ages: following.answerAges,
     max_items: following.maxItems,
     max_bytes: following.maxBytes,
     /** `null`: none is configured. */

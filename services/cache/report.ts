@@ -26,7 +26,7 @@ export function stats(replica: Replica) {
 
 /** How closely the journal is followed, and what Redis costs. */
 export function following(replica: Replica) {
-  const { follower, knowledge, redis, settings, clock } = replica
+  const { follower, knowledge, redis, settings, clock, verifier } = replica
   const { boundMs, maxItems, maxBytes } = settings
   const barrierAgeMs = follower.sinceBarrier(clock.now())
   return {
@@ -42,6 +42,7 @@ export function following(replica: Replica) {
     reason: follower.reason,
     hints: knowledge.hints.size,
     hintsGiven: knowledge.hints.given,
+    answerAges: verifier.ages,
     redis: redis && {
       durations: redis.durations,
       openings: redis.breaker.openings,

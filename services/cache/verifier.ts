@@ -1,3 +1,4 @@
+import { Durations } from './core/durations.js'
 import type { Entry, EntryOptions, Loader } from './entry.js'
 import type { Replica } from './replica.js'
 
@@ -40,6 +41,8 @@ const SECOND_MS = 1_000
  */
 export class Verifier {
   readonly counts: VerifierCounts = { confirmed: 0, missed: 0, undecided: 0 }
+  /** How old the answers may have been at most when they were given: how long ago the reading of the journal began that they were judged by. */
+  readonly ages = new Durations()
   readonly #replica: Replica
   readonly #verification: Verification
   readonly #cancels = new Set<() => void>()
@@ -69,6 +72,7 @@ export class Verifier {
     const { memory, clock } = this.#replica
     const entry = memory.peek(key)
     if (entry === undefined || !this.#isDue()) return
+    this.ages.record(this.#replica.follower.sinceBarrier(clock.now()))
     const { value, provenance, slots, tags } = entry
     const cancel = clock.after(DELAY_MS, () => {
       this.#cancels.delete(cancel)

@@ -102,6 +102,20 @@ export const cacheMetrics: readonly Metric[] = [
       [{ during: 'memory' }, cache.counts.memory_errors],
     ],
   ),
+  metric(
+    'counter',
+    'cache_verified_hits_total',
+    'Hits that were compared with the database a moment later; missed: a change of them had told nobody',
+    'result',
+    ({ cache }) => Object.entries(cache.counts.verified).map(([result, count]) => [{ result }, count]),
+  ),
+  metric(
+    'histogram',
+    'cache_answer_age_seconds',
+    'Of these hits: how old they may have been at most when they were answered',
+    '',
+    ({ cache }) => [[{}, cache.answer_ages]],
+  ),
   metric('gauge', 'cache_state', '1 for the state that the replica is in', 'state', ({ cache }) =>
     STATES.map((state) => [{ state }, Number(cache.state === state)]),
   ),

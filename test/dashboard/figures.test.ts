@@ -173,3 +173,15 @@ t.test('figures are short, and never say more than is so', async (t) => {
   t.same([0, 0.25, 12.4].map(rate), ['0', '0.3', '12'])
   t.same([99_999, 1_234_567, null].map(count), ['99,999', '1.23M', '–'])
 })
+
+t.test('an answer that was not what the database had is the first thing to see', async (t) => {
+  const counts = { verified: { missed: 2 } } as unknown as CacheSection['counts']
+  const reports = [report('one', 1_000, { memory: 100 }, { cache: cache({ counts }) })]
+  const found = verdict({
+    event: event(1_000, ...reports),
+    reports,
+    reads: { rate: 1, reads: 100, isOfLastMinute: true },
+  })
+  t.equal(found.level, 'bad')
+  t.match(found.notes, [/one: 2 answers since its start were not what the database had/])
+})
