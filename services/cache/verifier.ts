@@ -113,7 +113,13 @@ export class Verifier {
     const { follower, knowledge, codec, journal, clock } = this.#replica
     const { key, value, provenance, slots } = answered
     if (!follower.isFollowed(clock.now())) return void (this.counts.undecided += 1)
-    const now = await load()
+    let now: unknown
+    try {
+      now = await load()
+    } catch {
+      // A database that is away or busy is told of by those whom it does not answer.
+      return void (this.counts.undecided += 1)
+    }
     // What was committed before the load is in this tail, or told nobody.
     const isSettled = await follower.settled()
     const snapshot = knowledge.seen

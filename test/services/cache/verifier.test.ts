@@ -116,6 +116,7 @@ t.test('a load that fails, and a journal that does not answer, decide nothing', 
   rows.failure = new Error('no database')
   await clock.advance(BOUND_MS)
   rows.failure = undefined
+  t.match(only.cache.stats(), { backgroundErrors: 0, verified: { undecided: 1 } })
   await rows.read(only, 'a')
   only.journal.failure = new Error('no journal')
   database.rows.set('a', 'y')
