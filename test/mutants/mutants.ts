@@ -2,6 +2,7 @@ import { CHANGES_MUTANTS } from './changes-mutants.js'
 import { CORE_MUTANTS } from './core-mutants.js'
 import type { Mutant } from './mutant.js'
 import { JOURNAL_MUTANTS } from './journal-mutants.js'
+import { LOAD_MUTANTS } from './load-mutants.js'
 import { READING_MUTANTS } from './reading-mutants.js'
 import { REDIS_MUTANTS } from './redis-tier-mutants.js'
 import { USER_MUTANTS } from './user-mutants.js'
@@ -13,4 +14,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...JOURNAL_MUTANTS,
   ...USER_MUTANTS,
   ...CHANGES_MUTANTS,
+  ...LOAD_MUTANTS,
 ]

@@ -26,7 +26,17 @@ class Workshop {
   readonly #directory = mkdtempSync(join(tmpdir(), 'rh-mutants-'))
 
   constructor() {
-    for (const part of ['app.ts', 'plugins', 'routes', 'services', 'test', 'package.json', 'tsconfig.json']) {
+    for (const part of [
+      'app.ts',
+      'commands',
+      'dashboard',
+      'plugins',
+      'routes',
+      'services',
+      'test',
+      'package.json',
+      'tsconfig.json',
+    ]) {
       cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true })
     }
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'))
