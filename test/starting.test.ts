@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { startFault } from '../starting.js'
 import { freePort } from './helpers/servers.js'
 import { ServiceProcess } from './helpers/service-process.js'
+import { TYPESCRIPT } from './helpers/typescript.js'
 
 t.setTimeout(180_000)
 
@@ -95,7 +96,7 @@ t.test('an error that nobody foresaw is one line, with its stack in it', async (
     guardStart(0)
     process.emitWarning('be careful\\nhere')
     setTimeout(() => { throw new RangeError('far\\nout') }, 10)`
-  const run = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+  const run = spawnSync(process.execPath, [TYPESCRIPT, '--input-type=module', '-e', script], {
     encoding: 'utf8',
   })
   t.equal(run.status, 1)

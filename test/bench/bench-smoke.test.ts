@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 // oxlint-disable-next-line import/no-unassigned-import -- its children start a Redis: where there is none, `npm test` leaves it out
 import '../helpers/redis.js'
 
@@ -18,13 +19,13 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
 t.jobs = 2
 for (const [name, titles] of Object.entries(TABLES)) {
   t.test(`the benchmark ${name} starts and prints its tables`, async (t) => {
-    const { stdout } = await run(process.execPath, ['--import=tsx', 'bench/run.ts', name, '--smoke'])
+    const { stdout } = await run(process.execPath, [TYPESCRIPT, 'bench/run.ts', name, '--smoke'])
     for (const title of titles) t.match(stdout, new RegExp(`^### .*${title}`, 'm'))
     t.match(stdout, /^Node v.*load/m, 'it says on which machine')
   })
 }
 
 t.test('an unknown name is refused with the names there are', async (t) => {
-  const refused = run(process.execPath, ['--import=tsx', 'bench/run.ts', 'no-such', '--smoke'])
+  const refused = run(process.execPath, [TYPESCRIPT, 'bench/run.ts', 'no-such', '--smoke'])
   await t.rejects(refused, { code: 2, stderr: /There is no benchmark no-such[^]*memory-hit/ })
 })

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 // oxlint-disable-next-line import/no-unassigned-import -- its children start a Redis: where there is none, `npm test` leaves it out
 import '../helpers/redis.js'
 
@@ -11,7 +12,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const skip = process.env['LONG_TESTS'] === undefined && 'npm run test:long takes its time'
 
 t.test('npm run replay works with nothing but Node and Redis, and prints its table', { skip }, async (t) => {
-  const args = ['--import=tsx', 'bench/replay.ts', '--requests', '300', '--check']
+  const args = [TYPESCRIPT, 'bench/replay.ts', '--requests', '300', '--check']
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { PATH: process.env['PATH'] } })
   let output = ''
   child.stdout.on('data', (chunk) => (output += String(chunk)))

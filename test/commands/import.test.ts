@@ -12,6 +12,7 @@ import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
 import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
 import { temporaryDirectory } from '../helpers/servers.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const PROGRAM = fileURLToPath(new URL('../../commands/import.ts', import.meta.url))
 const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -27,7 +28,7 @@ interface Outcome {
 /** `npm run import` as a real process. */
 function startImport(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
   const { PATH } = process.env
-  return spawn(process.execPath, ['--import=tsx', PROGRAM, ...args], { env: { PATH, ...env } })
+  return spawn(process.execPath, [TYPESCRIPT, PROGRAM, ...args], { env: { PATH, ...env } })
 }
 
 async function ended(child: ChildProcess): Promise<Outcome> {

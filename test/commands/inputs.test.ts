@@ -11,6 +11,7 @@ import { itemsOf } from '../../commands/import/items.js'
 import type { Line } from '../../commands/import/lines.js'
 import { Report } from '../../commands/import/report.js'
 import { temporaryDirectory } from '../helpers/servers.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const MAX_BYTES = 60
 
@@ -129,7 +130,7 @@ t.test('SIGTERM ends an import that waits for a pipe, as Ctrl-C does', async (t)
   const { newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const user = await newUser()
   const { PATH } = process.env
-  const child = spawn(process.execPath, ['--import=tsx', program, '-', '--user', user.id], {
+  const child = spawn(process.execPath, [TYPESCRIPT, program, '-', '--user', user.id], {
     env: { PATH, DATABASE_URL: url },
   })
   let errors = ''

@@ -14,6 +14,7 @@ import { imported } from '../helpers/importing.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
 import { temporaryDirectory } from '../helpers/servers.js'
 import { sharedPostgres } from '../helpers/shared-servers.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -26,7 +27,7 @@ async function run(
   env: Env,
 ): Promise<{ code: unknown; output: Buffer; errors: string }> {
   const { PATH } = process.env
-  const child = spawn(process.execPath, ['--import=tsx', `commands/${command}.ts`, ...args], {
+  const child = spawn(process.execPath, [TYPESCRIPT, `commands/${command}.ts`, ...args], {
     cwd: ROOT,
     env: { PATH, ...env },
   })

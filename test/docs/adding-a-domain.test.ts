@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = readFileSync(join(ROOT, 'docs/adding-a-domain.md'), 'utf8')
@@ -74,11 +75,11 @@ t.test('whoever follows the page has orders: types, walls, tests, triggers and i
   }
   run('node_modules/typescript/bin/tsc', '--noEmit', '-p', '.')
   run('node_modules/oxlint/bin/oxlint', 'services/orders', 'services/domains.ts')
-  const passed = run('--import=tsx', 'test/routes/api/orders.test.ts')
+  const passed = run(TYPESCRIPT, 'test/routes/api/orders.test.ts')
   t.match(passed, /^ok 4 - orders are imported/m)
-  t.match(run('--import=tsx', 'test/services/domains.test.ts'), /orders\.design_id/)
-  t.match(run('--import=tsx', 'commands/journal-sql.ts'), /after insert on "public"\.""?orders/)
-  t.match(run('--import=tsx', 'commands/import.ts', '--help'), /orders \(number\)/)
+  t.match(run(TYPESCRIPT, 'test/services/domains.test.ts'), /orders\.design_id/)
+  t.match(run(TYPESCRIPT, 'commands/journal-sql.ts'), /after insert on "public"\.""?orders/)
+  t.match(run(TYPESCRIPT, 'commands/import.ts', '--help'), /orders \(number\)/)
 })
 
 // Each inner run takes seconds on a busy machine.

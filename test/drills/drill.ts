@@ -8,6 +8,7 @@ import { QUIET } from './ledger.js'
 import { planRounds, type Round } from './plan.js'
 import { Seeded } from '../helpers/seeded.js'
 import { ADMIN_TOKEN, Stage, type UnexpectedExit } from './stage.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const REPLICAS = 3
 /** The long drill keeps two cores busy; the short one shares them with other tests. */
@@ -52,7 +53,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { seed, minutes, boundMs, log, recoveryLimitMs } = options
   const isShort = minutes === 'short'
   const stage = await Stage.open({ replicas: REPLICAS, boundMs })
-  const clients = fork(CLIENTS, { execArgv: ['--import=tsx'] })
+  const clients = fork(CLIENTS, { execArgv: [TYPESCRIPT] })
   try {
     const workersPerReplica = WORKERS_PER_REPLICA[isShort ? 'short' : 'long']
     const ports = stage.replicas.map(({ port }) => port)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../helpers/servers.js'
 import type { ReplicaNews, ReplicaOrder, ReplicaReport } from './replica.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ENTRY = fileURLToPath(new URL('replica.ts', import.meta.url))
 const START_LIMIT_MS = 30_000
@@ -51,7 +52,7 @@ export class ReplicaProcess {
 
   async start(): Promise<void> {
     const child = fork(ENTRY, {
-      execArgv: ['--import=tsx'],
+      execArgv: [TYPESCRIPT],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...inherited(), ...this.#options.env, PORT: String(this.port), NODE_ENV: 'production' },
     })

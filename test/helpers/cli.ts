@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { type CliContext, type ClientEnvironment } from '../../commands/cli/context.js'
 import { runCli as run } from '../../commands/cli/program.js'
 import { temporaryDirectory } from './servers.js'
+import { TYPESCRIPT } from './typescript.js'
 
 const PROGRAM = join(import.meta.dirname, '../../commands/cli.ts')
 
@@ -28,7 +29,7 @@ export function startCli(
   args: readonly string[],
   { env = {}, cwd = temporaryDirectory() }: CliOptions = {},
 ): ChildProcess {
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), PROGRAM, ...args], {
+  return spawn(process.execPath, [TYPESCRIPT, PROGRAM, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], ...env },
   })
@@ -78,7 +79,7 @@ export async function callCli(args: readonly string[], options: CallOptions = {}
 
 /** As a process at a terminal: `script` makes one, and mixes both outputs. */
 export async function runCliAtTerminal(args: readonly string[], options: CliOptions = {}): Promise<CliOutcome> {
-  const command = [process.execPath, '--import', import.meta.resolve('tsx'), PROGRAM, ...args].map(quoted).join(' ')
+  const command = [process.execPath, TYPESCRIPT, PROGRAM, ...args].map(quoted).join(' ')
   const { env = {}, cwd = temporaryDirectory() } = options
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd,

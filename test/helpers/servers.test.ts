@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { until } from './deadline.js'
 import { startRedis } from './redis.js'
+import { TYPESCRIPT } from './typescript.js'
 
 t.test('a Redis server is stopped, frozen, killed and started again at the same address', async (t) => {
   const server = await startRedis()
@@ -40,7 +41,7 @@ t.test('servers end with the process that started them, even when it is killed',
     const { startPostgres } = await import(${JSON.stringify(new URL('./postgres.js', import.meta.url).href)})
     console.log(JSON.stringify([(await startRedis()).pid, (await startPostgres()).pid]))
     setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+  const child = spawn(process.execPath, [TYPESCRIPT, '--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [output]: unknown[] = await once(child.stdout, 'data')

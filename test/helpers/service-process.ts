@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
 import { until } from './deadline.js'
 import { temporaryDirectory } from './servers.js'
+import { TYPESCRIPT } from './typescript.js'
 
 export interface ServiceOptions {
   /** `server.ts`, or `migrate.ts`. */
@@ -28,7 +29,7 @@ export class ServiceProcess {
     const file = join(import.meta.dirname, '../..', entry)
     const cwd = temporaryDirectory()
     for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content)
-    const [command, ...args] = [...before, process.execPath, '--import', import.meta.resolve('tsx'), file]
+    const [command, ...args] = [...before, process.execPath, TYPESCRIPT, file]
     this.#process = spawn(command, args, {
       cwd,
       env: { PATH: process.env['PATH'], ...env },

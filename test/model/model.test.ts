@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { MUTANTS as ALL } from './mutants.js'
 import { outOfDate } from './workshop.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** One of each file of the core; `npm run model -- --mutants` takes them all. */
@@ -17,7 +18,7 @@ const MUTANTS = [
 t.setTimeout(240_000)
 
 function model(...args: readonly string[]): Promise<{ readonly stdout: string }> {
-  return promisify(execFile)(process.execPath, ['--import=tsx', 'test/model/run.ts', ...args], { cwd: ROOT })
+  return promisify(execFile)(process.execPath, [TYPESCRIPT, 'test/model/run.ts', ...args], { cwd: ROOT })
 }
 
 t.test('no answer is stale in any state of the small set-ups, nor on short walks through the others', async (t) => {

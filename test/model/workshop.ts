@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Found, Limits } from './hunt.js'
 import type { Edit, Mutant } from './mutants.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const CACHE = 'services/cache'
@@ -53,7 +54,7 @@ function copyWith({ file, from, to }: Edit): string {
 /** Of `run.ts` in the copy. */
 function outputOf(cwd: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import=tsx', 'test/model/run.ts', ...args], { cwd })
+    const child = spawn(process.execPath, [TYPESCRIPT, 'test/model/run.ts', ...args], { cwd })
     const [output, errors] = [[] as string[], [] as string[]]
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()))

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Edit, Mutant } from './mutant.js'
 import { MUTANTS } from './mutants.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 /**
  * Takes each guard of the protocol out of a copy of the source, one at a time, and demands that the tests named fail.
@@ -63,7 +64,7 @@ class Workshop {
 
   run(file: string, ...args: string[]): Promise<Run> {
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--import=tsx', file, ...args], { cwd: this.#directory })
+      const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory })
       const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
       let output = ''
       const hear = (chunk: Buffer): void => void (output += chunk.toString())

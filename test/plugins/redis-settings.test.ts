@@ -11,6 +11,7 @@ import { type Certificates, certificateFor, tlsArguments } from '../helpers/cert
 import { until } from '../helpers/deadline.js'
 import { startRedis } from '../helpers/redis.js'
 import { freePort, ServerProcess, temporaryDirectory } from '../helpers/servers.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 t.setTimeout(180_000)
 
@@ -40,7 +41,7 @@ process.exit()
 
 async function writeWith(env: Record<string, string>, patienceMs = 15_000): Promise<string> {
   const options = { cwd: ROOT, env: { PATH: process.env['PATH'], PATIENCE_MS: String(patienceMs), ...env } }
-  const args = ['--import=tsx', '--input-type=module', '-e', PROGRAM]
+  const args = [TYPESCRIPT, '--input-type=module', '-e', PROGRAM]
   return (await run(process.execPath, args, options)).stdout.trim()
 }
 

@@ -13,6 +13,7 @@ import { schemasOf, Text, Uuid } from '../../services/resource/schema.js'
 import { openDatabase } from '../../services/database/index.js'
 import { startService } from '../helpers/app.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
+import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const ID = '01A2069F-4382-76FE-94E2-50D41D9CB575'
@@ -58,7 +59,7 @@ t.test('the tables are what the definitions say: a column that differs has no mi
 t.test('the printed SQL of journal and triggers is what a migration has put there', async (t) => {
   const database = await openDatabase({ dataDir: await preparedPgliteDir() })
   t.teardown(() => database.close())
-  const printed = execFileSync(process.execPath, ['--import=tsx', 'commands/journal-sql.ts'], { cwd: ROOT }).toString()
+  const printed = execFileSync(process.execPath, [TYPESCRIPT, 'commands/journal-sql.ts'], { cwd: ROOT }).toString()
   const there = `select string_agg(name, ' ' order by name) as names from (
     select proname::text as name from pg_proc where proname ~ '^cache_' union all
     select format('%s.%s %s', tgrelid::regclass, tgname, tgenabled) from pg_trigger where tgname ~ '^cache_') all_of_them`

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { startRedis } from '../../helpers/redis.js'
 import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { TYPESCRIPT } from '../../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -86,7 +87,7 @@ t.test('the folder of the engine is all that another team has to take', async (t
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(directory, 'shop.ts'), PROGRAM)
-  const args = ['--import=tsx', 'shop.ts', await postgres.createDatabase(), redis.url]
+  const args = [TYPESCRIPT, 'shop.ts', await postgres.createDatabase(), redis.url]
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: directory })
   t.same(JSON.parse(stdout), {
     said: [

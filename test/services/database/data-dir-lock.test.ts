@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { lockByName, lockDataDir } from '../../../services/database/data-dir-lock.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
+import { TYPESCRIPT } from '../../helpers/typescript.js'
 
 const LOCK = new URL('../../../services/database/data-dir-lock.js', import.meta.url).href
 
@@ -24,7 +25,7 @@ async function contender(test: Test, dataDir: string, before: readonly string[] 
     const answer = await lockDataDir(${JSON.stringify(dataDir)}).then(() => 'held', (error) => error.message)
     console.log(answer)
     if (answer === 'held') setInterval(() => {}, 1000)`
-  const [command, ...args] = [...before, process.execPath, '--import', 'tsx', '--input-type=module', '-e', script]
+  const [command, ...args] = [...before, process.execPath, TYPESCRIPT, '--input-type=module', '-e', script]
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   test.teardown(() => child.kill('SIGKILL'))
   const [answer]: unknown[] = await once(child.stdout, 'data')

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { dataDirFault, databaseFolder, EMBEDDED_MAJOR, folderFault } from '../../../services/database/data-dir.js'
+import { TYPESCRIPT } from '../../helpers/typescript.js'
 import { temporaryDirectory } from '../../helpers/servers.js'
 
 const MODULE = new URL('../../../services/database/data-dir.js', import.meta.url).href
@@ -39,14 +40,7 @@ t.test('a disk that is full, too small or read-only', { skip: skipMounts }, asyn
   const faultOn = (mount: string, fill = 'true'): string => {
     const folder = temporaryDirectory()
     const script = `const { dataDirFault } = await import(${JSON.stringify(MODULE)}); console.log(dataDirFault('${folder}/data'))`
-    const run = [
-      process.execPath,
-      '--import',
-      'tsx',
-      '--input-type=module',
-      '-e',
-      `'${script.replaceAll("'", `'"'"'`)}'`,
-    ]
+    const run = [process.execPath, TYPESCRIPT, '--input-type=module', '-e', `'${script.replaceAll("'", `'"'"'`)}'`]
     const command = `mount -t tmpfs -o ${mount} tmpfs ${folder} && cd ${process.cwd()} && { ${fill}; ${run.join(' ')}; }`
     const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', command.replaceAll('FOLDER', folder)], {
       encoding: 'utf8',

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { TYPESCRIPT } from '../../../helpers/typescript.js'
 
 /** As many as the time allows in every run of the tests; `npm run test:schedules` takes 20,000. */
 const SCHEDULES = 2_000
@@ -16,7 +17,7 @@ t.test(
     // In a process of its own: what the test runner hangs on each promise makes it several times slower.
     const args = ['--schedules', String(SCHEDULES), '--limit-seconds', String(LIMIT_SECONDS)]
     const script = fileURLToPath(new URL('run.ts', import.meta.url))
-    const child = spawn(process.execPath, ['--import=tsx', script, ...args], {
+    const child = spawn(process.execPath, [TYPESCRIPT, script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] },
     })
