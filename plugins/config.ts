@@ -76,16 +76,25 @@ export async function loadProcessConfig({ listens }: { readonly listens: boolean
   return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
 }
 
-/** The settings of this process as far as they are right, with the faults of the rest; looks at no place, and makes no token to keep. */
-export function examineProcessConfig(): {
+/** The settings as far as they are right, with the faults of the rest. */
+export interface ExaminedConfig {
   readonly config: Config
   readonly faults: readonly Fault[]
   readonly note?: string
-} {
+}
+
+/** Those of this process; looks at no place, and makes no token to keep. */
+export function examineProcessConfig(): ExaminedConfig {
   const file = readEnvFile('.env')
   for (const [name, value] of Object.entries(file.values)) process.env[name] ??= value
-  const { environment, faults, ...noted } = examine(process.env, containerSign)
-  return { config: configFrom(environment), faults: [...file.faults, ...faults], ...noted }
+  const { faults, ...examined } = examineConfig(process.env, containerSign)
+  return { ...examined, faults: [...file.faults, ...faults] }
+}
+
+/** @param otherSign says why this is a deployment, where the variables do not */
+export function examineConfig(env: Variables, otherSign?: () => string | undefined): ExaminedConfig {
+  const { environment, ...examined } = examine(env, otherSign)
+  return { ...examined, config: configFrom(environment) }
 }
 
 /** What the command line takes from the environment, and from `.env` of the working directory: where the service is, and who asks. */

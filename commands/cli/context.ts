@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { ExaminedConfig } from '../../plugins/config.js'
 import { EXIT } from './faults.js'
 
 /** What a command writes to; at a terminal `isTTY`. */
@@ -18,6 +19,8 @@ export interface CliContext {
   readonly stderr: OutputStream
   readonly stdin: Readable
   environment(): Promise<ClientEnvironment>
+  /** What the service would be started with. */
+  settings(): Promise<ExaminedConfig>
   /** Aborts when the command is to end: at Ctrl-C and SIGTERM, which then don't end the process by themselves, or when nobody reads. */
   interruption(): AbortSignal
   /** For the end. */
@@ -31,6 +34,7 @@ export function processContext(): CliContext {
     stderr: process.stderr,
     stdin: process.stdin,
     environment: async () => (await import('../../plugins/config.js')).clientEnvironment(),
+    settings: async () => (await import('../../plugins/config.js')).examineProcessConfig(),
     interruption() {
       const controller = new AbortController()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort())

@@ -18,7 +18,7 @@ export function doctorCommand(context: CliContext, program: Command): void {
       const output = openOutput(context, command.optsWithGlobals<GlobalOptions>().json === true)
       // The whole service comes along: only where it is needed.
       const { examine } = await import('./doctor/examine.js')
-      const findings = await examine((finding) => {
+      const findings = await examine(await context.settings(), (finding) => {
         if (!output.isJson) output.line(shown(output, finding))
       })
       const [faults, warnings] = [findings.count('fault'), findings.count('warning')]

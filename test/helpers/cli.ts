@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type CliContext, type ClientEnvironment } from '../../commands/cli/context.js'
 import { runCli as run } from '../../commands/cli/program.js'
+import { examineConfig } from '../../plugins/config.js'
 import { temporaryDirectory } from './servers.js'
 import { TYPESCRIPT } from './typescript.js'
 
@@ -47,6 +48,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 export interface CallOptions extends Partial<ClientEnvironment> {
   readonly input?: string
+  /** What the service would be started with. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** A terminal, and whether it has colours. */
   readonly terminal?: 'plain' | 'coloured'
   readonly signal?: AbortSignal
@@ -56,7 +59,7 @@ export interface CallOptions extends Partial<ClientEnvironment> {
 
 /** The same within this process, which takes a hundredth of the time. */
 export async function callCli(args: readonly string[], options: CallOptions = {}): Promise<CliOutcome> {
-  const { url, token, input = '', terminal, signal = new AbortController().signal, onOutput } = options
+  const { url, token, input = '', env = {}, terminal, signal = new AbortController().signal, onOutput } = options
   let [output, errors] = ['', '']
   const context: CliContext = {
     stdout: {
@@ -71,6 +74,7 @@ export async function callCli(args: readonly string[], options: CallOptions = {}
     stderr: { write: (text: string) => ((errors += text), true) },
     stdin: Readable.from([input]),
     environment: async () => ({ url, token }),
+    settings: async () => examineConfig(env),
     interruption: () => signal,
     exitCode: 0,
   }

@@ -1,13 +1,12 @@
-import { examineProcessConfig } from '../../../plugins/config.js'
+import type { ExaminedConfig } from '../../../plugins/config.js'
 import { lookAtConfiguration } from './configuration.js'
 import { lookAtDatabase } from './database.js'
 import { type Finding, Findings } from './finding.js'
 import { lookAtRedis } from './redis.js'
 
 /** Everything that can be looked at, whatever else is broken. */
-export async function examine(tell: (finding: Finding) => void): Promise<Findings> {
+export async function examine(examined: ExaminedConfig, tell: (finding: Finding) => void): Promise<Findings> {
   const findings = new Findings(tell)
-  const examined = examineProcessConfig()
   const { config, faults } = examined
   lookAtConfiguration(findings, examined)
   const isFaulty = (...names: readonly string[]): boolean => faults.some(({ variable }) => names.includes(variable))

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
-import { type CliOutcome, runCli } from '../../helpers/cli.js'
+import { callCli, type CliOutcome, runCli } from '../../helpers/cli.js'
 import { startPgbouncer } from '../../helpers/pgbouncer.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { startPostgres } from '../../helpers/postgres.js'
@@ -23,11 +23,12 @@ interface Finding {
   readonly change?: string
 }
 
-/** `doctor` as a process; its findings but those that are fine. */
+/** The findings of `doctor` but those that are fine. `run` is {@link runCli} for a process of its own. */
 async function doctor(
   env: Readonly<Record<string, string>>,
+  run: typeof callCli | typeof runCli = callCli,
 ): Promise<CliOutcome & { readonly bad: readonly Finding[] }> {
-  const outcome = await runCli(['doctor'], { env: { ADMIN_TOKENS: ADMIN_TOKEN, ...env } })
+  const outcome = await run(['doctor'], { env: { ADMIN_TOKENS: ADMIN_TOKEN, ...env } })
   const findings: readonly Finding[] = outcome.json?.findings ?? []
   const bad = findings.filter(({ result }) => result !== 'ok')
   return { ...outcome, bad }
@@ -56,7 +57,10 @@ t.test('a service in order: everything is looked at, and the exit code is 0', as
   t.teardown(() => redis.stop())
   const url = await postgres.createDatabase()
   await startService(t, { env: { DATABASE_URL: url, REDIS_URL: redis.url } })
-  const { code, json, bad, errors } = await doctor({ DATABASE_URL: url, REDIS_URL: redis.url, NODE_ENV: 'production' })
+  const { code, json, bad, errors } = await doctor(
+    { DATABASE_URL: url, REDIS_URL: redis.url, NODE_ENV: 'production' },
+    runCli,
+  )
   // fsync is off here, for speed.
   t.same(
     bad.map(({ found }) => found.split(':')[0]),
