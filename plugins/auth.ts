@@ -56,13 +56,13 @@ function tokenIn(header: string | undefined): string {
 /** Bearer tokens (RFC 6750): those of ADMIN_TOKENS, and those of users. */
 export default fp(
   async (fastify) => {
-    const { users, tokens, cache, config } = fastify
+    const { credentials, cache, config } = fastify
     const administrators = new Administrators(
       config.adminTokens.flatMap((item, index) => adminTokenItem(item, index) ?? []),
     )
     const { wallMs, now } = systemClock
     const staleIfErrorMs = config.staleIfErrorSeconds * 1_000
-    const authenticator = new Authenticator({ users, tokens, cache, staleIfErrorMs, wallMs, now })
+    const authenticator = new Authenticator({ credentials, cache, staleIfErrorMs, wallMs, now })
     await fastify.register(bearerAuth, { addHook: false, keys: new Set<string>() })
     const verifierOf = fastify.verifyBearerAuthFactory
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
@@ -75,7 +75,7 @@ export default fp(
       verifyErrorLogLevel: 'debug',
       keys: [],
       async auth(text, request) {
-        const isOfUser = tokens.read(text) !== undefined
+        const isOfUser = credentials.read(text) !== undefined
         request.user = (isOfUser ? await authenticator.authenticate(text) : administrators.find(text)) ?? null
         return request.user !== null
       },

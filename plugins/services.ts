@@ -5,6 +5,7 @@ import { domains, resources } from '../services/domains.js'
 import type { ResourceService } from '../services/resource/service.js'
 import { LoadQueue } from '../services/resource/lists/load-queue.js'
 import { secretsOf } from '../services/secrets.js'
+import { Credentials } from '../services/users/credentials.js'
 import { TokenService } from '../services/users/token-service.js'
 import { TokenTexts } from '../services/users/token-text.js'
 import { UserService } from '../services/users/service.js'
@@ -19,6 +20,8 @@ declare module 'fastify' {
   interface FastifyInstance extends ResourceServices {
     users: UserService
     tokens: TokenService
+    /** Who asks, by the text of a token. */
+    credentials: Credentials
     /** The service of each resource by its name, in the order of services/domains.ts. */
     resources: ReadonlyMap<string, ResourceService>
     versionTokens: VersionTokens
@@ -43,6 +46,8 @@ export default fp(
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }
     fastify.decorate('tokens', new TokenService({ ...dependencies, ...ofTokens }))
+    const { users, tokens } = fastify
+    fastify.decorate('credentials', new Credentials({ cache, database, users, tokens }))
     const services = new Map<string, ResourceService>()
     for (const Service of domains) {
       const service = new Service(dependencies)

@@ -3,8 +3,8 @@ import type { Document } from '../documents/document.js'
 import { ServiceUnavailableError, TooManyRequestsError } from '../errors.js'
 import { profileEntry, tokenEntry } from './addresses.js'
 import type { User } from './schema.js'
-import type { UserService } from './service.js'
-import type { KnownToken, TokenService } from './token-service.js'
+import type { Credentials } from './credentials.js'
+import type { KnownToken } from './token-service.js'
 import { RateBound } from './rate-bound.js'
 import { tokenHash } from './token-text.js'
 
@@ -29,8 +29,7 @@ export interface Principal {
 }
 
 export interface AuthenticatorOptions {
-  readonly users: Pick<UserService, 'get'>
-  readonly tokens: Pick<TokenService, 'find' | 'read'>
+  readonly credentials: Pick<Credentials, 'find' | 'read'>
   readonly cache: Pick<TieredCache, 'peek' | 'isolatedMs'>
   /** How long before this replica became isolated a token must have been verified here to be of use while it is, in ms. */
   readonly staleIfErrorMs: number
@@ -50,6 +49,8 @@ interface Recognised {
   judged: Judgement
   /** How long ago the token had been loaded when it was last accepted, in ms: tells when that was, without a look at a clock. */
   ageMs: number
+  /** Was it of use since it was last passed over? */
+  isUsed: boolean
 }
 
 interface Judgement {
@@ -68,7 +69,8 @@ interface Accepted {
   readonly principal: Principal
 }
 
-const MOST_RECOGNISED = 1000
+/** With what they refer to about 1 KiB each; all of them have the same length. */
+const MOST_RECOGNISED = 16_384
 
 /** So many lookups a second of texts without a MAC may find no token: anybody can invent those. */
 const INVENTED_PER_SECOND = 50
@@ -76,7 +78,7 @@ const INVENTED_PER_SECOND = 50
 /** Turns the text of a user's token into the user, by two cached lookups; expiry is checked each time. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions
-  /** Only tokens that were accepted once: made-up ones can't push those out. The oldest goes first. */
+  /** Only tokens that were accepted once: made-up ones can't push those out. Of those not used since they were looked at, the oldest goes. */
   readonly #recognised = new Map<string, Recognised>()
   readonly #invented: RateBound
 
@@ -100,6 +102,7 @@ export class Authenticator {
       recognised.judged = judgement(token, profile, principal)
     } else if (this.#isOver(judged.expiresAtMs)) return undefined
     recognised.ageMs = token.ageMs
+    recognised.isUsed = true
     return recognised.judged.principal
   }
 
@@ -109,14 +112,14 @@ export class Authenticator {
    * TooManyRequestsError for a text without a MAC while many are invented
    */
   async authenticate(text: string): Promise<Principal | undefined> {
-    const claim = this.#options.tokens.read(text)
+    const { credentials } = this.#options
+    const claim = credentials.read(text)
     if (claim === undefined) return undefined
-    const { userId, isProven } = claim
+    const { isProven, userId } = claim
     const recognised = this.#recognised.get(text)
     if (!isProven && recognised === undefined && this.#invented.isReached) throw new TooManyRequestsError()
     const hash = recognised?.hash ?? tokenHash(text)
-    const token = await this.#options.tokens.find(claim, hash)
-    const profile = token.value === undefined ? token : await this.#options.users.get(userId)
+    const { token, profile } = await credentials.find(claim, hash)
     const principal = this.#judge(token, profile)
     if (isOnError(token) || isOnError(profile)) return this.#whileIsolated(principal, token, recognised)
     if (!isProven && token.value === undefined) this.#invented.count()
@@ -125,10 +128,20 @@ export class Authenticator {
   }
 
   #remember(text: string, { userId, hash, token, profile, principal }: Accepted): void {
-    const [oldest] = this.#recognised.keys()
-    if (oldest !== undefined && this.#recognised.size >= MOST_RECOGNISED) this.#recognised.delete(oldest)
+    if (this.#recognised.size >= MOST_RECOGNISED && !this.#recognised.has(text)) this.#makeRoom()
     const keys = { token: tokenEntry(userId, hash).key, profile: profileEntry(userId).key }
-    this.#recognised.set(text, { hash, ...keys, judged: judgement(token, profile, principal), ageMs: token.ageMs })
+    const judged = judgement(token, profile, principal)
+    this.#recognised.set(text, { hash, ...keys, judged, ageMs: token.ageMs, isUsed: false })
+  }
+
+  /** Who was of use goes to the end of the line, once. */
+  #makeRoom(): void {
+    for (const [text, recognised] of this.#recognised) {
+      this.#recognised.delete(text)
+      if (!recognised.isUsed) return
+      recognised.isUsed = false
+      this.#recognised.set(text, recognised)
+    }
   }
 
   /**

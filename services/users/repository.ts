@@ -14,7 +14,7 @@ import type { NewRow } from '../resource/sql/bulk-rows.js'
 import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
-type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
+export type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
   readonly version: number | string | bigint
   readonly created_at: Date | string
   readonly updated_at: Date | string
@@ -22,7 +22,18 @@ type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
 
 export type KeptOfUser = NonNullable<NewRow['own']>
 
-const COLUMNS = 'id, version, email, shop_name, role, subscription_plan, is_active, created_at, updated_at'
+export const USER_COLUMNS = [
+  'id',
+  'version',
+  'email',
+  'shop_name',
+  'role',
+  'subscription_plan',
+  'is_active',
+  'created_at',
+  'updated_at',
+] as const
+const COLUMNS = USER_COLUMNS.join(', ')
 
 export async function findUser(db: Queryable, id: string): Promise<User | undefined> {
   const [row] = await db.query<UserRow>({
@@ -168,7 +179,7 @@ function writtenUser(found: UserRow & InTransaction, isChanged = true): Written<
   return { row: toUser(row), transaction, isChanged }
 }
 
-function toUser(row: UserRow): User {
+export function toUser(row: UserRow): User {
   return {
     ...row,
     version: Number(row.version),

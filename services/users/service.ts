@@ -50,7 +50,7 @@ export class UserService {
     const entry = profileEntry(userId)
     return this.#dependencies.cache.getOrLoad<Document>(entry.key, entry, async () => {
       const user = await findUser(this.#dependencies.database, userId)
-      return user && this.#document(user)
+      return user && this.document(user)
     })
   }
 
@@ -164,13 +164,13 @@ export class UserService {
     try {
       const raised = (made: Written<User>): string[] => [profileTag(made.row.id), tokensTag(made.row.id)]
       const { row, transaction } = await cache.write(tags, work, { ...options, isChange: isChanged, raised })
-      return { id: row.id, document: this.#document(row), version: versionOf(transaction) }
+      return { id: row.id, document: this.document(row), version: versionOf(transaction) }
     } catch (error) {
       throw sqlState(error) === UNIQUE_VIOLATION ? new EmailTakenError() : error
     }
   }
 
-  #document(user: User): Document {
+  document(user: User): Document {
     return rowDocument(user, this.#serialize)
   }
 }

@@ -1,7 +1,8 @@
 import { isoTime } from '../resource/sql/row.js'
 import { type InTransaction, TRANSACTION, type Written, written } from '../resource/sql/rows.js'
 import type { Queryable } from '../database/database.js'
-import type { Token } from './schema.js'
+import { toUser, USER_COLUMNS, type UserRow } from './repository.js'
+import type { Token, User } from './schema.js'
 
 type TokenRow = Omit<Token, 'expires_at' | 'created_at'> & {
   readonly expires_at: Date | string | null
@@ -28,6 +29,43 @@ export async function findToken(db: Queryable, userId: string, hash: string): Pr
     values: [userId, hash],
   })
   return row && toToken(row)
+}
+
+export interface WantedCredential {
+  readonly userId: string
+  /** SHA-256 of the token. */
+  readonly hash: string
+}
+
+/** What is there of a token and the user whose it is said to be. */
+export interface Credential {
+  readonly token: Pick<Token, 'id' | 'expires_at'> | undefined
+  readonly user: User | undefined
+}
+
+type CredentialRow = UserRow & {
+  /** Null for users that are not there. */
+  readonly id: string | null
+  readonly token_id: string | null
+  readonly token_expires_at: Date | string | null
+}
+
+/** Answers in the order of `wanted`. */
+export async function findCredentials(db: Queryable, wanted: readonly WantedCredential[]): Promise<Credential[]> {
+  const columns = USER_COLUMNS.map((column) => `users.${column}`).join(', ')
+  const rows = await db.query<CredentialRow>({
+    name: 'tokens.find-with-users',
+    text: `select tokens.id as token_id, tokens.expires_at as token_expires_at, ${columns}
+      from unnest($1::uuid[], $2::text[]) with ordinality wanted (user_id, hash, place)
+      left join tokens on tokens.user_id = wanted.user_id and tokens.hash = wanted.hash
+      left join users on users.id = wanted.user_id
+      order by wanted.place`,
+    values: [wanted.map(({ userId }) => userId), wanted.map(({ hash }) => hash)],
+  })
+  return rows.map(({ token_id: tokenId, token_expires_at: expiresAt, ...user }) => ({
+    token: tokenId === null ? undefined : { id: tokenId, expires_at: expiresAt === null ? null : isoTime(expiresAt) },
+    user: user.id === null ? undefined : toUser(user),
+  }))
 }
 
 /** Newest first. */

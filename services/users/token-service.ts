@@ -132,7 +132,8 @@ export class TokenService {
   }
 }
 
-function tokenDocument({ id, expires_at: expiry }: Token): Document {
+/** What is cached of a token: a {@link KnownToken}. */
+export function tokenDocument({ id, expires_at: expiry }: Pick<Token, 'id' | 'expires_at'>): Document {
   const known: KnownToken = { id, expires_at_ms: expiry === null ? null : Date.parse(expiry) }
   const json = JSON.stringify(known)
   return new Document(json, textEtag(json))

@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
 import { preparedPgliteDir } from './pglite.js'
+import { isPostgresShared, sharedPostgres } from './shared-servers.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
 
@@ -11,6 +12,7 @@ export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
 const CALM = {
   CACHE_STALENESS_BOUND_MS: '20000',
   REDIS_COMMAND_TIMEOUT_MS: '2000',
+  DATABASE_QUEUE_MS: '20000',
   MAX_LOOP_DELAY_MS: '60000',
   CACHE_VERIFY_SHARE: '0',
 }
@@ -86,14 +88,24 @@ export interface TestService {
 }
 
 export interface ServiceOptions extends AppOptions {
-  /** Further environment variables; `DATABASE_URL` replaces the embedded database. */
+  /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>
+  /** The test is about the embedded database, or looks into it. */
+  readonly isEmbedded?: boolean
 }
 
-/** The app that production runs, on a migrated database of this test's own; closed when the test ends. */
-export async function startService(t: Test, { env = {}, ...options }: ServiceOptions = {}): Promise<TestService> {
-  const dataDir = env['DATABASE_URL'] === undefined ? { DATA_DIR: await preparedPgliteDir() } : {}
-  const config = loadConfig({ ...CALM, ADMIN_TOKENS: ADMIN_TOKEN, ...dataDir, ...env })
+/**
+ * The app that production runs, on a migrated database of this test's own; closed when the test ends. Where neither `DATABASE_URL`
+ * nor `DATA_DIR` is set, that is one of the run's PostgreSQL, and without one (a single file, a machine without servers) the
+ * embedded database: its start takes ten times the processor time.
+ */
+export async function startService(
+  t: Test,
+  { env = {}, isEmbedded = false, ...options }: ServiceOptions = {},
+): Promise<TestService> {
+  const database =
+    env['DATABASE_URL'] === undefined && env['DATA_DIR'] === undefined ? await ownDatabase(t, isEmbedded) : {}
+  const config = loadConfig({ ...CALM, ADMIN_TOKENS: ADMIN_TOKEN, ...database, ...env })
   const app = await buildApp(config, { logLevel: 'silent', ...options })
   t.teardown(() => app.close())
   const admin = new Caller(app, ADMIN_TOKEN)
@@ -111,4 +123,10 @@ export async function startService(t: Test, { env = {}, ...options }: ServiceOpt
       return new UserCaller(app, user.id, issued.token)
     },
   }
+}
+
+async function ownDatabase(t: Test, isEmbedded: boolean): Promise<Record<string, string>> {
+  if (isEmbedded || !isPostgresShared()) return { DATA_DIR: await preparedPgliteDir() }
+  const postgres = await sharedPostgres(t)
+  return { DATABASE_URL: await postgres.createDatabase() }
 }

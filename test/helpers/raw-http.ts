@@ -13,7 +13,10 @@ export interface RawAnswer {
   readonly isEnded: boolean
 }
 
-/** Sends `bytes` on a connection of its own, and reads until the server ends it or nothing has come for `quietMs`. */
+/** For the first byte: a busy machine takes its time. */
+const FIRST_MS = 10_000
+
+/** Sends `bytes` on a connection of its own, and reads until the server ends it, or an answer has begun and nothing has come for `quietMs`. */
 export function exchange(port: number, bytes: string | readonly Buffer[], quietMs = 500): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
@@ -23,20 +26,29 @@ export function exchange(port: number, bytes: string | readonly Buffer[], quietM
       socket.destroy()
       resolve(answerOf(Buffer.concat(chunks).toString(), { isEnded, isHead }))
     }
-    socket.setTimeout(quietMs, () => done(false))
-    socket.on('data', (chunk) => void chunks.push(chunk))
+    socket.setTimeout(Math.max(FIRST_MS, quietMs), () => done(false))
+    socket.on('data', (chunk) => {
+      chunks.push(chunk)
+      if (!isContinue(Buffer.concat(chunks).toString())) socket.setTimeout(quietMs)
+    })
     socket.on('end', () => done(true))
     socket.on('error', (error) => (chunks.length > 0 ? done(true) : reject(error)))
     for (const piece of typeof bytes === 'string' ? [Buffer.from(bytes, 'latin1')] : bytes) socket.write(piece)
   })
 }
 
+/** No answer yet. */
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+
+function isContinue(text: string): boolean {
+  return CONTINUE.startsWith(text)
+}
+
 function answerOf(
   text: string,
   { isEnded, isHead }: { readonly isEnded: boolean; readonly isHead: boolean },
 ): RawAnswer {
-  // A 100 is no answer yet.
-  const final = text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
+  const final = text.replace(CONTINUE, '')
   const [head = '', ...rest] = final.split('\r\n\r\n')
   const [first = '', ...lines] = head.split('\r\n')
   const headers = new Map(lines.map((line) => [line.split(':', 1).join().toLowerCase(), line.replace(/^[^:]*: */, '')]))

@@ -8,6 +8,11 @@ import type { Test } from 'tap'
  * helpers/postgres.ts or helpers/redis.ts instead.
  */
 
+/** Has the run a PostgreSQL, so that {@link sharedPostgres} starts none? */
+export function isPostgresShared(): boolean {
+  return process.env['TEST_DATABASE_URL'] !== undefined
+}
+
 /** Makes empty databases, which are dropped at the end of `test`. */
 export async function sharedPostgres(test: Test): Promise<{ createDatabase(): Promise<string> }> {
   const url = process.env['TEST_DATABASE_URL'] ?? (await ownPostgres(test))

@@ -22,14 +22,13 @@ function setUp() {
   const asked: string[] = []
   const clock = { ms: 0, now: 0 }
   const authenticator = new Authenticator({
-    tokens: {
+    credentials: {
       read: (text) => TEXTS.read(text),
       find: async ({ userId }, hash) => {
         asked.push(`${userId} ${hash}`)
-        return found.token
+        return { token: found.token, profile: found.token.value === undefined ? found.token : found.profile }
       },
     },
-    users: { get: async () => found.profile },
     staleIfErrorMs: 10_000,
     cache: {
       get isolatedMs() {
@@ -183,16 +182,30 @@ t.test(
   },
 )
 
-t.test('a thousand accepted tokens are remembered, the oldest goes first', async (t) => {
+t.test('more than ten thousand accepted tokens are remembered; what was not of use goes first', async (t) => {
   const { authenticator, found } = setUp()
-  const texts = Array.from({ length: 1001 }, (_, n) =>
-    TEXTS.make(USER_ID, new Uint8Array(32).fill(n % 256).fill(n >> 8, 1)),
-  )
+  const texts = Array.from({ length: 16_385 }, (_, n) => {
+    const secret = Buffer.alloc(32)
+    secret.writeUInt32BE(n)
+    return TEXTS.make(USER_ID, secret)
+  })
+  const last = texts.pop() ?? ''
   for (const text of texts) await authenticator.authenticate(text)
   found.isInMemory = true
-  t.notOk(authenticator.peek(texts[0] ?? ''))
-  t.ok(authenticator.peek(texts[1] ?? ''))
-  t.ok(authenticator.peek(texts[1000] ?? ''))
+  for (const text of texts.slice(0, 10)) t.ok(authenticator.peek(text))
+  await authenticator.authenticate(last)
+  t.ok(authenticator.peek(last))
+  t.same(
+    texts.flatMap((text, n) => (authenticator.peek(text) === undefined ? [n] : [])),
+    [10],
+    'the oldest of those that nobody used',
+  )
+  await authenticator.authenticate(texts[10] ?? '')
+  t.same(
+    texts.flatMap((text, n) => (authenticator.peek(text) === undefined ? [n] : [])),
+    [11],
+    'all were of use: the one whose turn it is',
+  )
 })
 
 t.test(
