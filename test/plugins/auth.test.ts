@@ -226,7 +226,7 @@ t.test('invented tokens of the kind without a MAC are looked up for a while, the
   // What is under way when the bound is reached still counts, so that it is reached on a slow machine too.
   await Promise.all(Array.from({ length: 300 }, (_, n) => invent(n)))
   for (let n = 300; n < 310; n++) await invent(n)
-  t.same([...statuses.keys()].toSorted(), [401, 429])
+  t.same(new Set(statuses.keys()), new Set([401, 429]))
   t.match(told.get(429), { headers: { 'retry-after': /^\d+$/ }, body: { code: 'TOO_MANY_REQUESTS' } })
   t.equal(lookups - before, statuses.get(401), 'what is told to wait costs no lookup')
   for (let n = 0; n < 300; n++) {
