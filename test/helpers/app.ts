@@ -3,8 +3,8 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
+import { createDatabase, postgresOfRun } from './databases.js'
 import { preparedPgliteDir } from './pglite.js'
-import { isPostgresShared, sharedPostgres } from './shared-servers.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
 
@@ -126,7 +126,7 @@ export async function startService(
 }
 
 async function ownDatabase(t: Test, isEmbedded: boolean): Promise<Record<string, string>> {
-  if (isEmbedded || !isPostgresShared()) return { DATA_DIR: await preparedPgliteDir() }
-  const postgres = await sharedPostgres(t)
-  return { DATABASE_URL: await postgres.createDatabase() }
+  const server = isEmbedded ? undefined : postgresOfRun()
+  if (server === undefined) return { DATA_DIR: await preparedPgliteDir() }
+  return { DATABASE_URL: await createDatabase(t, server) }
 }
