@@ -8,7 +8,7 @@ const DOORS = [
   'services/cache/index',
   'services/database/{index,database,errors}',
   'services/documents/**',
-  'services/{errors,uuid-text}',
+  'services/{errors,status-texts,uuid-text}',
 ]
 const ROOMS = [
   [

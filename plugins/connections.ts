@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import {
@@ -20,7 +20,8 @@ export function answerParserError(error: Error & { readonly code?: string }, soc
   // Data that comes after the first error is an error again.
   if (socket.writableEnded) return
   const answering: unknown = Reflect.get(socket, '_httpMessage')
-  const isHalfAnswered = answering instanceof ServerResponse && answering.headersSent
+  const isHalfAnswered =
+    typeof answering === 'object' && answering !== null && 'headersSent' in answering && answering.headersSent === true
   if (error.code === 'ECONNRESET' || !socket.writable || isHalfAnswered) return void socket.destroy()
   const refusal = refusalOf(error.code)
   answerRaw(socket, refusal)

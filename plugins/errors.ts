@@ -1,10 +1,11 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { JournalUnavailableError } from '../services/cache/index.js'
 import { DatabaseUnavailableError, isPassing, sqlState } from '../services/database/errors.js'
 import * as catalogue from '../services/errors.js'
+import { STATUS_TEXTS } from '../services/status-texts.js'
 import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
 import { acceptedTypes, hasBody } from './bodies.js'
@@ -128,7 +129,7 @@ function wordOf(error: unknown, request: FastifyRequest): Error | undefined {
 
 /** The one body that every error has. */
 export function errorBody({ statusCode = 500, code, message }: CatalogueError) {
-  return { statusCode, code, error: STATUS_CODES[statusCode], message }
+  return { statusCode, code, error: STATUS_TEXTS[statusCode], message }
 }
 
 /** RFC 9110, 15.5.16, and RFC 5789, 2.2. */

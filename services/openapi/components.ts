@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_TEXTS } from '../status-texts.js'
 import { ERRORS_OF_NO_ROUTE, knownErrors } from './errors.js'
 import type { Access } from './route.js'
 
@@ -90,7 +90,7 @@ export const components = {
   examples: Object.fromEntries(
     [...knownErrors].map(([code, { statusCode, message }]) => [
       code,
-      { value: { statusCode, code, error: STATUS_CODES[statusCode] ?? '', message } },
+      { value: { statusCode, code, error: STATUS_TEXTS[statusCode] ?? '', message } },
     ]),
   ),
 }

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http'
 import type { ResourceDefinition } from '../resource/definition.js'
+import { STATUS_TEXTS } from '../status-texts.js'
 import { components, errorBody, headers, introduction, security } from './components.js'
 import { errorsOf, knownErrors, takesIdempotencyKey } from './errors.js'
 import { type Examples, exampleOf } from './example.js'
@@ -168,5 +168,5 @@ function refusalsOf(route: Route, { resources }: Context) {
 }
 
 function wordsOf(status: number): string {
-  return STATUS_CODES[status] ?? String(status)
+  return STATUS_TEXTS[status] ?? String(status)
 }
