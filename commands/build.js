@@ -35,10 +35,18 @@ function build() {
   const startedAt = new Date()
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
-  cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true })
+  cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true, filter: isServed })
   copySwaggerUi()
   cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
   utimesSync(LAST, startedAt, startedAt)
+}
+
+/**
+ * @param {string} path of the dashboard's folder
+ * @returns {boolean} whether a browser gets it; the rest is for the compiler
+ */
+function isServed(path) {
+  return !/\.d\.ts$|tsconfig\.json$/.test(path)
 }
 
 function copySwaggerUi() {
