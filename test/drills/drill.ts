@@ -26,6 +26,14 @@ export interface DrillOptions {
   /** Everybody is coherent again this long after a fault is over, or the drill has failed. */
   readonly recoveryLimitMs: number
   readonly log: (line: string) => void
+  /** Clients of each replica; {@link WORKERS_PER_REPLICA} by default. */
+  readonly workersPerReplica?: number
+  /** Faults that do not happen. */
+  readonly without?: readonly string[]
+  /** A replica that no fault kills. */
+  readonly spared?: number
+  /** Begins when the faults do; what it returns ends it. */
+  readonly watch?: (stage: Stage) => () => Promise<void>
 }
 
 /** One fault as it happened. */
@@ -50,29 +58,31 @@ export interface DrillReport {
 
 /** Starts everything, lets the faults of the plan happen under load, and reports. Ends every process it started. */
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
-  const { seed, minutes, boundMs, log, recoveryLimitMs } = options
+  const { seed, minutes, boundMs, log, recoveryLimitMs, without, spared } = options
   const isShort = minutes === 'short'
   const stage = await Stage.open({ replicas: REPLICAS, boundMs })
   const clients = fork(CLIENTS, { execArgv: [TYPESCRIPT] })
   try {
-    const workersPerReplica = WORKERS_PER_REPLICA[isShort ? 'short' : 'long']
+    const workersPerReplica = options.workersPerReplica ?? WORKERS_PER_REPLICA[isShort ? 'short' : 'long']
     const ports = stage.replicas.map(({ port }) => port)
     const common = { adminToken: ADMIN_TOKEN, databaseUrl: stage.databaseUrl, workersPerReplica }
     order(clients, { kind: 'start', options: { ...common, ports, seed, boundMs } })
     await heard(clients, 'ready')
     await sleep(isShort ? 1_000 : WARM_UP_MS)
     const random = new Seeded(seed)
-    const rounds = planRounds({ random, replicas: REPLICAS, isShort })
+    const rounds = planRounds({ random, replicas: REPLICAS, isShort, without, spared })
     const endAt = performance.now() + (isShort ? Number.POSITIVE_INFINITY : minutes * 60_000 - WARM_UP_MS)
     const surroundings = { stage, clients, random, recoveryLimitMs, scale: isShort ? 0.35 : 1 }
     const show = progress(clients, log)
     const happenings: Happening[] = []
+    const endWatch = options.watch?.(stage)
     for (const round of rounds) {
       if (performance.now() >= endAt) break
       await sleep(round.pauseMs)
       happenings.push(...(await runRound(round, surroundings)))
       for (const happening of happenings.slice(-round.faults.length)) log(describe(happening, show()))
     }
+    await endWatch?.()
     await sleep(2 * boundMs)
     order(clients, { kind: 'stop' })
     const { result } = await heard(clients, 'result')

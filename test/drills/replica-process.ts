@@ -2,12 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../helpers/servers.js'
-import type { ReplicaNews, ReplicaOrder, ReplicaReport } from './replica.js'
+import type { ProcessFigures, ReplicaNews, ReplicaOrder, ReplicaReport } from './replica.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ENTRY = fileURLToPath(new URL('replica.ts', import.meta.url))
-const START_LIMIT_MS = 30_000
+const START_LIMIT_MS = 60_000
 const REPORT_LIMIT_MS = 500
+/** A full collection comes first. */
+const FIGURES_LIMIT_MS = 2_000
 const LOG_LINES = 40
 
 export interface ReplicaOptions {
@@ -22,7 +24,7 @@ export class ReplicaProcess {
   readonly port: number
   readonly #options: ReplicaOptions
   readonly #log: string[] = []
-  readonly #asked = new Map<number, (report: ReplicaReport) => void>()
+  readonly #asked = new Map<number, (news: ReplicaNews) => void>()
   #child: ChildProcess | undefined
   #isEndExpected = false
   #reports = 0
@@ -78,17 +80,28 @@ export class ReplicaProcess {
   }
 
   /** What the replica says of itself; `undefined` when it does not answer soon. */
-  report(): Promise<ReplicaReport | undefined> {
+  async report(): Promise<ReplicaReport | undefined> {
+    const news = await this.#ask('report', REPORT_LIMIT_MS)
+    return news?.kind === 'report' ? news.report : undefined
+  }
+
+  /** What its process holds; `undefined` when it does not answer soon. */
+  async figures(): Promise<ProcessFigures | undefined> {
+    const news = await this.#ask('figures', FIGURES_LIMIT_MS)
+    return news?.kind === 'figures' ? news.figures : undefined
+  }
+
+  #ask(kind: 'report' | 'figures', limitMs: number): Promise<ReplicaNews | undefined> {
     const id = (this.#reports += 1)
     return new Promise((resolve) => {
-      const give = (report: ReplicaReport | undefined): void => {
+      const give = (news: ReplicaNews | undefined): void => {
         clearTimeout(timer)
         this.#asked.delete(id)
-        resolve(report)
+        resolve(news)
       }
-      const timer = setTimeout(() => give(undefined), REPORT_LIMIT_MS)
+      const timer = setTimeout(() => give(undefined), limitMs)
       this.#asked.set(id, give)
-      if (!this.order({ kind: 'report', id })) give(undefined)
+      if (!this.order({ kind, id })) give(undefined)
     })
   }
 
@@ -129,7 +142,7 @@ export class ReplicaProcess {
   }
 
   #hear(news: Exclude<ReplicaNews, { kind: 'listening' }>): void {
-    if (news.kind === 'report') this.#asked.get(news.id)?.(news.report)
+    if (news.kind !== 'blocked') this.#asked.get(news.id)?.(news)
     else this.blockedMs = Math.max(this.blockedMs, news.ms)
   }
 

@@ -1,13 +1,17 @@
 /**
  * One replica as a process of its own: the app that production runs, listening on PORT. It does what its parent says:
- * report, block its event loop, or end itself between a commit and the raise that follows it.
+ * report, count what it holds, block its event loop, or end itself between a commit and the raise that follows it.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
 
 /** What the parent asks. */
 export type ReplicaOrder =
   | { readonly kind: 'report'; readonly id: number }
+  | { readonly kind: 'figures'; readonly id: number }
   | { readonly kind: 'block'; readonly ms: number }
   | { readonly kind: 'crash-after-commit' }
 
@@ -16,6 +20,7 @@ export type ReplicaNews =
   | { readonly kind: 'listening' }
   | { readonly kind: 'blocked'; readonly ms: number }
   | { readonly kind: 'report'; readonly id: number; readonly report: ReplicaReport }
+  | { readonly kind: 'figures'; readonly id: number; readonly figures: ProcessFigures }
 
 export interface ReplicaReport {
   readonly state: string
@@ -25,12 +30,27 @@ export interface ReplicaReport {
   readonly statements: Readonly<Record<string, number>>
 }
 
+/** Of the process, since it was asked before. */
+export interface ProcessFigures {
+  readonly residentBytes: number
+  /** After a full collection, which asking begins. */
+  readonly heapBytes: number
+  /** What keeps the event loop busy: sockets, servers, timers. */
+  readonly handles: number
+  readonly loopDelayP99Ms: number
+}
+
 const statements: Record<string, number> = {}
 const config = loadConfig(process.env)
 const app = await buildApp(config, {
   logLevel: 'error',
   onQuery: (name) => (statements[name] = (statements[name] ?? 0) + 1),
 })
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+const loopDelay = monitorEventLoopDelay({ resolution: 10 })
+loopDelay.enable()
 
 let requests = 0
 app.server.prependListener('request', (_request, response) => {
@@ -53,6 +73,9 @@ process.on('message', (order: ReplicaOrder) => {
     case 'report':
       say({ kind: 'report', id: order.id, report: { state: app.cache.state, requests, statements } })
       break
+    case 'figures':
+      say({ kind: 'figures', id: order.id, figures: figures() })
+      break
     case 'block': {
       const startedAt = performance.now()
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.ms)
@@ -68,6 +91,15 @@ process.on('disconnect', () => process.exit())
 
 await app.listen({ host: '127.0.0.1', port: config.port })
 say({ kind: 'listening' })
+
+function figures(): ProcessFigures {
+  const residentBytes = process.memoryUsage.rss()
+  collect()
+  const loopDelayP99Ms = loopDelay.percentile(99) / 1e6
+  loopDelay.reset()
+  const handles = process.getActiveResourcesInfo().length
+  return { residentBytes, heapBytes: process.memoryUsage().heapUsed, handles, loopDelayP99Ms }
+}
 
 function say(news: ReplicaNews): void {
   process.send?.(news)
