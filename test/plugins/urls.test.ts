@@ -1,5 +1,7 @@
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { startService } from '../helpers/app.js'
+import { exchange } from '../helpers/raw-http.js'
 
 t.test('a URL that is not UTF-8 in percent-encoding is refused', async (t) => {
   const user = await (await startService(t)).newUser()
@@ -16,3 +18,28 @@ t.test('a URL that is not UTF-8 in percent-encoding is refused', async (t) => {
   }
   t.match(await user.get(`/api/designs/${'a'.repeat(3_100)}`), { status: 400, body: { message: /too long/ } })
 })
+
+t.test(
+  'what two programs could read in two ways is refused: a second host, a second token, a host that is none',
+  async (t) => {
+    const { app, newUser } = await startService(t)
+    const [user, other] = [await newUser(), await newUser()]
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const get = (...lines: string[]) =>
+      exchange(port, `GET /api/users/me HTTP/1.1\r\nConnection: close\r\n${lines.join('\r\n')}\r\n\r\n`)
+    const token = `Authorization: Bearer ${user.token}`
+    const invalid = (message: RegExp) => ({ status: 400, body: { code: 'INVALID_REQUEST', message } })
+    for (const host of ['localhost', '', '127.0.0.1:3000', '[::1]:3000', 'shop.example:', 'a_b.internal'])
+      t.match(await get(`Host: ${host}`, token), { status: 200 }, host)
+    for (const host of ['a b', 'a/b', 'a@b', 'a:b', '[::1', '::1', 'a\xe9', 'a,b c', 'http://a'])
+      t.match(await get(`Host: ${host}`, token), invalid(/host is no name/), host)
+    t.match(await get('Host: localhost', token, 'host: localhost'), invalid(/host must be sent once/))
+    t.match(await get('Host: a', 'Host: b', token), invalid(/host must be sent once/))
+    t.match(
+      await get('Host: a', token, `authorization: Bearer ${other.token}`),
+      invalid(/authorization must be sent once/),
+    )
+    t.match(await get('Host: a', 'X-Host: b', 'Ghost: c', token), { status: 200 })
+  },
+)
