@@ -22,6 +22,7 @@ import rateLimits from './plugins/rate-limits.js'
 import redis from './plugins/redis.js'
 import replicas from './plugins/replicas.js'
 import services from './plugins/services.js'
+import securityHeaders from './plugins/security-headers.js'
 import slowClients, { requestLimits } from './plugins/slow-clients.js'
 import timing from './plugins/timing.js'
 import tracing from './plugins/tracing.js'
@@ -76,6 +77,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(openapi)
   await app.register(errors)
   await app.register(slowClients)
+  await app.register(securityHeaders)
   await app.register(cors)
   await app.register(notFound)
   await app.register(connections)

@@ -8,6 +8,7 @@ import {
   RequestTimeoutError,
 } from '../services/errors.js'
 import { errorBody, type CatalogueError } from './errors.js'
+import { NO_SNIFFING } from './security-headers.js'
 
 /** How long a refused connection is read from, so that the refusal is not lost to a reset while the client still sends. */
 const LINGER_MS = 1_000
@@ -19,14 +20,27 @@ const LINGER_MS = 1_000
 export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
   // Data that comes after the first error is an error again.
   if (socket.writableEnded) return
-  const answering: unknown = Reflect.get(socket, '_httpMessage')
-  const isHalfAnswered =
-    typeof answering === 'object' && answering !== null && 'headersSent' in answering && answering.headersSent === true
-  if (error.code === 'ECONNRESET' || !socket.writable || isHalfAnswered) return void socket.destroy()
+  const answering = propertyOf(socket, '_httpMessage')
+  const isHalfAnswered = propertyOf(answering, 'headersSent') === true
+  const isAnswered = (answering ?? null) === null && isWithinBody(socket)
+  if (error.code === 'ECONNRESET' || !socket.writable || isHalfAnswered || isAnswered) return void socket.destroy()
   const refusal = refusalOf(error.code)
   answerRaw(socket, refusal)
   // The rest of a slow request could still complete it, and would then be served although its sender was told that it failed.
   if (refusal.statusCode === 408) socket.destroySoon()
+}
+
+/**
+ * Whether the parser is in the body of a request. Where nothing is being answered then, that request was, before its body had come: one
+ * more answer would be taken for that to the next request on the connection.
+ */
+function isWithinBody(socket: Socket): boolean {
+  return propertyOf(propertyOf(propertyOf(socket, 'parser'), 'incoming'), 'complete') === false
+}
+
+/** Of Node's own, which has no types for these; `undefined` where there is no such object. */
+function propertyOf(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined
 }
 
 function refusalOf(code: string | undefined): CatalogueError {
@@ -46,6 +60,7 @@ function answerRaw(socket: Socket, error: CatalogueError, ...headers: string[]):
     `HTTP/1.1 ${error.statusCode} ${errorBody(error).error}`,
     'Content-Type: application/json; charset=utf-8',
     'Cache-Control: no-store',
+    NO_SNIFFING.join(': '),
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
     ...headers,

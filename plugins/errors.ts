@@ -10,6 +10,7 @@ import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
 import { acceptedTypes, hasBody } from './bodies.js'
 import { collectPaths, notAnId, notFoundByWord } from './path-words.js'
+import { NO_SNIFFING } from './security-headers.js'
 
 export type { CatalogueError }
 
@@ -116,6 +117,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   }
   void reply.code(statusCode)
   logAnswer(request, reply)
+  // What the router refuses has met no hook.
+  void reply.header(...NO_SNIFFING)
   void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(errorBody(known))
 }
 

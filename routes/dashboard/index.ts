@@ -2,23 +2,12 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { RouteNotFoundError } from '../../services/errors.js'
 import { takesGzip } from '../api/accept-encoding.js'
+import { pageScope } from '../pages.js'
 import { pageFiles, type PageFile } from './files.js'
-
-/** The page asks this host alone, and runs and shows nothing that it did not get from it as a file. */
-const HEADERS = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-cache',
-}
 
 /** The dashboard: static files without a secret, and the way there from `/`. Its figures come from /api/cache/live, with a token. */
 const routes: FastifyPluginAsync = async (fastify) => {
+  await pageScope(fastify, { hasTrustedTypes: true })
   // Made when somebody looks: nobody waits for it at a start.
   let files: ReadonlyMap<string, PageFile> | undefined
   const answer = (request: FastifyRequest, reply: FastifyReply, name: string): FastifyReply => {
@@ -53,7 +42,7 @@ function wantsPage({ headers }: FastifyRequest): boolean {
 }
 
 function answerFile(request: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
-  reply.headers(HEADERS).header('vary', 'Accept-Encoding').header('etag', file.etag)
+  reply.header('cache-control', 'no-cache').header('vary', 'Accept-Encoding').header('etag', file.etag)
   if (isKnown(request.headers['if-none-match'], file.etag)) return reply.code(304).send()
   reply.type(file.type)
   if (!takesGzip(request.headers['accept-encoding'])) return reply.send(file.bytes)

@@ -2,7 +2,8 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { takesGzip } from '../api/accept-encoding.js'
 import { type Asset, assetOf, swaggerAsset } from './assets.js'
-import { PAGE, POLICY, START, STYLE } from './page.js'
+import { pageScope } from '../pages.js'
+import { PAGE, START, STYLE } from './page.js'
 
 const JAVASCRIPT = 'text/javascript; charset=utf-8'
 const CSS = 'text/css; charset=utf-8'
@@ -17,13 +18,14 @@ const FILES: Readonly<Record<string, () => Promise<Asset>>> = {
 
 /** The API reference: a page for people and a document for machines, without a token. Each is made when it is first asked for. */
 const routes: FastifyPluginAsync = async (fastify) => {
-  for (const [url, make] of Object.entries(FILES)) {
-    const asset = once(make)
-    fastify.get(url, { schema: { hide: true } }, async (request, reply) => {
-      reply.header('content-security-policy', POLICY).header('referrer-policy', 'no-referrer')
-      return answerAsset(request, reply, await asset())
-    })
-  }
+  await fastify.register(async (page) => {
+    // Swagger UI makes HTML of texts.
+    await pageScope(page, { hasTrustedTypes: false })
+    for (const [url, make] of Object.entries(FILES)) {
+      const asset = once(make)
+      page.get(url, { schema: { hide: true } }, async (request, reply) => answerAsset(request, reply, await asset()))
+    }
+  })
 
   const document = once(async () => assetOf(await fastify.openapi(), 'application/json; charset=utf-8'))
   const schema = {
@@ -31,6 +33,7 @@ const routes: FastifyPluginAsync = async (fastify) => {
     operationId: 'getOpenApi',
     tags: ['reference'],
     produces: 'application/json',
+    isConditional: true,
   }
   fastify.get('/openapi.json', { schema }, async (request, reply) => answerAsset(request, reply, await document()))
 }
@@ -53,7 +56,6 @@ function answerAsset({ headers }: FastifyRequest, reply: FastifyReply, asset: As
   reply.headers({
     'cache-control': 'no-cache',
     'content-type': asset.type,
-    'x-content-type-options': 'nosniff',
     vary: 'Accept-Encoding',
     etag,
   })

@@ -1,4 +1,4 @@
-/** The page, its start and its looks. Everything comes from this service, and nothing is inline: {@link POLICY} allows no more. */
+/** The page, its start and its looks. Everything comes from this service, and nothing is inline: routes/pages.ts allows no more. */
 export const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -41,14 +41,3 @@ body { margin: 0 }
 .swagger-ui .opblock-body { overflow-x: auto }
 .swagger-ui .response-col_description { overflow-wrap: anywhere }
 `
-
-export const POLICY = [
-  `default-src 'none'`,
-  `script-src 'self'`,
-  `style-src 'self'`,
-  `img-src 'self' data:`,
-  `connect-src 'self'`,
-  `base-uri 'none'`,
-  `form-action 'none'`,
-  `frame-ancestors 'none'`,
-].join('; ')

@@ -140,6 +140,35 @@ t.test('a request that does not arrive is 408, and is not served when its rest c
   t.equal(served, 0)
 })
 
+t.test(
+  'a request is answered once: what is wrong with the rest of its body ends the connection, and says nothing',
+  async (t) => {
+    const { app } = await startService(t)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const head =
+      'POST /api/designs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
+    const hidden = 'GET /api/cache/stats HTTP/1.1\r\nHost: x\r\n\r\n'
+    for (const rest of [
+      'zz\r\n',
+      '2\r\n{}\r\n0\r\nContent-Length: 9\r\n\r\n',
+      `2\r\n{}${hidden}`,
+      `ffffffffffffffffff\r\n${hidden}`,
+    ]) {
+      const socket = connect(port, '127.0.0.1').on('error', () => {})
+      let text = ''
+      socket.setEncoding('latin1').on('data', (more: string) => (text += more))
+      socket.write(head)
+      // Refused for want of a token, before the body is there.
+      await once(socket, 'data')
+      socket.write(rest)
+      await once(socket, 'close')
+      t.match(text, /^HTTP\/1\.1 401 /)
+      t.equal(text.match(/HTTP\/1\.1/g)?.length, 1, JSON.stringify(rest))
+    }
+  },
+)
+
 t.test('while the service closes, a request that has begun is served, and its connection ends', async (t) => {
   const { app } = await startService(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
