@@ -4,7 +4,7 @@ import { components, errorBody, headers, introduction, security } from './compon
 import { errorsOf, knownErrors, takesIdempotencyKey } from './errors.js'
 import { type Examples, exampleOf } from './example.js'
 import { operationOf, pascal } from './operation.js'
-import { type JsonSchema, namesRow, type Route } from './route.js'
+import { isConditional, type JsonSchema, namesRow, type Route } from './route.js'
 
 const JSON_TYPE = 'application/json'
 
@@ -119,13 +119,14 @@ function parametersOf(place: 'path' | 'query', schema: JsonSchema | undefined, e
 }
 
 /** Names in `#/components/parameters`. */
-function headersOf({ method, url, access, of, schema }: Route): string[] {
-  if (access === undefined || schema.produces !== undefined) return []
+function headersOf(route: Route): string[] {
+  const { method, url, access, of, schema } = route
+  if (access === undefined || schema.produces !== undefined) return isConditional(route) ? ['IfNoneMatch'] : []
   const isRead = method === 'GET'
   const isOfRow = namesRow({ url }) && (of !== undefined || !url.includes('token_id'))
   return [
     'MinVersion',
-    ...(isRead && of !== undefined ? ['IfNoneMatch'] : []),
+    ...(isConditional(route) ? ['IfNoneMatch'] : []),
     ...(!isRead && isOfRow ? ['IfMatch'] : []),
     ...(takesIdempotencyKey({ method, of }) ? ['IdempotencyKey'] : []),
   ]
@@ -133,12 +134,14 @@ function headersOf({ method, url, access, of, schema }: Route): string[] {
 
 function answersOf(route: Route, { names }: Context, examples: Examples) {
   const { method, of, schema } = route
+  const known = isConditional(route) ? { 304: { description: 'You have it already' } } : {}
   if (schema.produces !== undefined) {
     return {
       200: {
         description: 'Done',
         content: { [schema.produces]: { schema: { type: schema.produces === JSON_TYPE ? 'object' : 'string' } } },
       },
+      ...known,
     }
   }
   const answers: [status: string, answer: object][] = Object.entries(schema.response ?? {}).map(([status, answer]) => {
@@ -152,8 +155,7 @@ function answersOf(route: Route, { names }: Context, examples: Examples) {
   })
   if (answers.length === 0)
     answers.push(method === 'DELETE' ? ['204', { description: 'Deleted' }] : ['200', { description: 'Done' }])
-  if (method === 'GET' && of !== undefined) answers.push(['304', { description: 'You have it already' }])
-  return Object.fromEntries(answers)
+  return { ...Object.fromEntries(answers), ...known }
 }
 
 /** By status, each with the codes that come with it. A status that the route's schema has itself is that. */

@@ -1,6 +1,6 @@
 import * as catalogue from '../errors.js'
 import type { ResourceDefinition } from '../resource/definition.js'
-import { namesRow, type Route } from './route.js'
+import { isConditional, namesRow, type Route } from './route.js'
 
 /** One error of the catalogue, as an answer has it but for its status in words. */
 export interface KnownError {
@@ -41,6 +41,7 @@ export function errorsOf(route: Route, all: readonly ResourceDefinition[]): stri
     schema.params?.properties === undefined ? [] : ['NOT_FOUND'],
     schema.querystring?.properties?.['cursor'] === undefined ? [] : ['INVALID_CURSOR'],
     isOfTheService(schema.body?.properties?.['id']) ? ['READ_ONLY_FIELD'] : [],
+    isConditional(route) && access !== undefined ? ['PRECONDITION_FAILED'] : [],
     ofResource(route, all),
     schema.errors ?? [],
   ]
@@ -60,7 +61,7 @@ export function takesIdempotencyKey({ method, of }: Pick<Route, 'method' | 'of'>
 function ofResource({ method, url, of }: Route, all: readonly ResourceDefinition[]): string[] {
   if (of === undefined) return []
   const { resource, rest } = of
-  if (method === 'GET') return rest === '/' ? ['TOO_MANY_READS'] : rest.includes(':') ? ['PRECONDITION_FAILED'] : []
+  if (method === 'GET') return rest === '/' ? ['TOO_MANY_READS'] : []
   const ofRow = namesRow({ url }) ? ['PRECONDITION_FAILED'] : []
   const isBulk = rest === '/bulk'
   if (method === 'DELETE') return [...ofRow, 'CONFLICT', ...ofReferrers(resource, all)]

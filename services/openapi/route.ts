@@ -25,6 +25,8 @@ export interface Described {
   readonly errors?: readonly string[]
   /** What an answer is that is no JSON. */
   readonly produces?: string
+  /** Answers 304 to who has it, and 412 to who wants another one: resources' reads do without saying so. */
+  readonly isConditional?: boolean
   /** It is part of a page, and nothing to call. */
   readonly hide?: boolean
 }
@@ -48,6 +50,12 @@ export interface Route {
 /** What a schema of a route is, wherever it has one. */
 export function isJsonSchema(schema: unknown): schema is JsonSchema {
   return typeof schema === 'object' && schema !== null
+}
+
+/** Whether ETags decide what a read is answered with. */
+export function isConditional({ method, of, schema }: Pick<Route, 'method' | 'of' | 'schema'>): boolean {
+  if (method !== 'GET') return false
+  return schema.isConditional ?? (of !== undefined && schema.produces === undefined)
 }
 
 /** Whether the path names one row. */

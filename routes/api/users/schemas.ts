@@ -17,6 +17,7 @@ const tokenParams = Type.Object({ user_id: Uuid, token_id: Uuid }, strict)
 export const listUsers = {
   summary: 'List users',
   operationId: 'listUsers',
+  isConditional: true,
   querystring: PageQuery,
   response: { 200: Page(User) },
 }
@@ -30,7 +31,7 @@ export const createUser = {
 export const readUser = {
   summary: 'Read a user',
   operationId: 'getUser',
-  errors: ['PRECONDITION_FAILED'],
+  isConditional: true,
   params: userParams,
   response: { 200: User },
 }
@@ -51,7 +52,7 @@ export const deleteUser = {
 export const readMe = {
   summary: 'Read yourself',
   operationId: 'getMe',
-  errors: ['PRECONDITION_FAILED'],
+  isConditional: true,
   response: { 200: User },
 }
 export const changeMe = {
@@ -66,6 +67,7 @@ export const listTokens = {
   tags,
   summary: 'List the tokens of a user',
   operationId: 'listTokens',
+  isConditional: true,
   params: userParams,
   querystring: PageQuery,
   response: { 200: Page(Token) },
