@@ -24,7 +24,7 @@ export class ServiceProcess {
   /** What of it came on stderr. */
   errors = ''
 
-  constructor(test: Test, env: Record<string, string>, options: ServiceOptions = {}) {
+  constructor(test: Pick<Test, 'teardown'>, env: Record<string, string>, options: ServiceOptions = {}) {
     const { entry = 'server.ts', files = {}, before = [] } = options
     const file = join(import.meta.dirname, '../..', entry)
     const cwd = temporaryDirectory()
