@@ -43,6 +43,8 @@ export interface Cast {
   readonly victim: Tenant
   /** Whom administrators may do anything to. */
   readonly doomed: Tenant
+  /** Who does nothing but ordinary writes. */
+  readonly ordinary: Tenant
   readonly tokens: Readonly<Record<Exclude<Sender, 'inventor' | 'nobody'>, string>>
 }
 

@@ -24,6 +24,8 @@ t.test(`whatever is asked, the promises hold (FUZZ_SEED=${SEED})`, async (t) => 
     ADMIN_TOKENS: ADMIN_TOKENS_SETTING,
     TOKEN_SECRET,
     CORS_ORIGINS: 'https://a.example',
+    DATABASE_QUEUE_MS: '60000',
+    DATABASE_WRITE_QUEUE_MS: '60000',
     DEBUG_LOGGING: 'true',
   }
   const { app } = await startService(t, { env, logLevel: 'debug', logDestination })

@@ -3,6 +3,7 @@ import { type Cast, learn, type Shot, type Tenant } from './cast.js'
 import { Connection, type Exchange } from './connection.js'
 import { faultsOfLog, Judge } from './judge.js'
 import { type Operation, operationsOf, placesOf } from './openapi.js'
+import { Pace } from './pace.js'
 import { Requests } from './requests.js'
 import { belongingsOf, type Call, callOf, castOf, residentBytes, type Service, smuggledRows } from './scene.js'
 import { Wire } from './wire.js'
@@ -12,7 +13,7 @@ export interface Limits {
   readonly seed: number
   /** Connections that are asked on at a time. */
   readonly atOnce: number
-  /** How long an answer may take. */
+  /** How long an answer may take, where an ordinary write takes no twentieth of it. */
   readonly limitMs: number
   /** The share of what is no proper request. */
   readonly wireShare: number
@@ -60,9 +61,13 @@ export async function fuzz(service: Service, limits: Limits): Promise<Report> {
   const cast = await castOf(call)
   const before = await belongingsOf(call, cast.victim)
   const operations = operationsOf(JSON.parse(await call(cast.tokens.admin, 'GET', '/openapi.json')) as object)
-  const run = new Run(service, limits, { cast, operations, call })
+  const pace = new Pace(call, cast.ordinary.token)
+  const run = new Run(service, limits, { cast, operations, call, pace })
   const startedAt = performance.now()
+  const paced = pace.run()
   await run.finish()
+  pace.end()
+  await paced
   const seconds = (performance.now() - startedAt) / 1_000
 
   const after = await belongingsOf(call, cast.victim)
@@ -86,6 +91,7 @@ interface World {
   readonly cast: Cast
   readonly operations: readonly Operation[]
   readonly call: Call
+  readonly pace: Pace
 }
 
 class Run {
@@ -111,7 +117,7 @@ class Run {
     this.#random = new Seeded(limits.seed)
     this.#requests = new Requests(this.#random, world.cast, world.operations)
     this.#wire = new Wire(this.#random, world.cast)
-    this.#judge = new Judge(world.cast, world.operations, limits.limitMs)
+    this.#judge = new Judge(world.cast, world.operations, () => world.pace.limit(limits.limitMs))
   }
 
   async finish(): Promise<void> {
@@ -173,7 +179,7 @@ class Run {
       const shot = isWire ? this.#wire.next(() => this.#requests.next()) : this.#requests.next()
       const { pieces, methods, answers, isHalfClosed = false } = shot
       // What is late is waited for all the same: it tells whether it hangs.
-      const limitMs = this.#limits.limitMs * 5
+      const limitMs = this.#world.pace.limit(this.#limits.limitMs) * 5
       const quietMs = isWire ? QUIET_MS : 0
       const exchange = await connection.exchange({
         pieces,

@@ -19,11 +19,11 @@ const LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*$/
 /** The promises that are kept, or not, answer by answer. */
 export class Judge {
   readonly #cast: Cast
-  readonly #limitMs: number
+  readonly #limitMs: () => number
   readonly #statuses: ReadonlyMap<string, readonly number[]>
 
   /** @param limitMs how long an answer may take */
-  constructor(cast: Cast, operations: readonly Operation[], limitMs: number) {
+  constructor(cast: Cast, operations: readonly Operation[], limitMs: () => number) {
     this.#cast = cast
     this.#limitMs = limitMs
     this.#statuses = new Map(operations.map(({ name, statuses }) => [name, statuses]))
@@ -37,7 +37,7 @@ export class Judge {
     if (answers.length < least)
       faults.push(`${answers.length} answers to ${least} requests${isEnded ? ', and the end' : ''}`)
     if (answers.length > most) faults.push(`${answers.length} answers, at most ${most} are right`)
-    if (answers.length > 0 && ms > this.#limitMs) faults.push(`answered after ${Math.round(ms)} ms`)
+    if (answers.length > 0 && ms > this.#limitMs()) faults.push(`answered after ${Math.round(ms)} ms`)
     return faults
   }
 

@@ -55,9 +55,12 @@ async function main(): Promise<number> {
       ADMIN_TOKENS: ADMIN_TOKENS_SETTING,
       CORS_ORIGINS: 'https://a.example',
       DATABASE_QUEUE_MS: '60000',
+      DATABASE_WRITE_QUEUE_MS: '60000',
       DATABASE_URL: url.href,
       DEBUG_LOGGING: 'true',
       HOST: '127.0.0.1',
+      // What is refused under load is no fault, and not looked for here.
+      MAX_LOOP_DELAY_MS: '60000',
       NODE_ENV: 'production',
       NODE_OPTIONS: '--max-old-space-size=256',
       PORT: String(port),

@@ -70,13 +70,14 @@ export async function castOf(call: Call): Promise<Cast> {
     }
     return tenant
   }
-  const [alice, bob, victim, doomed] = [
-    await make('alice'),
-    await make('bob'),
-    await make('victim'),
-    await make('doomed'),
-  ]
-  return { alice, bob, victim, doomed, tokens: { ...ADMIN_TOKENS, alice: alice.token, bob: bob.token } }
+  const cast = {
+    alice: await make('alice'),
+    bob: await make('bob'),
+    victim: await make('victim'),
+    doomed: await make('doomed'),
+    ordinary: await make('ordinary'),
+  }
+  return { ...cast, tokens: { ...ADMIN_TOKENS, alice: cast.alice.token, bob: cast.bob.token } }
 }
 
 /** Everything that a tenant can read of theirs, as text. */
@@ -101,7 +102,7 @@ export async function smuggledRows(call: Call, tenants: readonly Tenant[]): Prom
 export async function residentBytes(call: Call): Promise<number> {
   await pause(200)
   const text = await call(ADMIN_TOKENS.admin, 'GET', '/metrics?replica=this')
-  return Number(/^process_resident_memory_bytes(?:{[^}]*})? (\S+)/m.exec(text)?.[1])
+  return Number(/^roundhouse_process_resident_memory_bytes(?:{[^}]*})? (\S+)/m.exec(text)?.[1])
 }
 
 function idIn(text: string): { readonly id: string } {
