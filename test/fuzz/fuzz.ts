@@ -117,7 +117,10 @@ class Run {
     this.#random = new Seeded(limits.seed)
     this.#requests = new Requests(this.#random, world.cast, world.operations)
     this.#wire = new Wire(this.#random, world.cast)
-    this.#judge = new Judge(world.cast, world.operations, () => world.pace.limit(limits.limitMs))
+    this.#judge = new Judge(world.cast, world.operations, {
+      limitMs: () => world.pace.limit(limits.limitMs),
+      isStarved: () => world.pace.isStarved,
+    })
   }
 
   async finish(): Promise<void> {

@@ -16,16 +16,24 @@ const ALWAYS: readonly (readonly [name: string, value: string])[] = [['x-content
 
 const LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*$/
 
+export interface JudgeOptions {
+  /** How long an answer may take now. */
+  readonly limitMs: () => number
+  /** Whether the service has too little time to do anything: it may say so with 503 and Retry-After. */
+  readonly isStarved: () => boolean
+}
+
 /** The promises that are kept, or not, answer by answer. */
 export class Judge {
   readonly #cast: Cast
   readonly #limitMs: () => number
+  readonly #isStarved: () => boolean
   readonly #statuses: ReadonlyMap<string, readonly number[]>
 
-  /** @param limitMs how long an answer may take */
-  constructor(cast: Cast, operations: readonly Operation[], limitMs: () => number) {
+  constructor(cast: Cast, operations: readonly Operation[], { limitMs, isStarved }: JudgeOptions) {
     this.#cast = cast
     this.#limitMs = limitMs
+    this.#isStarved = isStarved
     this.#statuses = new Map(operations.map(({ name, statuses }) => [name, statuses]))
   }
 
@@ -45,7 +53,8 @@ export class Judge {
     const { status, lines, text } = answer
     const sender = shot.turns?.[index] ?? shot.sender
     const faults: string[] = []
-    if (status >= 500) faults.push(`status ${status}`)
+    const isExcused = status === 503 && headerOf(answer, 'retry-after') !== '' && this.#isStarved()
+    if (status >= 500 && !isExcused) faults.push(`status ${status}`)
     const allowed = shot.statuses ?? this.#statuses.get(shot.route)
     if (allowed !== undefined && status < 500 && !allowed.includes(status) && !isOfNoRoute(answer, shot))
       faults.push(`status ${status}, of ${allowed.join(', ')}`)
