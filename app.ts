@@ -9,6 +9,7 @@ import config, { type Config } from './plugins/config.js'
 import connections, { answerParserError } from './plugins/connections.js'
 import cors from './plugins/cors.js'
 import database, { type DatabasePluginOptions } from './plugins/database.js'
+import draining from './plugins/draining.js'
 import errors, { answerError } from './plugins/errors.js'
 import exports from './plugins/exports.js'
 import { createLogger, loggingOptions } from './plugins/logging.js'
@@ -81,6 +82,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(cors)
   await app.register(notFound)
   await app.register(connections)
+  await app.register(draining)
   await app.register(urls)
   await app.register(bodies)
   await app.register(tracing)

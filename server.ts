@@ -11,6 +11,12 @@ const DEADLINE_MARGIN_MS = 1000
 /** The edge goes on sending requests to a replica for about this long after its SIGTERM. */
 const LONGEST_PRE_CLOSE_MS = 10_000
 
+/** What the cache, Redis and the database are left with for their own close, once no connection is left. */
+const LONGEST_CLOSE_MS = 2_000
+
+/** A connection on which nothing has come for so long is not about to send a request. */
+const LONGEST_QUIET_MS = 2_000
+
 /** Before anything takes time: it may end while the service starts. */
 const PARENT = process.ppid
 const PARENT_WATCH_MS = 200
@@ -65,10 +71,13 @@ async function closeOnSignals(app: FastifyInstance, config: Config, isRunByNpm: 
     isClosing = true
     if (err) app.log.error({ err }, 'An error nobody caught: closing')
     else app.log.info(`${signal ?? 'SIGINT'}: closing`)
-    app.endStreams()
     const servedMs = signal === 'SIGTERM' ? preCloseMs(config) : 0
-    await keepServing(app, servedMs)
-    cutOffLater(app, (delay - servedMs) / 2)
+    const finishMs = delay - servedMs
+    const cutOffMs = finishMs - Math.min(finishMs / 2, LONGEST_CLOSE_MS)
+    if (signal === 'SIGTERM') app.drain(Math.min(cutOffMs / 2, LONGEST_QUIET_MS))
+    app.endStreams()
+    await new Promise((resolve) => setTimeout(resolve, servedMs))
+    cutOffLater(app, cutOffMs)
     await app.close()
   })
   closeOnInterrupt(close)
@@ -112,11 +121,4 @@ function preCloseMs({ drainingSeconds }: Config): number {
 /** Node's limits of time end with the listening: who still sends a body, or does not take an answer, would hold up the close. */
 function cutOffLater(app: FastifyInstance, ms: number): void {
   setTimeout(() => app.server.closeAllConnections(), ms).unref()
-}
-
-/** Each connection gets one more answer, with `Connection: close`, so that the edge opens its next one elsewhere. */
-async function keepServing(app: FastifyInstance, ms: number): Promise<void> {
-  if (ms === 0) return
-  app.server.maxRequestsPerSocket = 1
-  await new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { until } from './helpers/deadline.js'
+import { HttpConnection } from './helpers/http-connection.js'
 import { preparedPgliteDir } from './helpers/pglite.js'
 import { freePort } from './helpers/servers.js'
 import { ServiceProcess } from './helpers/service-process.js'
@@ -55,6 +57,36 @@ t.test('after SIGTERM a replica serves on for a third of the draining time, then
   t.equal(answer.headers.connection, 'close', 'the next request goes to another replica')
   t.equal(await service.ended(), 0)
   agent.destroy()
+})
+
+/** Asks again and again on one kept connection, until an answer says that it ends; how often, and what went wrong. */
+async function askUntilTold(port: number, pauseMs: number): Promise<{ answers: number; fault: string }> {
+  const connection = new HttpConnection(port, { keepAliveMs: 60_000 })
+  try {
+    for (let answers = 1; ; answers += 1) {
+      const answer = await connection.get('/api/cache/health')
+      if (answer.status !== 200) return { answers, fault: String(answer.status) }
+      if (answer.header('connection') === 'close') return { answers, fault: '' }
+      await sleep(Math.random() * pauseMs)
+    }
+  } catch (error) {
+    return { answers: 0, fault: String(error) }
+  } finally {
+    connection.close()
+  }
+}
+
+t.test('where nobody says how long it may take, SIGTERM breaks no kept connection either', async (t) => {
+  const port = await freePort()
+  const service = new ServiceProcess(t, { PORT: String(port), DATA_DIR: await preparedPgliteDir() })
+  await service.listening()
+  const clients = Array.from({ length: 60 }, (_, n) => askUntilTold(port, n * 10))
+  await sleep(1_000)
+  service.kill('SIGTERM')
+  const found = await Promise.all(clients)
+  t.same(found.map(({ fault }) => fault).filter(Boolean), [], 'no reset, and no other answer')
+  t.ok(found.every(({ answers }) => answers > 1))
+  t.equal(await service.ended(), 0)
 })
 
 t.test('after SIGTERM nobody who is slow holds up the end', async (t) => {

@@ -50,10 +50,11 @@ export class HttpConnection {
   readonly #client: Client
   readonly #token: string
 
-  /** @param options `timeLimitMs`: the longest pause in which nothing arrives */
-  constructor(port: number, { token = '', timeLimitMs = 20_000 } = {}) {
+  /** @param options `timeLimitMs`: the longest pause in which nothing arrives; `keepAliveMs`: how long it is kept without a request */
+  constructor(port: number, { token = '', timeLimitMs = 20_000, keepAliveMs = 4_000 } = {}) {
     this.#token = token
-    const times = { headersTimeout: timeLimitMs, bodyTimeout: timeLimitMs, connectTimeout: timeLimitMs }
+    const limits = { headersTimeout: timeLimitMs, bodyTimeout: timeLimitMs, connectTimeout: timeLimitMs }
+    const times = { ...limits, keepAliveTimeout: keepAliveMs }
     this.#client = new Client(`http://127.0.0.1:${port}`, { pipelining: 1, ...times })
   }
 
