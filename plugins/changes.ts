@@ -12,7 +12,7 @@ declare module 'fastify' {
     /** `undefined` where CHANGES=off. */
     changes: { readonly feed: ChangesFeed; readonly keeper: ChangesKeeper } | undefined
     changeStreams: ChangeStreams
-    /** Ends every stream and lets no new one in: the first thing that a replica does when it is told to go. */
+    /** Ends every stream, and soon each new one: the first thing that a replica does when it is told to go. */
     endStreams: () => void
   }
 }
@@ -45,7 +45,7 @@ export default fp(
     })
     fastify.onTags((tags) => streams.wake(tags))
     fastify.decorate('changeStreams', streams)
-    fastify.decorate('endStreams', () => streams.close())
+    fastify.decorate('endStreams', () => streams.leave())
     fastify.addHook('preClose', async () => streams.close())
     if (!config.isChangesOn) return void fastify.decorate('changes', undefined)
     const keeper = new ChangesKeeper({

@@ -14,6 +14,8 @@ export interface StreamsOptions {
 const MOST_OF_USER = 10
 const MOST_STREAMS = 2_000
 const HEARTBEAT_MS = 15_000
+/** A stream of a replica that is leaving: its reader asks again, and soon asks another replica. */
+const SHORT_MS = 1_000
 /** Changes that come together leave together: a stream looks at most so often. */
 const GATHER_MS = 25
 const PAGE_LIMIT = 200
@@ -24,7 +26,8 @@ export class ChangeStreams {
   readonly #options: StreamsOptions
   readonly #ofUsers = new Map<string, Set<ChangeStream>>()
   #count = 0
-  #isClosed = false
+  /** How long a stream lasts that is opened now, in ms. */
+  #lifeMs = Number.POSITIVE_INFINITY
 
   constructor(options: StreamsOptions) {
     this.#options = options
@@ -35,19 +38,21 @@ export class ChangeStreams {
   }
 
   /**
-   * A stream of what changed since the cursor.
+   * A stream of what changed since the cursor. Once the replica is leaving it has what there is, and ends soon: a browser would never
+   * come back after a 503.
    * @param isAllowed is asked before each page whether its reader may still read
-   * @throws TooManyStreamsError, ServiceUnavailableError while the replica closes
+   * @throws TooManyStreamsError, ServiceUnavailableError when there are too many in all
    */
   open(userId: string, cursor: string, isAllowed: () => Promise<boolean>): ChangeStream {
     const streams = this.#ofUsers.get(userId) ?? new Set()
     if (streams.size >= MOST_OF_USER) throw new TooManyStreamsError()
-    if (this.#isClosed || this.#count >= MOST_STREAMS) throw new ServiceUnavailableError()
+    if (this.#count >= MOST_STREAMS) throw new ServiceUnavailableError()
     const stream = new ChangeStream({
       ...this.#options,
       userId,
       cursor,
       isAllowed,
+      lifeMs: this.#lifeMs,
       onEnd: () => this.#forget(stream, userId),
     })
     this.#ofUsers.set(userId, streams.add(stream))
@@ -66,9 +71,18 @@ export class ChangeStreams {
     }
   }
 
-  /** Ends all of them, and lets nobody in any more: their readers go on at another replica. */
+  /** Ends all of them, and soon each new one: their readers go on at another replica. */
+  leave(): void {
+    this.#end(SHORT_MS)
+  }
+
+  /** As {@link leave}, and a new one only tells what there is. */
   close(): void {
-    this.#isClosed = true
+    this.#end(0)
+  }
+
+  #end(lifeMs: number): void {
+    this.#lifeMs = lifeMs
     for (const streams of this.#ofUsers.values()) for (const stream of streams) stream.end()
   }
 
@@ -84,6 +98,7 @@ interface StreamOptions extends StreamsOptions {
   readonly userId: string
   readonly cursor: string
   readonly isAllowed: () => Promise<boolean>
+  readonly lifeMs: number
   readonly onEnd: () => void
 }
 
@@ -115,8 +130,9 @@ export class ChangeStream {
 
   /** To be read by one reader, to its end. */
   async *events(): AsyncGenerator<string> {
-    const { clock, pollMs, heartbeatMs = HEARTBEAT_MS } = this.#options
+    const { clock, pollMs, heartbeatMs = HEARTBEAT_MS, lifeMs } = this.#options
     let { cursor } = this.#options
+    const endAt = clock.now() + lifeMs
     try {
       // Whoever loses the connection before anything has changed goes on from here.
       yield idLine(cursor)
@@ -133,7 +149,8 @@ export class ChangeStream {
           if (text !== '') yield text
           if (isMore) continue
         }
-        await this.#pause(Math.min(lookedAt + pollMs, beatAt) - clock.now(), lookedAt)
+        if (clock.now() >= endAt) return
+        await this.#pause(Math.min(lookedAt + pollMs, beatAt, endAt) - clock.now(), lookedAt)
         if (clock.now() < beatAt) continue
         beatAt = clock.now() + heartbeatMs
         yield `: still here\n${idLine(cursor)}`

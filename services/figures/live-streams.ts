@@ -25,6 +25,7 @@ export class LiveStreams {
   readonly #options: LiveStreamsOptions
   readonly #missed = new Map<Readable, number>()
   #cancel: (() => void) | undefined
+  #isClosed = false
 
   constructor(options: LiveStreamsOptions) {
     this.#options = options
@@ -39,13 +40,18 @@ export class LiveStreams {
     const stream = new Readable({ read() {}, highWaterMark: 0 })
     stream.once('close', () => this.#forget(stream))
     stream.push(RETRY + first)
+    if (this.#isClosed) {
+      stream.push(null)
+      return stream
+    }
     this.#missed.set(stream, 0)
     if (this.#cancel === undefined) this.#next(0)
     return stream
   }
 
-  /** Each ends properly, so that its connection does not hold up the close of the server. */
+  /** Each ends properly, so that its connection does not hold up the close of the server; so does each new one, after its beginning. */
   close(): void {
+    this.#isClosed = true
     for (const stream of this.#missed.keys()) stream.push(null)
     this.#missed.clear()
     this.#stop()

@@ -89,14 +89,28 @@ t.test('a stream ends when its token is revoked, and when its user is deactivate
   t.equal(app.changeStreams.count, 0)
 })
 
-t.test('streams end when the service closes', async (t) => {
+t.test('a replica that leaves ends its streams, and a new one soon, with all there is and no 503', async (t) => {
   const { app, newUser, connect } = await listening(t)
   const user = await newUser()
   const { connection } = await connect(user)
+  await until(() => connection.lastId !== '', { describe: 'a first id' })
   app.endStreams()
   await until(() => connection.ended, { describe: 'its end' })
-  const refused = await connect(user)
-  t.equal(refused.status, 503)
+  t.ok(connection.response.complete, 'in order')
+
+  await user.post('/api/designs', DESIGN)
+  const { connection: next, status } = await connect(user, connection.lastId)
+  t.equal(status, 200, 'a browser would not come back after a 503')
+  await user.post('/api/designs', DESIGN)
+  await until(() => next.ended, { describe: 'its end' })
+  t.ok(next.response.complete)
+  t.equal(next.events.length, 2, 'what it missed, and what came while it was open')
+
+  await user.post('/api/designs', DESIGN)
+  app.changeStreams.close()
+  const { connection: last } = await connect(user, next.lastId)
+  await until(() => last.ended, { describe: 'its end' })
+  t.equal(last.events.length, 1, 'what there is')
   await app.close()
 })
 

@@ -150,3 +150,17 @@ t.test('a close of the service does not wait for who reads an export', async (t)
   await closed
   t.notOk(response.complete, 'its client sees that it is not all')
 })
+
+t.test('while the service drains, an export that is under way comes to its end', async (t) => {
+  const service = await onPostgres(t)
+  const { app, newUser } = service
+  const user = await newUser()
+  await imported(app, user.id, designs(4_000, { description: 'x'.repeat(4_900) }))
+  const { response } = await unread(service, user)
+  app.drain(50)
+  const closing = app.close()
+  response.resume()
+  await once(response, 'end')
+  t.ok(response.complete)
+  await closing
+})

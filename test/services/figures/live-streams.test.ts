@@ -106,3 +106,12 @@ t.test('at the end of the service every stream ends', async (t) => {
   await seconds(2)
   t.equal(made(), before)
 })
+
+t.test('after the close a stream has its beginning, and ends', async (t) => {
+  const { streams } = scene()
+  streams.close()
+  const stream = streams.open('data: hello\n\n')
+  const parts = read(stream)
+  await new Promise((resolve) => stream.once('end', resolve))
+  t.same(parts, ['retry: 1000\n\ndata: hello\n\n'])
+})
