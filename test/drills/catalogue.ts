@@ -11,6 +11,9 @@ export function seenIn({ version, description }: DesignBody): Seen {
   return { version, counter: description }
 }
 
+/** So many a shop has, within one. */
+export const DOCUMENTS_PER_SHOP = 12
+
 /** A user of the drill with the documents that the clients know of, deleted ones included. */
 export class Shop {
   readonly documents = new Map<string, DocumentHistory>()

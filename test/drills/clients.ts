@@ -1,10 +1,9 @@
 /** All clients of a drill, in a process of their own with one clock: they read, write, and check every answer. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type DesignBody, newDesign, nextCounter, Shop } from './catalogue.js'
 import { finalCheck, type FinalReport } from './final-check.js'
-import { type HttpAnswer, HttpConnection, type HttpRequest } from '../helpers/http-connection.js'
 import { Ledger, type LedgerReport } from './ledger.js'
 import { Seeded } from '../helpers/seeded.js'
+import { makeShops } from './shops.js'
 import { Tenant } from './tenant.js'
 import { Worker } from './worker.js'
 
@@ -35,7 +34,6 @@ export interface ClientReport extends LedgerReport {
 }
 
 const SHOPS = 16
-const DOCUMENTS = 12
 const TENANTS = 8
 const PROGRESS_MS = 1_000
 
@@ -51,7 +49,7 @@ process.on('disconnect', () => process.exit())
 
 async function run(options: ClientOptions): Promise<void> {
   const { ports, adminToken, seed, boundMs } = options
-  const shops = await makeShops(options)
+  const shops = await makeShops({ port: ports[0] ?? 0, adminToken, shops: SHOPS })
   const common = { ledger, boundMs, isStopped: () => isStopped }
   const workers = ports.flatMap((port, replica) =>
     Array.from({ length: options.workersPerReplica }, (_, n) => {
@@ -78,32 +76,6 @@ async function run(options: ClientOptions): Promise<void> {
   }
   const final = await finalCheck({ shops, ports, databaseUrl: options.databaseUrl })
   say({ kind: 'result', result: { ...ledger.report(), elapsedMs, authChanges, final } })
-}
-
-async function makeShops({ ports, adminToken }: ClientOptions): Promise<Shop[]> {
-  const connection = new HttpConnection(ports[0] ?? 0)
-  const shops: Shop[] = []
-  for (let n = 0; n < SHOPS; n++) {
-    const person = { email: `shop-${n}@example.com`, shop_name: `Shop ${n}` }
-    const user = await post(connection, '/api/users', adminToken, person)
-    const { id } = JSON.parse(user.text) as { id: string }
-    const issued = await post(connection, `/api/users/${id}/tokens`, adminToken, { name: 'main' })
-    const shop = new Shop(id, (JSON.parse(issued.text) as { token: string }).token)
-    for (let d = 0; d < DOCUMENTS; d++) {
-      const made = await post(connection, '/api/designs', shop.token, newDesign(nextCounter()))
-      shop.created(JSON.parse(made.text) as DesignBody, made.endedAt)
-    }
-    shops.push(shop)
-  }
-  connection.close()
-  return shops
-}
-
-async function post(connection: HttpConnection, path: string, token: string, body: object): Promise<HttpAnswer> {
-  const request: HttpRequest = { method: 'POST', path, token, body }
-  const answer = await connection.send(request)
-  if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.status} ${answer.text}`)
-  return answer
 }
 
 function say(news: ClientNews): void {

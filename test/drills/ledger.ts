@@ -37,9 +37,14 @@ export interface LedgerReport {
   readonly phases: Readonly<Record<string, PhaseCounts>>
   readonly violationCount: Readonly<Record<string, number>>
   readonly violations: readonly Violation[]
+  /** The first requests that failed, each with all that was answered. */
+  readonly failures: readonly string[]
 }
 
 const MOST_VIOLATIONS = 20
+const MOST_FAILURES = 40
+/** Of the statuses below 500 those that say no more than that the service could not. */
+const REFUSALS = [408, 425, 429]
 
 export const QUIET = 'no fault'
 
@@ -59,6 +64,7 @@ export class Ledger {
   readonly #phases: Record<string, PhaseCounts> = {}
   readonly #violationCount: Record<string, number> = {}
   readonly #violations: Violation[] = []
+  readonly #failures: string[] = []
 
   /** A request that was answered, whatever the answer. `begunIn`: the phases when it was sent. */
   answered(kind: string, answer: HttpAnswer, begunIn: readonly string[]): void {
@@ -68,14 +74,18 @@ export class Ledger {
     if (cacheStatus !== '') increment(this.#answeredBy, sourceOf(cacheStatus))
     increment(this.#states, stateOf(answer).split(' ')[0] ?? '')
     const latency = answer.endedAt - answer.begunAt
+    const hasFailed = answer.status >= 500 || REFUSALS.includes(answer.status)
+    if (hasFailed) this.#keep(`${kind} ${answer.status}`, answer.text, begunIn)
     for (const phase of this.#phasesOf(begunIn)) {
       phase.operations += 1
       phase.largestLatencyMs = Math.max(phase.largestLatencyMs, latency)
-      if (answer.status >= 500) increment(phase.errors, `${kind} ${answer.status}`)
+      if (hasFailed) increment(phase.errors, `${kind} ${answer.status}`)
     }
   }
 
-  failed(kind: string, reason: string, begunIn: readonly string[]): void {
+  /** A request without a whole answer; `detail` is kept with the first ones. */
+  failed(kind: string, reason: string, begunIn: readonly string[], detail = ''): void {
+    this.#keep(`${kind} ${reason}`, detail, begunIn)
     for (const phase of this.#phasesOf(begunIn)) increment(phase.errors, `${kind} ${reason}`)
   }
 
@@ -118,7 +128,14 @@ export class Ledger {
       phases: this.#phases,
       violationCount: this.#violationCount,
       violations: this.#violations,
+      failures: this.#failures,
     }
+  }
+
+  #keep(what: string, detail: string, begunIn: readonly string[]): void {
+    if (this.#failures.length >= MOST_FAILURES) return
+    const at = Math.round(performance.now() - this.#startedAt)
+    this.#failures.push(`${at} ms, ${this.#overlapping(begunIn).join(' + ')}: ${what} ${detail}`.trimEnd())
   }
 
   /** A request that spans two phases belongs to the one with a fault. */

@@ -11,6 +11,8 @@ export interface TenantOptions {
   readonly random: Seeded
   readonly boundMs: number
   readonly isStopped: () => boolean
+  /** Awaited before each request; without it one follows the other. */
+  readonly pace?: () => Promise<unknown>
 }
 
 const POLL_PAUSE_MS = 15
@@ -172,7 +174,8 @@ export class Tenant {
   }
 
   async #send(connection: HttpConnection, kind: string, request: HttpRequest): Promise<HttpAnswer | undefined> {
-    const { ledger } = this.#options
+    const { ledger, pace } = this.#options
+    await pace?.()
     const begunIn = ledger.phases
     try {
       const answer = await connection.send(request)

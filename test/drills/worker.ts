@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type DesignBody, newDesign, nextCounter, seenIn, type Shop } from './catalogue.js'
+import { type DesignBody, DOCUMENTS_PER_SHOP, newDesign, nextCounter, seenIn, type Shop } from './catalogue.js'
 import type { DocumentHistory, Seen } from './history.js'
 import { type HttpAnswer, HttpConnection, type HttpRequest, NoAnswerError } from '../helpers/http-connection.js'
 import { type Ledger, stateOf } from './ledger.js'
@@ -7,7 +7,6 @@ import type { Seeded } from '../helpers/seeded.js'
 
 /** Parts of all operations, in percent; reads of one document are the rest. */
 const SHARE = { createOrDelete: 0.6, update: 3, list: 4, ids: 5, readDeleted: 1 }
-const DOCUMENTS_PER_SHOP = 12
 const IDS_PER_READ = 8
 /** After no answer, so that a replica that is down is not asked thousands of times. */
 const PAUSE_MS = 50
@@ -20,22 +19,28 @@ export interface WorkerOptions {
   readonly random: Seeded
   readonly boundMs: number
   readonly isStopped: () => boolean
+  /** Instead of one that is kept alive to `port`. */
+  readonly connection?: Pick<HttpConnection, 'send' | 'close'>
+  /** Awaited before each request; without it one follows the other. */
+  readonly pace?: () => Promise<unknown>
 }
 
 /** One client of one replica: reads and writes one after the other, and checks every answer. */
 export class Worker {
   readonly #options: WorkerOptions
-  readonly #connection: HttpConnection
+  readonly #connection: Pick<HttpConnection, 'send' | 'close'>
   /** What was going on when the request under way was sent. */
   #begunIn: readonly string[] = []
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#connection = new HttpConnection(options.port)
+    this.#connection = options.connection ?? new HttpConnection(options.port)
   }
 
   async run(): Promise<void> {
-    while (!this.#options.isStopped()) {
+    const { isStopped, pace } = this.#options
+    while (!isStopped()) {
+      await pace?.()
       if (!(await this.#step())) await sleep(PAUSE_MS)
     }
     this.#connection.close()
