@@ -154,17 +154,72 @@ t.test('what comes after the end of a connection is not carried out, and resets 
 
 t.test('a refusal is read although the body is still being sent', async (t) => {
   const { app } = await listening(t)
-  const client = await Client.open(t, app)
+  const before = await Client.open(t, app)
   app.drain(NEVER_MS)
+  const clients = [before, await Client.open(t, app)]
   const head = 'POST /refused HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n'
-  client.socket.write(head)
+  // A reset takes away what has arrived and was not read yet.
+  for (const { socket } of clients) socket.pause().write(head)
   for (let n = 0; n < 20; n++) {
-    client.socket.write('x'.repeat(10_000))
+    for (const { socket } of clients) socket.write('x'.repeat(10_000))
     await sleep(10)
   }
+  for (const client of clients) {
+    client.socket.resume()
+    await client.ended()
+    t.same(client.statuses, [401])
+    t.equal(client.error, '')
+  }
+})
+
+t.test('a request that takes longer than others are quiet is waited for', async (t) => {
+  const server = await listening(t)
+  const client = await Client.open(t, server.app)
+  client.socket.write(GET.replace('now', 'held'))
+  await until(() => server.begun === 1, { describe: 'the request is under way' })
+  server.app.drain(0)
+  const closed = server.app.close()
+  await sleep(300)
+  t.notOk(client.hasEnded || client.error)
+  server.held.resolve('held')
   await client.ended()
-  t.same(client.statuses, [401])
+  t.same(client.statuses, [200])
+  await closed
+})
+
+t.test('a request that is half there by the time that others are quiet is waited for', async (t) => {
+  const { app } = await listening(t)
+  const client = await Client.open(t, app)
+  client.socket.write(GET)
+  await client.answers(1)
+  app.drain(100)
+  const closed = app.close()
+  client.socket.write(GET.slice(0, 20))
+  await sleep(60)
+  // Each piece counts: the pause between two is shorter than the quiet that ends a connection.
+  client.socket.write(GET.slice(20, 25))
+  await sleep(60)
+  client.socket.write(GET.slice(25))
+  await client.ended()
+  t.same(client.statuses, [200, 200])
   t.equal(client.error, '')
+  await closed
+})
+
+t.test('what is sent behind an answer that has begun to say that it is the last is not carried out', async (t) => {
+  const server = await listening(t)
+  const client = await Client.open(t, server.app)
+  server.app.drain(NEVER_MS)
+  client.socket.pause()
+  client.socket.write(GET.replace('now', 'large'))
+  await sleep(200)
+  client.socket.write(WRITE)
+  await sleep(200)
+  t.equal(server.writes, 0)
+  client.socket.resume()
+  await client.ended()
+  t.equal(server.writes, 0)
+  t.same(client.statuses, [200])
 })
 
 t.test('a large answer that is being read is not cut off by the close', async (t) => {
