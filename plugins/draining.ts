@@ -86,9 +86,11 @@ function isUnderWay({ latest }: Connection): boolean {
   return latest !== undefined && !latest.writableFinished && !latest.destroyed
 }
 
-/** Node makes the header of it. */
+/** Node makes the header of it. Fastify makes one of its own while it closes, for each request by itself. */
 function last(response: ServerResponse | undefined, isTheLast: boolean): void {
-  if (response !== undefined && !response.headersSent) response.shouldKeepAlive = !isTheLast
+  if (response === undefined || response.headersSent) return
+  response.shouldKeepAlive = !isTheLast
+  if (!isTheLast && response.hasHeader('connection')) response.removeHeader('connection')
 }
 
 function isLast(response: ServerResponse): boolean {

@@ -100,6 +100,21 @@ t.test('of requests sent in one go all are answered, and the last answer ends th
   t.equal(client.error, '')
 })
 
+t.test('so it is while the server closes', async (t) => {
+  const { app } = await listening(t)
+  const client = await Client.open(t, app)
+  client.socket.write(GET)
+  await client.answers(1)
+  app.drain(NEVER_MS)
+  const closed = app.close()
+  await sleep(100)
+  client.socket.write(GET.repeat(3))
+  await client.ended()
+  t.same(client.statuses, [200, 200, 200, 200])
+  t.equal(client.error, '')
+  await closed
+})
+
 t.test('while the server closes, a connection that is not quiet yet is served once more', async (t) => {
   const server = await listening(t)
   const client = await Client.open(t, server.app)
