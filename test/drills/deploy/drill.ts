@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { startPostgres } from '../../helpers/postgres.js'
 import { startRedis } from '../../helpers/redis.js'
+import { TYPESCRIPT } from '../../helpers/typescript.js'
 import { Seeded } from '../../helpers/seeded.js'
 import { COMMITTED_WRITES } from '../final-check.js'
 import { QUIET } from '../ledger.js'
@@ -76,10 +77,7 @@ export async function runDeployDrill(options: DeployOptions): Promise<DeployRepo
     LOG_LEVEL: 'warn',
     ...options.env,
   }
-  const [balancer, clients] = [
-    fork(BALANCER, { execArgv: ['--import=tsx'] }),
-    fork(CLIENTS, { execArgv: ['--import=tsx'] }),
-  ]
+  const [balancer, clients] = [fork(BALANCER, { execArgv: [TYPESCRIPT] }), fork(CLIENTS, { execArgv: [TYPESCRIPT] })]
   const started: ReleaseProcess[] = []
   const killAll = (): void => started.forEach((replica) => replica.killNow())
   process.once('exit', killAll)
