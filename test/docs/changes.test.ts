@@ -24,7 +24,7 @@ for (const [file, command] of [
 ] as const) {
   const isMissing = spawnSync(command, ['--version']).error !== undefined
   t.test(`${file} follows`, { skip: isMissing && `${command} is missing` }, async (t) => {
-    const { app, newUser } = await startService(t)
+    const { app, newUser } = await startService(t, { isEmbedded: true })
     const port = new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port
     const user = await newUser()
     await user.post('/api/designs', DESIGN)

@@ -28,7 +28,7 @@ t.test(`whatever is asked, the promises hold (FUZZ_SEED=${SEED})`, async (t) => 
     DATABASE_WRITE_QUEUE_MS: '60000',
     DEBUG_LOGGING: 'true',
   }
-  const { app } = await startService(t, { env, logLevel: 'debug', logDestination })
+  const { app } = await startService(t, { env, isEmbedded: true, logLevel: 'debug', logDestination })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const report = await fuzz(

@@ -38,7 +38,7 @@ export const TEXTS: readonly string[] = [
   '....//....//package.json',
   '/etc/passwd',
   '.env',
-  'file:///etc/passwd',
+  'file:/etc/passwd',
   'http://169.254.169.254/latest/meta-data',
   // Unicode.
   '\u202efdp.exe',

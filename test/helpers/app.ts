@@ -90,7 +90,7 @@ export interface TestService {
 export interface ServiceOptions extends AppOptions {
   /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>
-  /** The test is about the embedded database, or looks into it. */
+  /** The test is about the embedded database, or begins to follow changes: on PostgreSQL that waits for the staleness bound. */
   readonly isEmbedded?: boolean
 }
 

@@ -13,6 +13,8 @@ const PARTS = [
   ...['core', 'journal/journal.ts'].map((part) => `${CACHE}/${part}`),
   'test/model',
   'test/helpers/seeded.ts',
+  'test/helpers/typescript.ts',
+  'test/typescript.js',
   'package.json',
   'tsconfig.json',
 ]

@@ -183,7 +183,10 @@ t.test('one scrape answers for all replicas, and no count goes back when another
 })
 
 t.test('the embedded database and no Redis: what there is not is not served', async (t) => {
-  const { admin } = await startService(t, { env: { ADMIN_TOKENS, PERFORMANCE_MONITORING: 'false' } })
+  const { admin } = await startService(t, {
+    isEmbedded: true,
+    env: { ADMIN_TOKENS, PERFORMANCE_MONITORING: 'false' },
+  })
   const samples = await scrape(admin)
   t.notOk(samples.some(({ name }) => /redis_|_pool_|request_duration/.test(name)))
   t.equal(sum(samples, 'roundhouse_cache_state', { state: 'memory-only' }), 1)

@@ -48,7 +48,7 @@ t.test('import and export say their own help', async (t) => {
 })
 
 t.test('changes: from a cursor, page by page, to where to go on', async (t) => {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const [user, other] = [await newUser(), await newUser()]
   const asked = { url, token: user.token }
@@ -76,7 +76,7 @@ t.test('changes: from a cursor, page by page, to where to go on', async (t) => {
 })
 
 t.test('changes --follow: nothing missed over a lost connection, nothing twice, and an end on Ctrl-C', async (t) => {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const service = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   const user = await newUser()
   let connections = 0
@@ -139,7 +139,7 @@ t.test('changes --follow: nothing missed over a lost connection, nothing twice, 
 })
 
 t.test('changes --follow: a cursor that is of no use, and a token that is revoked, end it', async (t) => {
-  const { app, newUser, admin } = await startService(t)
+  const { app, newUser, admin } = await startService(t, { isEmbedded: true })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const user = await newUser()
   const asked = { url, token: user.token }

@@ -11,7 +11,7 @@ const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 t.setTimeout(120_000)
 
 async function listening(t: Test) {
-  const service = await startService(t)
+  const service = await startService(t, { isEmbedded: true })
   const port = Number(new URL(await service.app.listen({ port: 0, host: '127.0.0.1' })).port)
   const connect = async (user: UserCaller, lastId = '', query = '') => {
     const connection = new EventConnection(lastId)

@@ -5,7 +5,7 @@ const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 const TEMPLATE = { name: 'mug', title: 'A mug', platform: 'etsy', product_type: 'mug' }
 
 t.test('what changed since: each row once, as it is now, and only what is the caller’s', async (t) => {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const [user, other] = [await newUser(), await newUser()]
   const { body: before } = await user.post('/api/designs', { ...DESIGN, external_id: 'before' })
   const start = await user.get('/api/changes')
@@ -74,13 +74,13 @@ t.test('what changed since: each row once, as it is now, and only what is the ca
 })
 
 t.test('who may not', async (t) => {
-  const { admin, anonymous } = await startService(t)
+  const { admin, anonymous } = await startService(t, { isEmbedded: true })
   t.equal((await anonymous.get('/api/changes')).status, 401)
   t.equal((await admin.get('/api/changes')).status, 403)
 })
 
 t.test('switched off it is not there, and on again it begins anew', async (t) => {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const user = await newUser()
   const { body } = await user.get('/api/changes')
   const dataDir = app.config.dataDir
@@ -102,7 +102,7 @@ t.test('switched off it is not there, and on again it begins anew', async (t) =>
 })
 
 t.test('a restart is no reason to read all again', async (t) => {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const user = await newUser()
   const { body } = await user.get('/api/changes')
   await user.post('/api/designs', DESIGN)

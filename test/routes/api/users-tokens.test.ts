@@ -4,7 +4,7 @@ import { Caller, startService } from '../../helpers/app.js'
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 
 t.test('tokens', async (t) => {
-  const { app, admin, newUser } = await startService(t)
+  const { app, admin, newUser } = await startService(t, { isEmbedded: true })
   const user = await newUser()
   const stranger = await newUser()
   const url = `/api/users/${user.id}/tokens`

@@ -10,7 +10,7 @@ import { startService } from '../../helpers/app.js'
 t.setTimeout(120_000)
 
 async function setUp(t: Test) {
-  const { app, newUser } = await startService(t)
+  const { app, newUser } = await startService(t, { isEmbedded: true })
   const user = await newUser()
   const slept: number[] = []
   let now = 0

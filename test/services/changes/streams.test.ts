@@ -55,8 +55,10 @@ t.test('a stream looks when its user’s tags are raised, and when it is time', 
   await until(() => looks === 3, { describe: 'a look for everything' })
   streams.close()
   await reading
-  t.throws(() => streams.open(USER, 'c0', allowed), new ServiceUnavailableError())
-  t.equal(looks, 3)
+  const late = []
+  for await (const text of streams.open(USER, 'c0', allowed).events()) late.push(text)
+  t.same(late, ['id: c0\n\n'], 'a new one tells what there is, here nothing, and ends')
+  t.equal(looks, 4)
 })
 
 t.test('who does not read costs a few pages, however much there is', async (t) => {
