@@ -69,6 +69,8 @@ export interface Entry {
   provenance: Provenance
   /** {@link Knowledge.news} at the moment the entry was last found current. As long as that has not moved, the entry is still current. */
   judgedAt: number
+  /** {@link Hints.given} at the moment when the entry was last found in no doubt. As long as that has not moved, it still is. */
+  undoubtedAt: number
   /** Set by a use, taken back when room is made. */
   isVisited: boolean
 }

@@ -123,7 +123,7 @@ export class Fills {
   }
 
   #remember(
-    found: Omit<Entry, 'counts' | 'bytes' | 'judgedAt' | 'isVisited'>,
+    found: Omit<Entry, 'counts' | 'bytes' | 'judgedAt' | 'undoubtedAt' | 'isVisited'>,
     { domain }: EntryOptions,
     text: string | undefined,
   ): Entry {
@@ -136,6 +136,7 @@ export class Fills {
       judgedAt: knowledge.news,
       expiresAt,
       freshUntil,
+      undoubtedAt: -1,
       isVisited: false,
       value,
       counts: stats.of(domain),

@@ -1,4 +1,4 @@
-import { type EntryOptions, hitOf, lifetimeOf, type Loader, type Lookup } from './entry.js'
+import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Loader, type Lookup } from './entry.js'
 import type { Begun, Sought } from './fills.js'
 import { Isolation } from './isolation.js'
 import type { Replica } from './replica.js'
@@ -45,14 +45,24 @@ export class ReadPath {
 
   /** A fresh memory hit that is in no doubt, without waiting; `undefined` otherwise, with nothing counted. */
   peek(key: string): Lookup | undefined {
-    const { clock, follower, memory, knowledge } = this.#replica
-    const now = clock.now()
-    if (!follower.isFollowed(now)) return undefined
-    const entry = memory.read(key, now)
-    if (entry === undefined || now >= entry.freshUntil || knowledge.hints.has(entry.tags)) return undefined
+    const now = this.#replica.clock.now()
+    const entry = this.held(key, now)
+    if (entry === undefined) return undefined
     entry.counts.memoryHits += 1
     if (entry.value === undefined) entry.counts.negativeHits += 1
     return hitOf(entry, now)
+  }
+
+  /** The entry behind {@link ReadPath.peek}; counts nothing. */
+  held(key: string, now: number): Entry | undefined {
+    const { follower, memory, knowledge } = this.#replica
+    if (!follower.isFollowed(now)) return undefined
+    const entry = memory.read(key, now)
+    if (entry === undefined || now >= entry.freshUntil) return undefined
+    if (entry.undoubtedAt === knowledge.hints.given) return entry
+    if (knowledge.hints.has(entry.tags)) return undefined
+    entry.undoubtedAt = knowledge.hints.given
+    return entry
   }
 
   read(key: string, options: EntryOptions, load: Loader): Promise<Lookup> {

@@ -1,5 +1,5 @@
 import { Batcher } from './redis/batcher.js'
-import type { EntryOptions, Loader, Lookup } from './entry.js'
+import { type EntryOptions, hitOf, type Loader, type Lookup } from './entry.js'
 import { EVERYTHING } from './core/heard.js'
 import { inspect, type Inspection } from './inspect.js'
 import type { Begun } from './fills.js'
@@ -73,6 +73,13 @@ export class TieredCache {
   /** A fresh memory hit, counted as one, without a promise; `undefined` (nothing counted) otherwise. */
   peek<Value>(key: string): Lookup<Value> | undefined {
     return this.#replica.reads.peek(key) as Lookup<Value> | undefined
+  }
+
+  /** What memory holds, fresh and in no doubt, for who puts an answer together of it: counted as no read. */
+  held<Value>(key: string): Lookup<Value> | undefined {
+    const now = this.#replica.clock.now()
+    const entry = this.#replica.reads.held(key, now)
+    return entry && (hitOf(entry, now) as Lookup<Value>)
   }
 
   /** What the tiers have, without a load; `undefined` when none has it. */

@@ -1,5 +1,6 @@
 import { Durations } from './core/durations.js'
 import type { Entry, EntryOptions, Loader } from './entry.js'
+import type { Codec } from './redis/entry-codec.js'
 import type { Replica } from './replica.js'
 
 /** Which hits are looked at again. */
@@ -127,7 +128,7 @@ export class Verifier {
       this.counts.undecided += 1
       return
     }
-    if (isSame(now, value, (each) => codec.encode(each))) return void (this.counts.confirmed += 1)
+    if (isSame(now, value, codec)) return void (this.counts.confirmed += 1)
     this.counts.missed += 1
     this.#replica.missedInvalidation({ key, tags, entrySnapshot: provenance.snapshot.text, snapshot: snapshot.text })
     await journal.touch(tags.slice(0, 1))
@@ -135,7 +136,7 @@ export class Verifier {
   }
 }
 
-function isSame(one: unknown, other: unknown, encode: (value: unknown) => string): boolean {
+function isSame(one: unknown, other: unknown, codec: Codec): boolean {
   if (one === undefined || other === undefined) return one === other
-  return encode(one) === encode(other)
+  return codec.isSame?.(one, other) ?? codec.encode(one) === codec.encode(other)
 }

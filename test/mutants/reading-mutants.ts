@@ -32,11 +32,18 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant(
     'a look at memory answers nothing that is in doubt',
     'read-path',
-    'now >= entry.freshUntil || knowledge.hints.has(entry.tags)',
-    'now >= entry.freshUntil',
+    'if (knowledge.hints.has(entry.tags)) return undefined',
+    '',
     'read-path',
     'races/lost-message',
     'races/crash',
+  ),
+  mutant(
+    'what was in no doubt is looked at again when there are further hints',
+    'read-path',
+    'if (entry.undoubtedAt === knowledge.hints.given) return entry',
+    'if (entry.undoubtedAt >= 0) return entry',
+    'read-path',
   ),
   mutant(
     'a doubt that no tail can settle is for the database',

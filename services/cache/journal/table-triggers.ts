@@ -11,8 +11,10 @@ export interface CachedTable {
   readonly list: string | readonly string[]
   /** The tag that everything of the row's owner carries: raised instead when a statement changes many rows. */
   readonly owner: string
-  /** Columns that decide membership, order or filter of a list: only their changes raise `list`. Any change does, if absent. */
+  /** Only changes of these columns raise `list`, beside rows that come and go. Any change does, if absent. */
   readonly listColumns?: readonly string[]
+  /** Tags of what one column decides about, beside `list`: of lists that are narrowed or sorted by it. Raised when an update changes it. */
+  readonly byColumn?: Readonly<Record<string, string>>
   /** Columns that the database owns: they move when, and only when, the content of the row does. */
   readonly version?: string
   readonly updatedAt?: string
@@ -31,8 +33,6 @@ export interface TableTrigger {
 
 /** More tags than this in one statement: their owners' instead. More owners: everything. */
 const MOST_TAGS = 50
-/** Tags looked at before that is decided: a row may name one of them several times. */
-const MOST_LOOKED_AT = 6 * MOST_TAGS
 
 /** What an answer of "no such row" carries beside its row's and its owner's tags: raised when many rows are inserted at once. */
 export function missingTag(table: string): string {
@@ -82,12 +82,16 @@ function tagsOf(templates: string | readonly string[], ...aliases: readonly stri
   return `array[${all.join(', ')}]::text[]`
 }
 
-function raiseFunction({ table, row, list, owner, listColumns, key = 'id' }: CachedTable): string {
+function raiseFunction({ table, row, list, owner, listColumns, byColumn = {}, key = 'id' }: CachedTable): string {
   const [o, n] = [`o.${quoted(key)}`, `n.${quoted(key)}`]
   const isMoved = `${o} is null or ${n} is null`
-  const columns = (alias: string): string => `row(${listColumns?.map((name) => `${alias}.${quoted(name)}`).join(', ')})`
-  const isListed =
-    listColumns === undefined ? 'true' : `${isMoved} or record_image_ne(${columns('o')}, ${columns('n')})`
+  const isListed = listColumns === undefined ? 'true' : `${isMoved} or ${differ(listColumns)}`
+  const lists = [
+    `case when ${isListed} then ${tagsOf(list, 'o', 'n')} end`,
+    ...Object.entries(byColumn).map(([name, tag]) => `case when ${differ([name])} then ${tagsOf(tag, 'o', 'n')} end`),
+  ]
+  // What a row may name by its old and its new version: so many are looked at before it is decided whether there are too many.
+  const mostLookedAt = 2 * [row, list, Object.keys(byColumn)].flat().length * MOST_TAGS
   // Compared by bytes: what is equal may still be another text.
   const updated = `old_rows o full join new_rows n on ${n} = ${o}`
   const branches = [
@@ -108,15 +112,15 @@ function raiseFunction({ table, row, list, owner, listColumns, key = 'id' }: Cac
     {
       op: 'UPDATE',
       from: updated,
-      tags: `${tagsOf(row, 'o', 'n')} || case when ${isListed} then ${tagsOf(list, 'o', 'n')} end`,
+      tags: [tagsOf(row, 'o', 'n'), ...lists].join(' || '),
       owners: tagsOf(owner, 'o', 'n'),
       where: `(${isMoved} or o *<> n)`,
     },
   ].map(
     ({ op, from, tags, owners, where }) => `if tg_op = '${op}' then
     select array_agg(distinct few.tag), count(*) into raised, looked from (
-      select tag from ${from}, unnest(${tags}) tag where ${where} and tag is not null limit ${MOST_LOOKED_AT + 1}) few;
-    if looked > ${MOST_LOOKED_AT} or cardinality(raised) > ${MOST_TAGS} then
+      select tag from ${from}, unnest(${tags}) tag where ${where} and tag is not null limit ${mostLookedAt + 1}) few;
+    if looked > ${mostLookedAt} or cardinality(raised) > ${MOST_TAGS} then
       select array_agg(few.tag) into raised from (
         select distinct tag from ${from}, unnest(${owners}) tag where tag is not null limit ${MOST_TAGS + 1}) few;
       raised := case when cardinality(raised) > ${MOST_TAGS} then array['${EVERYTHING}']
@@ -132,6 +136,12 @@ begin
   if raised is not null then insert into cache_journal (tags) values (raised); end if;
   return null;
 end`
+}
+
+/** SQL: whether an update changes one of these columns, by bytes as well. */
+function differ(columns: readonly string[]): string {
+  const values = (alias: string): string => `row(${columns.map((name) => `${alias}.${quoted(name)}`).join(', ')})`
+  return `record_image_ne(${values('o')}, ${values('n')})`
 }
 
 /** One row of a change that another server made. Lists are raised whatever has changed. */

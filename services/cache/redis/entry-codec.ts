@@ -8,6 +8,8 @@ export interface Codec {
   decode(text: string): unknown
   /** Bytes in memory, about; `text` is the encoded value where that was made anyway. */
   weigh(value: unknown, text?: string): number
+  /** Whether two values answer the same; they do where their texts are equal, if absent. */
+  isSame?(one: unknown, other: unknown): boolean
 }
 
 /** Plain objects as JSON. What is cached is frozen, since every caller gets the same object. */

@@ -41,6 +41,7 @@ function setUp({ maxItems = 10, maxBytes = 1_000_000 } = {}) {
       bytes,
       provenance,
       judgedAt: knowledge.news,
+      undoubtedAt: -1,
       isVisited: false,
     }
     memory.keep(entry)

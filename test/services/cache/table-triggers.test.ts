@@ -15,6 +15,7 @@ const THINGS: CachedTable = {
   list: 's{shop}/things',
   owner: 's{shop}/all',
   listColumns: ['rank', 'shop'],
+  byColumn: { price: 's{shop}/things/by/price' },
   version: 'version',
   updatedAt: 'updated_at',
   generated: ['upper_note'],
@@ -76,9 +77,23 @@ t.test('an update raises the rows that it changes, and lists only for what decid
   t.same(await raisedBy(`update things set note = note`, `update things set note = 'n' where false`), [])
 })
 
+t.test('what one column decides about is raised when an update changes that one', async (t) => {
+  t.same(await raisedBy(`update things set price = 2, note = 'z' where id in (1, 2)`), [
+    ['s1/things/by/price', 't1', 't2'],
+  ])
+  t.same(await raisedBy(`update things set note = 'zz' where id = 1`), [['t1']])
+  t.same(
+    await raisedBy(`update things set shop = 4, price = 3 where id = 1`, `update things set shop = 1 where id = 1`),
+    [
+      ['s1/things', 's1/things/by/price', 's4/things', 's4/things/by/price', 't1'],
+      ['s1/things', 's4/things', 't1'],
+    ],
+  )
+})
+
 t.test('changed is by bytes: an equal value that reads differently counts', async (t) => {
   await client.query(`update things set price = 1.0 where id = 1`)
-  t.same(await raisedBy(`update things set price = 1.00 where id = 1`), [['t1']])
+  t.same(await raisedBy(`update things set price = 1.00 where id = 1`), [['s1/things/by/price', 't1']])
   t.same(await raisedBy(`update things set price = 1.00 where id = 1`), [])
 })
 
@@ -136,4 +151,13 @@ t.test('whoever writes: COPY, MERGE, replication’s role, a savepoint that is r
 
 t.test('a tag with a null in it is not raised', async (t) => {
   t.same(await raisedBy(`insert into things (id) values (90)`), [['t90']])
+})
+
+t.test('beside triggers that raise fewer lists those of another release go on raising theirs', async (t) => {
+  const { listColumns: _, byColumn: __, ...others } = THINGS
+  await client.query('begin')
+  await installJournal(client, [SHOPS, { ...others, list: 's{shop}/copies' }])
+  await client.query('commit')
+  await client.query(`insert into things (id, shop) values (200, 20)`)
+  t.same(sorted(await raisedBy(`update things set note = 'both' where id = 200`)), [['s20/copies', 't200'], ['t200']])
 })
