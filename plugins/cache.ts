@@ -3,8 +3,7 @@ import fp from 'fastify-plugin'
 import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
 import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
 import { type Database, openJournal, type Statement } from '../services/database/index.js'
-import { documentCodec } from '../services/documents/codec.js'
-import { DOCUMENT_FORMAT } from '../services/documents/etag.js'
+import { documentCodec, STORED_FORMAT } from '../services/documents/codec.js'
 import { Happenings } from '../services/figures/happenings.js'
 import { HealthProbe, type Probes } from '../services/health.js'
 import { secretsOf } from '../services/secrets.js'
@@ -47,7 +46,7 @@ export default fp(
       redis: config.redis && { client: fastify.redis, isCluster: config.redis.cluster },
       codec: documentCodec,
       secret,
-      keyPrefix: `roundhouse:d${DOCUMENT_FORMAT}`,
+      keyPrefix: `roundhouse:${STORED_FORMAT}`,
       defaults: defaultLifetimes(config.cacheTtlSeconds),
       boundMs: config.stalenessBoundMs,
       staleIfErrorMs: config.staleIfErrorSeconds * 1_000,

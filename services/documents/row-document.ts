@@ -2,7 +2,8 @@ import type { TSchema } from '@sinclair/typebox'
 import buildSerializer from 'fast-json-stringify'
 import { bytesIfLong, Document } from './document.js'
 import { rowEtag, textEtag } from './etag.js'
-import { LARGE_WORK, ownTurn } from './own-turn.js'
+import type { Total } from './id-page.js'
+import { PageDocument } from './page-document.js'
 
 /** Writes an item as JSON text: a schema's compiled serializer. */
 export type Serialize<Item> = (item: Item) => string
@@ -21,25 +22,14 @@ export function rowDocument<Item extends { readonly id: string; readonly version
   return new Document(serialize(item), rowEtag(item.id, item.version), refersTo)
 }
 
-/** How many rows a list has; at least so many where that is not exact. */
-interface Total {
-  readonly total: number
-  readonly isExact: boolean
-}
-
-/** A page as one document, from the JSON texts of its items. */
-export function pageDocument(items: readonly string[], nextCursor: string | null, total?: Total): Document {
-  const counted = total === undefined ? '' : `,"total":${total.total},"total_is_exact":${total.isExact}`
-  const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}${counted}}`)
-  return new Document(json, textEtag(json))
-}
-
-/** The same, in a turn of the event loop of its own if it is large. */
-export async function pageInTurn(
+/** A page as one document, from the JSON texts of its items; `ageMs` of the oldest. */
+export function pageDocument(
   items: readonly string[],
   nextCursor: string | null,
   total?: Total,
-): Promise<Document> {
-  if (items.reduce((sum, { length }) => sum + length, 0) > LARGE_WORK) await ownTurn()
-  return pageDocument(items, nextCursor, total)
+  ageMs = 0,
+): PageDocument {
+  const counted = total === undefined ? '' : `,"total":${total.total},"total_is_exact":${total.isExact}`
+  const json = bytesIfLong(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(nextCursor)}${counted}}`)
+  return new PageDocument(json, textEtag(json), ageMs)
 }

@@ -49,8 +49,6 @@ export interface ResourceDefinition<Schemas extends ResourceSchemas = ResourceSc
   readonly example?: Readonly<Record<string, unknown>>
   /** Fresh time in seconds; CACHE_TTL_SECONDS for what is left out. */
   readonly lifetimes?: { readonly document?: number; readonly list?: number }
-  /** Only their changes drop lists. Any change does when left out, as it must while a list shows whole rows. */
-  readonly listColumns?: readonly string[]
   /** The refusal of a delete while the rows `ids` (some of them) refer to this one. */
   inUse?(ids: readonly string[]): Error
   /** A body as values of columns, where {@link columnValues} does not do: every field that it names, and no other. */

@@ -1,12 +1,12 @@
 import type { Loader, Lookup } from '../cache/index.js'
 import { Document } from '../documents/document.js'
 import { textEtag } from '../documents/etag.js'
-import { pageInTurn } from '../documents/row-document.js'
-import { externalIdTag, listTag, rowTag } from './addresses.js'
+import { externalIdTag, listName, rowTag } from './addresses.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
 import { type ListQuery, type Selection, selectionOf } from './lists/list-query.js'
 import { pageByIds } from './lists/page-by-ids.js'
+import { Pages } from './lists/pages.js'
 import { Resource } from './resource.js'
 
 /** How often a read by external_id begins anew while rows change under it. */
@@ -24,10 +24,12 @@ interface Which {
  */
 export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   protected readonly resource: Resource<Schemas>
+  readonly #pages: Pages
 
   /** @throws Error when the definition contradicts itself or the others of `dependencies.resources` */
   constructor(dependencies: ServiceDependencies, definition: ResourceDefinition<Schemas>) {
     this.resource = new Resource(dependencies, definition)
+    this.#pages = new Pages(this.resource)
   }
 
   get definition(): ResourceDefinition<Schemas> {
@@ -108,12 +110,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * @throws InvalidCursorError
    */
   peekList(userId: string, query: ListQuery): Lookup<Document> | undefined {
-    const { cache } = this.resource.dependencies
-    const selection = this.#selection(userId, query)
-    const entry = this.resource.addresses.list(userId, selection.canonical)
-    const hit = cache.peek<Document>(entry.key)
-    if (hit !== undefined && cache.isToBeVerified()) cache.verify(entry.key, entry, this.#loadPage(userId, selection))
-    return hit
+    return this.#pages.peek(userId, this.#selection(userId, query))
   }
 
   /**
@@ -121,19 +118,7 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * @throws InvalidCursorError
    */
   async list(userId: string, query: ListQuery): Promise<Lookup<Document>> {
-    const selection = this.#selection(userId, query)
-    const entry = this.resource.addresses.list(userId, selection.canonical)
-    return this.resource.dependencies.cache.getOrLoad<Document>(entry.key, entry, this.#loadPage(userId, selection))
-  }
-
-  #loadPage(userId: string, selection: Selection): Loader<Document> {
-    const { database, loadQueue } = this.resource.dependencies
-    return async () => {
-      const { rows, nextCursor, total } = await loadQueue.run(userId, () =>
-        this.resource.rows.list(database.ofUser(userId), userId, selection),
-      )
-      return pageInTurn(rows.map(this.resource.serialize), nextCursor, total)
-    }
+    return this.#pages.read(userId, this.#selection(userId, query))
   }
 
   /**
@@ -141,25 +126,12 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
    * @throws InvalidCursorError when the cursor is not from the page before, of the same ids
    */
   getMany(userId: string, ids: readonly string[], cursor?: string): Promise<Lookup<Document>> {
-    const { cache, database, loadQueue } = this.resource.dependencies
-    const list = listTag(this.resource.definition.name, userId)
-    return pageByIds({ list, ids, cursor }, (wanted) => {
-      const reads = wanted
-        .map((id) => this.resource.entry(userId, id))
-        .map((options) => ({ key: options.key, options }))
-      return cache.getMany<Document>(reads, async (missing) => {
-        const asked = missing.map((index) => wanted[index] ?? '')
-        const rows = await loadQueue.run(userId, () =>
-          this.resource.rows.findMany(database.ofUser(userId), userId, asked),
-        )
-        const documents = new Map(rows.map((row) => [row.id, this.resource.document(row)]))
-        return asked.map((id) => documents.get(id))
-      })
-    })
+    const list = listName(this.resource.definition.name, userId)
+    return pageByIds({ list, ids, cursor }, (wanted) => this.resource.documents(userId, wanted))
   }
 
   /**
-   * The key of the entry that a page is in.
+   * The key of the entry that says which rows a page has.
    * @throws InvalidCursorError
    */
   listKey(userId: string, query: ListQuery): string {
@@ -172,6 +144,6 @@ export class ResourceReads<Schemas extends ResourceSchemas = ResourceSchemas> {
   }
 
   #selection(userId: string, query: ListQuery): Selection {
-    return selectionOf(listTag(this.resource.definition.name, userId), this.resource.lists, query)
+    return selectionOf(listName(this.resource.definition.name, userId), this.resource.lists, query)
   }
 }

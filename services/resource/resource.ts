@@ -1,5 +1,5 @@
 import type { Static } from '@sinclair/typebox'
-import { Batcher, systemClock } from '../cache/index.js'
+import { Batcher, type Lookup, systemClock } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
 import { rowDocument, type Serialize } from '../documents/row-document.js'
 import { type EntryAddress, ResourceAddresses } from './addresses.js'
@@ -53,6 +53,23 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
   /** Lower case: `A…` and `a…` are one row, and must be one entry under one tag. */
   entry(userId: string, id: string): EntryAddress {
     return this.addresses.document(userId, id.toLowerCase())
+  }
+
+  /**
+   * The documents of `ids`, which are in lower case, in that order, each from its own entry; those that no tier has by one statement, and further ones
+   * for those that are large.
+   * @throws TooManyLargeError when more than `mostLarge` are
+   */
+  documents(userId: string, ids: readonly string[], mostLarge: number = ids.length): Promise<Lookup<Document>[]> {
+    const { cache, database, loadQueue } = this.dependencies
+    const reads = ids.map((id) => this.entry(userId, id)).map((options) => ({ key: options.key, options }))
+    return cache.getMany<Document>(reads, async (missing) => {
+      const asked = missing.map((index) => ids[index] ?? '')
+      const find = (): Promise<ResourceRow[]> => this.rows.findMany(database.ofUser(userId), userId, asked, mostLarge)
+      const rows = await loadQueue.run(userId, find)
+      const documents = new Map(rows.map((row) => [row.id, this.document(row)]))
+      return asked.map((id) => documents.get(id))
+    })
   }
 
   /** A body as values of columns. Null for what can't be null asks for the default. */

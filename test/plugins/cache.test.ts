@@ -6,8 +6,8 @@ import configPlugin, { loadConfig } from '../../plugins/config.js'
 import databasePlugin from '../../plugins/database.js'
 import { createLogger, loggingOptions } from '../../plugins/logging.js'
 import redisPlugin from '../../plugins/redis.js'
+import { STORED_FORMAT } from '../../services/documents/codec.js'
 import { Document } from '../../services/documents/document.js'
-import { DOCUMENT_FORMAT } from '../../services/documents/etag.js'
 import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
 import { sharedRedis } from '../helpers/shared-servers.js'
@@ -131,7 +131,7 @@ t.test('what lies in Redis and was not stored there is named once, without what 
 })
 
 t.test(
-  'in Redis documents of each format are apart, so that two releases do not answer with each other’s',
+  'in Redis what each release stores in its own way is apart, so that two releases do not answer with each other’s',
   async (t) => {
     const redis = await sharedRedis(t)
     const { app } = await cacheWith(t, { REDIS_URL: redis.url })
@@ -144,6 +144,6 @@ t.test(
       },
       { describe: 'the entry is in Redis' },
     )
-    t.match(keys, [new RegExp(`^roundhouse:d${DOCUMENT_FORMAT}:`)])
+    t.match(keys, [new RegExp(`^roundhouse:${STORED_FORMAT}:`)])
   },
 )

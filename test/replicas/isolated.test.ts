@@ -8,6 +8,7 @@ const BOUND_MS = 1_000
 /** What "at once" is on a machine that runs other tests as well; a query is given up after 5,000 ms. */
 const AT_ONCE_MS = 700
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
+const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 
 t.setTimeout(120_000)
 
@@ -33,7 +34,9 @@ t.test('a replica whose PostgreSQL is frozen', async (t) => {
   const { app, admin, newUser } = service
   const [user, unused, revoked] = [await newUser(), await newUser(), await newUser()]
   const path = `/api/designs/${(await user.post('/api/designs', DESIGN)).body.id}`
-  const unread = `/api/designs/${(await user.post('/api/designs', DESIGN)).body.id}`
+  const { body: template } = await user.post('/api/templates', TEMPLATE)
+  const unread = `/api/templates/${template.id}`
+  await user.post('/api/designs', { ...DESIGN, template_ids: [template.id] })
   const { body: second } = await revoked.post(`/api/users/${revoked.id}/tokens`, { name: 'second' })
   const holder = new Caller(app, second.token)
   t.equal((await holder.get('/api/users/me')).status, 200)
@@ -44,6 +47,9 @@ t.test('a replica whose PostgreSQL is frozen', async (t) => {
   await warm()
   t.equal((await revoked.delete(`/api/users/${revoked.id}/tokens/${second.id}`)).status, 204)
   await warm()
+  // Takes the document of a design that names it out of memory, and leaves the list as it was put together.
+  await user.patch(unread, { title: 'Cup' })
+  await app.cache.waitFor({ transaction: 0, isOfThisHistory: false })
   postgres.pause()
   const hung = user.patch(path, { description: 'new' })
   await isolated(service)

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import { listTag } from '../../services/resource/addresses.js'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { startPostgres } from '../helpers/postgres.js'
@@ -51,7 +52,7 @@ t.test('a replica hears of the changes that its database takes over from another
   t.same(
     rows[0]?.tags.toSorted(),
     [
-      `${user.id}/designs`,
+      listTag('designs', user.id),
       `${user.id}/designs/${design.id}`,
       ...['fox', 'wolf'].map((id) => `${user.id}/designs/by-external-id/${id}`),
     ].toSorted(),

@@ -112,9 +112,10 @@ t.test(TITLE, { timeout: 300_000 }, async (t) => {
     if (!got.headers['cache-status']?.includes('fwd=miss')) throw new Error(`no miss: ${JSON.stringify(facts)}`)
     if (invalid() !== before + 1) throw new Error(`counted ${invalid() - before} times: ${JSON.stringify(facts)}`)
     if (ms > 1_000) throw new Error(`waited: ${JSON.stringify(facts)}`)
+    const value = bytes.subarray(bytes.indexOf('\n'))
     const isOverwritten = async () => {
       const now = await client.getBuffer(name)
-      return now !== null && !now.equals(put) && now.subarray(-100).equals(bytes.subarray(-100))
+      return now !== null && !now.equals(put) && now.subarray(-value.length).equals(value)
     }
     await until(isOverwritten, { describe: `it is overwritten: ${JSON.stringify(facts)}` })
   }

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import { listTag } from '../../services/resource/addresses.js'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { sharedPostgres } from '../helpers/shared-servers.js'
@@ -20,18 +21,18 @@ t.test('the other replicas are told of what changed, and of nothing else', async
   await other.query(`listen ${rows[0].channel}`)
   const user = await newUser()
   const { body: design } = await user.post('/api/designs', DESIGN)
-  await until(() => told.includes(`${user.id}/designs`), { describe: 'the new design is announced' })
+  await until(() => told.includes(listTag('designs', user.id)), { describe: 'the new design is announced' })
   told.length = 0
 
   t.equal((await user.patch(`/api/designs/${design.id}`, DESIGN)).status, 200)
   t.equal((await admin.patch(`/api/users/${user.id}`, { is_active: true })).status, 200)
   t.equal((await user.patch(`/api/designs/${design.id}`, { description: 'new' })).status, 200)
-  await until(() => told.includes(`${user.id}/designs`), { describe: 'the change is announced' })
+  await until(() => told.includes(listTag('designs', user.id)), { describe: 'the change is announced' })
   const isOfDesigns = (tag: string): boolean => tag.startsWith(`${user.id}/designs`)
   t.same(
     told.filter((tag) => !isOfDesigns(tag)),
     [],
     'nothing of the user that stayed as it was',
   )
-  t.equal(told.filter((tag) => tag === `${user.id}/designs`).length, 1, 'and the design once')
+  t.equal(told.filter((tag) => tag === listTag('designs', user.id)).length, 1, 'and the design once')
 })

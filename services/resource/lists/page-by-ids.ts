@@ -3,10 +3,10 @@ import { combinedLookup } from '../../documents/combined-lookup.js'
 import type { Document } from '../../documents/document.js'
 import { LARGE_WORK, ownTurn } from '../../documents/own-turn.js'
 import { InvalidCursorError } from '../../errors.js'
-import { PAGE_BYTES } from '../sql/bounded-rows.js'
 import { decodeCursor, encodeCursor } from './cursor.js'
+import { gather } from './gather.js'
 
-/** How many rows are read in the first go. How long they are is known only then: each next go has twice as many. */
+/** How many rows are read in the first go: they may be long. */
 const FIRST_ROWS = 16
 
 interface PageQuery {
@@ -28,23 +28,10 @@ export async function pageByIds(
 ): Promise<Lookup<Document>> {
   const wanted = [...new Set(query.ids.map((id) => id.toLowerCase()))]
   const list = `${query.list}?ids=${wanted.join(',')}`
-  const page: Lookup<Document>[] = []
-  let bytes = 0
-  let next = query.cursor === undefined ? 0 : placeAfter(list, wanted, query.cursor)
-  for (let most = FIRST_ROWS; next < wanted.length; most *= 2) {
-    for (const lookup of await read(wanted.slice(next, next + most))) {
-      const more = Buffer.byteLength(lookup.value?.json ?? '')
-      if (bytes > 0 && bytes + more > PAGE_BYTES) {
-        await ownTurn()
-        return combinedLookup(page, encodeCursor(list, wanted[next - 1] ?? ''))
-      }
-      bytes += more
-      page.push(lookup)
-      next += 1
-    }
-  }
+  const left = wanted.slice(query.cursor === undefined ? 0 : placeAfter(list, wanted, query.cursor))
+  const { parts, isCut, bytes } = await gather(left, FIRST_ROWS, read)
   if (bytes > LARGE_WORK) await ownTurn()
-  return combinedLookup(page)
+  return combinedLookup(parts, isCut ? encodeCursor(list, left[parts.length - 1] ?? '') : null)
 }
 
 function placeAfter(list: string, ids: readonly string[], cursor: string): number {

@@ -1,4 +1,5 @@
 import type { Queryable } from '../../database/database.js'
+import type { Total } from '../../documents/id-page.js'
 import type { MaybeRow } from '../sql/bounded-rows.js'
 import type { Selection } from './list-query.js'
 import {
@@ -26,12 +27,6 @@ const PAGES_OF_CHANGES = 20
 
 /** How far the rows of a list are counted. */
 export const MOST_COUNTED = 10_000
-
-/** How many rows a list has; at least so many where that is not exact. */
-export interface Total {
-  readonly total: number
-  readonly isExact: boolean
-}
 
 /**
  * Reads the rows of a page and one more. No plan of the database's is trusted to be the better one of two: those that fit may be few of many, or

@@ -1,25 +1,36 @@
+import type { Total } from '../../documents/id-page.js'
+import type { ResourceRow } from '../sql/row.js'
 import { encodeCursor } from './cursor.js'
 import type { Selection } from './list-query.js'
-import type { ResourceRow } from '../sql/row.js'
-import type { SortedRow, Total } from './reading.js'
+import type { SortedRow } from './reading.js'
 
-/** One page of a list. */
+/** One page of a list, with its rows up to where it gets too long. */
 export interface RowPage {
-  readonly rows: readonly ResourceRow[]
+  readonly ids: readonly string[]
+  /** By what each of them is sorted before its id; `undefined` where that is the id alone. */
+  readonly sortValues: readonly string[] | undefined
+  /** Behind the last of the ids. */
   readonly nextCursor: string | null
+  /** All rows were small. */
+  readonly isShort: boolean
+  /** The first rows; {@link RowPage.end} says how many of the ids these are. */
+  readonly rows: readonly ResourceRow[]
+  readonly end: number
   /** Where it was asked for. */
   readonly total?: Total
 }
 
-/** @param found the rows of `page` and perhaps further ones, as they were sorted */
-export function pageOf(
-  { list }: Selection,
-  found: readonly SortedRow[],
-  page: readonly ResourceRow[],
-  isMore: boolean,
-): RowPage {
-  const last = page.at(-1)
-  if (!isMore || last === undefined) return { rows: page, nextCursor: null }
-  const { sort_value: value = '' } = found.find(({ id }) => id === last.id) ?? {}
-  return { rows: page, nextCursor: encodeCursor(list, last.id, value) }
+/** @param sorted the rows of a page, and one more if there are further ones */
+export function idsOf(
+  { list, limit, order }: Selection,
+  sorted: readonly SortedRow[],
+): Omit<RowPage, 'rows' | 'end' | 'total'> {
+  const found = sorted.slice(0, limit)
+  const last = found.at(-1)
+  return {
+    ids: found.map(({ id }) => id),
+    sortValues: order.key && found.map((row) => row.sort_value),
+    nextCursor: sorted.length > limit && last !== undefined ? encodeCursor(list, last.id, last.sort_value) : null,
+    isShort: found.every((row) => row.is_whole),
+  }
 }

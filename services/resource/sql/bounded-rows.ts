@@ -18,6 +18,9 @@ export const STATEMENT_BYTES = { postgres: PAGE_BYTES, pglite: 65_536 } as const
 /** A row of up to so many bytes is read without further ado: 100 of them are 200 kB, or 1.2 MB of control characters. */
 const SMALL_BYTES = 2_000
 
+/** Rows that were to be read at once are larger than that: they are to be read few by few. */
+export class TooManyLargeError extends Error {}
+
 const LARGE_TYPES: readonly SqlType[] = ['text', 'text[]', 'uuid[]', 'jsonb', 'json']
 
 /** A row of {@link wholeIfSmall}: without its own columns unless `is_whole`. */

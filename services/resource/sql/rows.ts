@@ -6,13 +6,14 @@ import {
   readColumn,
   selectWithin,
   STATEMENT_BYTES,
+  TooManyLargeError,
   wholeIfSmall,
 } from './bounded-rows.js'
 import { type Columns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
 import { ColumnDefaults } from './defaults.js'
 import type { Selection } from '../lists/list-query.js'
 import { readPage, readTotal } from '../lists/reading.js'
-import { pageOf, type RowPage } from '../lists/row-page.js'
+import { idsOf, type RowPage } from '../lists/row-page.js'
 import type { ListTable } from '../lists/statements.js'
 import { termsOf } from '../lists/terms.js'
 import type { ResourceDefinition } from '../definition.js'
@@ -140,11 +141,12 @@ export class ResourceRows {
     )
   }
 
-  /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. */
-  async findMany(db: Queryable, userId: string, ids: readonly string[]): Promise<ResourceRow[]> {
+  /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. @throws TooManyLargeError */
+  async findMany(db: Queryable, userId: string, ids: readonly string[], mostLarge: number): Promise<ResourceRow[]> {
     const found = await this.findSmall(db, userId, ids)
     const rows: ResourceRow[] = found.filter(({ is_whole: isWhole }) => isWhole)
     const large = found.filter(({ is_whole: isWhole }) => !isWhole).map(({ id }) => id)
+    if (large.length > mostLarge) throw new TooManyLargeError()
     for await (const row of this.unpacked(db, userId, large)) rows.push(row)
     return rows
   }
@@ -155,27 +157,25 @@ export class ResourceRows {
     return db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
   }
 
-  /** One page, in the selection's order; fewer rows than the limit when they would be longer than a page. */
+  /** One page, in the selection's order: which rows it has, and the rows up to where it gets too long. */
   async list(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
     const page = await this.#page(db, userId, selection)
     return selection.isCounted ? { ...page, total: await readTotal(db, this.#listed, userId, selection) } : page
   }
 
   async #page(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
-    const { limit } = selection
-    const found = await readPage(db, this.#listed, userId, selection)
-    const rows = found.slice(0, limit)
-    const isMore = found.length > limit
-    if (rows.every(({ is_whole: isWhole }) => isWhole)) return pageOf(selection, rows, rows, isMore)
-    const page: ResourceRow[] = []
+    const sorted = await readPage(db, this.#listed, userId, selection)
+    const page = idsOf(selection, sorted)
+    const { ids } = page
+    if (page.isShort) return { ...page, rows: sorted.slice(0, ids.length), end: ids.length }
+    const rows: ResourceRow[] = []
     let bytes = 0
-    const ids = rows.map(({ id }) => id)
     for await (const row of this.unpacked(db, userId, ids)) {
       bytes += Number(row.row_bytes)
-      if (bytes > PAGE_BYTES && page.length > 0) return pageOf(selection, rows, page, true)
-      page.push(row)
+      if (bytes > PAGE_BYTES && rows.length > 0) return { ...page, rows, end: ids.indexOf(row.id) }
+      rows.push(row)
     }
-    return pageOf(selection, rows, page, isMore)
+    return { ...page, rows, end: ids.length }
   }
 
   /** The rows of `ids` that are there, in that order, by as many statements as it takes to unpack only so much at once. */

@@ -54,22 +54,36 @@ t.test('what is cached of a user', async (t) => {
     t.match(await user.get(nowhere), { status: 404, headers: { 'cache-status': HIT } })
   })
 
-  t.test('a design that changes takes its mockups and the lists of designs with it', async (t) => {
-    await warm()
-    await user.patch(urls.design, { filename: 'c.png' })
-    t.same(await missing(), ['design', 'mockup', 'designs'])
-  })
+  t.test(
+    'a design that changes takes its mockups with it, and no list but those that this decides about',
+    async (t) => {
+      await warm()
+      const byName = '/api/designs?sort=name'
+      await user.get(byName)
+      await user.patch(urls.design, { filename: 'c.png' })
+      t.same(await missing(), ['design', 'mockup'])
+      t.equal((await user.get(urls.designs)).body.items[1].filename, 'c.png')
+      t.equal(await status(byName), MISS)
+      await user.patch(urls.design, { description: 'x' })
+      t.match(await user.get(urls.designs), {
+        headers: { 'cache-status': MISS },
+        body: { items: [{}, { description: 'x' }] },
+      })
+      t.match(await status(urls.design), HIT, 'which the list has loaded')
+      t.match(await status(urls.designs), HIT)
+    },
+  )
 
   t.test('a template that changes takes the designs and mockups that name it with it', async (t) => {
     await warm()
     await user.patch(urls.template, { name: 'Cup' })
-    t.same(await missing(), ['template', 'design', 'mockup', 'templates'])
+    t.same(await missing(), ['template', 'design', 'mockup'])
   })
 
-  t.test('a mockup that changes takes the lists of mockups with it', async (t) => {
+  t.test('a mockup that changes takes nothing else with it', async (t) => {
     await warm()
     await user.patch(urls.mockup, { name: 'n' })
-    t.same(await missing(), ['mockup', 'mockups'])
+    t.same(await missing(), ['mockup'])
   })
 
   t.test('a new row takes the lists of its domain with it', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { resources } from '../../../services/domains.js'
-import { ownerTag, ResourceAddresses } from '../../../services/resource/addresses.js'
+import { listTag, ownerTag, ResourceAddresses } from '../../../services/resource/addresses.js'
 import { profileEntry, tokenEntry } from '../../../services/users/addresses.js'
 import { startService } from '../../helpers/app.js'
 
@@ -42,12 +42,13 @@ t.test(
     for (const { name } of resources) {
       const columns = copies[name] ?? ''
       t.ok(columns, `${name} are known to this test`)
+      const url = `/api/${name}?limit=100`
+      t.equal((await user.get(url)).body.items.length, 1)
       await run(`insert into ${name} (id, user_id, ${columns}) select gen_random_uuid(), $1::uuid, ${columns} from ${name},
       generate_series(1, 60) where user_id = $1::uuid`)
       // Reads the journal, since nobody has told this replica.
       const settle = () => app.cache.waitFor({ transaction: 0, isOfThisHistory: false })
       await settle()
-      const url = `/api/${name}?limit=100`
       t.equal((await user.get(url)).body.items.length, 61)
       t.match((await user.get(url)).headers['cache-status'], 'detail=memory')
       await run(`delete from ${name} where user_id = $1::uuid and id in (
@@ -58,7 +59,7 @@ t.test(
         text: 'select tags from cache_journal order by changed_in desc limit 1',
       })
       t.ok(raised?.tags.includes(ownerTag(user.id)), 'instead of the list’s')
-      t.notOk(raised?.tags.includes(`${user.id}/${name}`))
+      t.notOk(raised?.tags.includes(listTag(name, user.id)))
       t.equal((await user.get(url)).body.items.length, 1, name)
     }
   },
