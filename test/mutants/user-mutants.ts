@@ -5,8 +5,8 @@ export const USER_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'everything of a user carries the tag of the owner, lists too',
     'resource/addresses',
-    'this.#tags ??= [this.#tag, ownerTag(this.#userId)]',
-    "this.#tags ??= this.key.includes('?') ? [this.#tag] : [this.#tag, ownerTag(this.#userId)]",
+    '[this.#tag, ownerTag(this.#userId), ...this.#moreTags()]',
+    "this.key.includes('?') ? [this.#tag] : [this.#tag, ownerTag(this.#userId)]",
     'services/resource/addresses',
   ),
   serviceMutant(
