@@ -12,7 +12,7 @@ import { temporaryDirectory } from '../helpers/servers.js'
 
 const TRACE = fileURLToPath(new URL('../../bench/traces/web07.trace.gz', import.meta.url))
 /** Enough that memory evicts; `npm run test:long` takes more. */
-const REQUESTS = process.env['LONG_TESTS'] === undefined ? 2_500 : 10_000
+const REQUESTS = process.env['LONG_TESTS'] === undefined ? 1_800 : 10_000
 
 /** The token and the profile of the user who asks are in memory too, and used by each request. */
 const ITEMS_FOR_DESIGNS = MEMORY_ITEMS - 2

@@ -157,9 +157,13 @@ export function startIn(
   mkdirSync(home, { recursive: true })
   const own = dirname(process.execPath)
   const path = [shims(scratch), image.bin, own, '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
-  return spawn(program === 'node' ? join(image.bin, 'node') : program, args, {
+  const variables = { ...image.env, PATH: path, HOME: home, ...env }
+  // Nor that of a runner of tests, which gives hooks of its own to every child of this process: by `env`, which begins without any variable.
+  const all = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
+  const started = program === 'node' ? join(image.bin, 'node') : program
+  return spawn('env', ['--ignore-environment', ...all, started, ...args], {
     cwd: join(image.root, image.workdir),
-    env: { ...image.env, PATH: path, HOME: home, ...env },
+    env: { PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(isRoot && uid !== 0 && { uid, gid: uid }),
   })

@@ -15,6 +15,7 @@ const PARTS = [
   'test/helpers/seeded.ts',
   'test/helpers/typescript.ts',
   'test/typescript.js',
+  'test/compiled.js',
   'package.json',
   'tsconfig.json',
 ]
