@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { LARGE_WORK, ownTurn } from '../services/documents/own-turn.js'
@@ -49,4 +50,17 @@ function takesBody({ routeOptions }: FastifyRequest): boolean {
 /** Whether one was announced, however much of it has come. */
 export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Answers to requests whose body was not asked for, and need not come. */
+const unasked = new WeakSet<ServerResponse>()
+
+/** The client waits to be asked for the body, and is not: the connection ends with the answer, which says so. */
+export function doNotAskForBody(response: ServerResponse): void {
+  response.setHeader('connection', 'close')
+  unasked.add(response)
+}
+
+export function isBodyAskedFor(response: ServerResponse): boolean {
+  return !unasked.has(response)
 }

@@ -7,6 +7,7 @@ import {
   MethodNotAllowedError,
   RequestTimeoutError,
 } from '../services/errors.js'
+import { doNotAskForBody } from './bodies.js'
 import { errorBody, type CatalogueError } from './errors.js'
 import { NO_SNIFFING } from './security-headers.js'
 
@@ -77,6 +78,7 @@ export default fp(
     // A body that is too large anyway is not asked for.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       if (Number(request.headers['content-length'] ?? 0) <= bodyLimit) response.writeContinue()
+      else doNotAskForBody(response)
       server.emit('request', request, response)
     })
     // Other expectations may be ignored (RFC 9110, 10.1.1).

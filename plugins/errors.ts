@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyError as CatalogueError } from '@fastify/error'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -8,7 +8,7 @@ import * as catalogue from '../services/errors.js'
 import { STATUS_TEXTS } from '../services/status-texts.js'
 import { logAnswer } from './logging.js'
 import { validationMessage } from '../services/validation-message.js'
-import { acceptedTypes, hasBody } from './bodies.js'
+import { acceptedTypes, hasBody, isBodyAskedFor } from './bodies.js'
 import { collectPaths, notAnId, notFoundByWord } from './path-words.js'
 import { NO_SNIFFING } from './security-headers.js'
 
@@ -110,11 +110,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if ((statusCode === 503 || statusCode === 429) && !reply.hasHeader('retry-after'))
     void reply.header('retry-after', RETRY_AFTER_SECONDS)
   if (statusCode === 415) sayWhatIsTaken(request, reply)
-  if (hasBody(request) && !request.raw.complete) {
-    // Without the header Fastify sets, which would end the connection while the client sends, and the answer with it.
-    reply.removeHeader('connection')
-    readTheRest(request.raw, reply.raw)
-  }
+  if (hasBody(request) && !request.raw.complete && isBodyAskedFor(reply.raw)) readTheRest(request.raw, reply)
   void reply.code(statusCode)
   logAnswer(request, reply)
   // What the router refuses has met no hook.
@@ -142,23 +138,25 @@ function sayWhatIsTaken({ method }: FastifyRequest, reply: FastifyReply): void {
 }
 
 /**
- * Reads on without keeping anything, up to a bound. A connection that ends with this answer ends after that: closed while the client
- * sends, it would be reset, and the answer lost.
+ * Reads on without keeping anything, up to a bound. A connection that ends with this answer says so, and ends after that: closed while
+ * the client sends, it would be reset, and the answer lost. Fastify would end one that can go on.
  */
-function readTheRest(body: IncomingMessage, answer: ServerResponse): void {
-  const isLast = !answer.shouldKeepAlive
-  answer.shouldKeepAlive = true
+function readTheRest(body: IncomingMessage, reply: FastifyReply): void {
   const { socket } = body
+  reply.removeHeader('connection')
+  if (!reply.raw.shouldKeepAlive) {
+    void reply.header('connection', 'close')
+    const end = socket.destroySoon.bind(socket)
+    // Node calls it behind an answer that is the last.
+    socket.destroySoon = () => void (body.complete ? end() : body.once('end', end))
+  }
   const timer = setTimeout(() => body.destroy(), LONGEST_REST_MS).unref()
   let bytes = 0
   body.on('data', ({ length }: Buffer) => {
     bytes += length
     if (bytes > MOST_REST_BYTES) body.destroy()
   })
-  body.once('end', () => {
-    clearTimeout(timer)
-    if (isLast) socket.end()
-  })
+  body.once('end', () => clearTimeout(timer))
 }
 
 function challenge(authorization: string | undefined): string {

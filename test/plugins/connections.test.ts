@@ -56,6 +56,22 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
     t.equal((await exchange(port, 'GET /api/cache/health HTTP/1.0\r\n\r\n')).status, 200)
   })
 
+  t.test('an answer before the body has come says whether the connection ends with it', async (t) => {
+    const body = Buffer.alloc(140_000, ' ')
+    const early = `POST /api/no HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`
+    for (const [more, isLast] of [
+      ['', false],
+      ['Connection: close\r\n', true],
+      ['Expect: 100-continue\r\n', true],
+    ] as const) {
+      const isAsked = !more.startsWith('Expect')
+      const answer = await exchange(port, [Buffer.from(`${early}${more}\r\n`), ...(isAsked ? [body] : [])])
+      t.equal(answer.status, 413)
+      t.equal(answer.header('connection'), isLast ? 'close' : '', more)
+      t.equal(answer.isEnded, isLast)
+    }
+  })
+
   t.test('expectations are met or ignored, and CONNECT is no method', async (t) => {
     const body = '{"email":"a@example.com","shop_name":"A"}'
     const expecting = (what: string, length = body.length): string =>
