@@ -64,7 +64,9 @@ class Workshop {
 
   run(file: string, ...args: string[]): Promise<Run> {
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory })
+      // A file that is run alone has 30 s otherwise.
+      const env = { ...process.env, TAP_TIMEOUT: String(LIMIT_MS / 1_000) }
+      const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory, env })
       const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
       let output = ''
       const hear = (chunk: Buffer): void => void (output += chunk.toString())
