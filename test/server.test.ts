@@ -93,7 +93,7 @@ t.test('where nobody says how long it may take, SIGTERM breaks no kept connectio
   service.kill('SIGTERM')
   const found = await Promise.all(clients)
   t.same(found.map(({ fault }) => fault).filter(Boolean), [], 'no reset, and no other answer')
-  t.ok(found.every(({ answers }) => answers > 0))
+  t.ok(found.every(({ answers }) => answers > 1))
   t.equal(await service.ended(), 0)
 })
 

@@ -6,7 +6,7 @@ import { fuzz } from './fuzz.js'
 import { ADMIN_TOKENS_SETTING } from './scene.js'
 
 /** `npm run fuzz` is the long form. */
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 1_000)
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 2_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000)
 const TOKEN_SECRET = 'a-secret-that-nobody-tells-0123456789'
 
