@@ -193,7 +193,7 @@ t.test(
 )
 
 t.test('two hundred writes at once of one user are done, also where one is done at a time', async (t) => {
-  const { newUser } = await startService(t)
+  const { newUser } = await startService(t, { isEmbedded: true })
   const user = await newUser()
   const made = await Promise.all(Array.from({ length: 200 }, () => user.post('/api/designs', DESIGN)))
   t.same(new Set(made.map(({ status }) => status)), new Set([201]))
