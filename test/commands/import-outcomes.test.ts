@@ -8,7 +8,7 @@ const template = (name: string, more: object = {}) => {
   return { name, title: name, platform: 'etsy', product_type: 'mug', ...more }
 }
 
-t.test('on the embedded database', async (t) => suite(t, await startService(t)))
+t.test('on the embedded database', async (t) => suite(t, await startService(t, { isEmbedded: true })))
 
 t.test('on a server', async (t) => {
   const postgres = await sharedPostgres(t)

@@ -9,7 +9,11 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
   t.test(`many operations in one request: ${database}`, async (t) => {
     const env = database === 'embedded' ? {} : { DATABASE_URL: await (await sharedPostgres(t)).createDatabase() }
     const statements: string[] = []
-    const { app, newUser } = await startService(t, { env, onQuery: (name) => void statements.push(name) })
+    const { app, newUser } = await startService(t, {
+      env,
+      isEmbedded: database === 'embedded',
+      onQuery: (name) => void statements.push(name),
+    })
     const [user, stranger] = [await newUser(), await newUser()]
     const bulk = (operations: object[], more: object = {}, headers = {}) =>
       user.post('/api/designs/bulk', { operations, ...more }, headers)

@@ -27,7 +27,7 @@ function parsed(text: string): Record<string, unknown>[] {
 
 for (const where of ['embedded', 'server'] as const) {
   t.test(`an export has every row of the user, and nobody else’s: ${where}`, async (t) => {
-    const service = where === 'server' ? await onPostgres(t) : await startService(t)
+    const service = where === 'server' ? await onPostgres(t) : await startService(t, { isEmbedded: true })
     const { app, newUser, anonymous, admin } = service
     const [user, other] = [await newUser(), await newUser()]
     const { body: template } = await user.post('/api/templates', {

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { PAGE_BYTES } from '../../../services/resource/sql/bounded-rows.js'
 import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { HttpConnection } from '../../helpers/http-connection.js'
+import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { sharedPostgres } from '../../helpers/shared-servers.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
@@ -58,7 +59,7 @@ async function walk(user: UserCaller, list: string): Promise<{ points: number[];
 }
 
 const databases: Record<string, (t: Test) => Promise<Readonly<Record<string, string>>>> = {
-  embedded: async () => ({}),
+  embedded: async () => ({ DATA_DIR: await preparedPgliteDir() }),
   server: async (t) => ({ DATABASE_URL: await (await sharedPostgres(t)).createDatabase() }),
 }
 

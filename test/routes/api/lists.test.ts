@@ -5,7 +5,7 @@ import { sharedPostgres } from '../../helpers/shared-servers.js'
 type Caller = Awaited<ReturnType<TestService['newUser']>>
 
 t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t))
+  await suite(t, await startService(t, { isEmbedded: true }))
 })
 
 t.test('on PostgreSQL', async (t) => {

@@ -7,7 +7,7 @@ const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'm
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 
 t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t))
+  await suite(t, await startService(t, { isEmbedded: true }))
 })
 
 t.test('on PostgreSQL', async (t) => {

@@ -7,7 +7,7 @@ const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 
 t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t))
+  await suite(t, await startService(t, { isEmbedded: true }))
 })
 
 t.test('on PostgreSQL', async (t) => {

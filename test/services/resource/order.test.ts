@@ -8,7 +8,7 @@ const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: '
 const MANY = 300
 
 t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t))
+  await suite(t, await startService(t, { isEmbedded: true }))
 })
 
 t.test('on PostgreSQL', async (t) => {
