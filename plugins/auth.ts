@@ -159,7 +159,7 @@ export default fp(
     name: 'auth',
     fastify: '5.x',
     dependencies: ['config', 'services'],
-    decorators: { fastify: ['config', 'cache', 'users', 'tokens'] },
+    decorators: { fastify: ['config', 'cache', 'credentials'] },
   },
 )
 

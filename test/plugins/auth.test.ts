@@ -216,6 +216,7 @@ t.test('invented tokens of the kind without a MAC are looked up for a while, the
   const { owner, mac } = partsOf(user.token)
   await user.get('/api/designs')
   const [before, statuses] = [lookups, new Map<number, number>()]
+  const { memoryItems } = app.cache.stats()
   const told = new Map<number, Answer>()
   const invent = async (n: number): Promise<void> => {
     const secret = Buffer.alloc(32, n % 256).fill(n >> 8, 1)
@@ -234,5 +235,6 @@ t.test('invented tokens of the kind without a MAC are looked up for a while, the
     t.equal((await new Caller(app, invented).get('/api/designs')).status, 401)
   }
   t.equal(lookups - before, statuses.get(401), 'nor does what has a MAC that is wrong')
+  t.equal(app.cache.stats().memoryItems, memoryItems, 'and nothing of it pushes out what users read')
   t.equal((await user.get('/api/designs')).status, 200)
 })
