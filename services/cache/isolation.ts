@@ -5,6 +5,14 @@ import type { Replica } from './replica.js'
 /** How long an isolated replica waits for a load while the database answers no tail either, in ms. */
 const LAST_PATIENCE_MS = 50
 
+/** A reader behind a lookup, and how long it waits once the replica is isolated. */
+interface Waiting {
+  /** Where it stands among those that wait; below 0 once it does not. */
+  at: number
+  patientUntil: number | undefined
+  readonly giveUp: () => void
+}
+
 /**
  * What a replica does that can't follow the journal. The database answers, if it does; else memory, marked, for a limited time; else
  * nobody. Nobody waits for a database that is known to be silent.
@@ -14,6 +22,13 @@ export class Isolation {
   /** The last load that somebody waited for did not come in time, and none has come since. */
   #isSilent = false
   #triedAt = Number.NEGATIVE_INFINITY
+  /** No set: V8 links the tables that one has outgrown, so what has gone from it stays alive until the old generation is collected. */
+  readonly #waiting: Waiting[] = []
+  /** When the timer goes off. */
+  #wakesAt = Number.POSITIVE_INFINITY
+  /** As of the last look. */
+  #isIsolated = false
+  #cancel = (): void => {}
 
   constructor(replica: Replica) {
     this.#replica = replica
@@ -40,35 +55,87 @@ export class Isolation {
   }
 
   /** The lookup. Once the replica is isolated and the load is not worth waiting for any more: memory's answer, if it may answer. */
-  async orStale(lookup: Promise<Lookup>, key: string, options: EntryOptions): Promise<Lookup> {
-    let cancel = (): void => {}
-    const givenUp = new Promise<undefined>((resolve) => {
-      const wait = (ms: number, work: () => void): void => void (cancel = this.#replica.clock.after(ms, work))
-      const watch = (): void => wait(Math.max(0, -this.ms), onIsolated)
-      const onIsolated = (): void => (this.ms < 0 ? watch() : wait(this.#patienceMs(), onImpatient))
-      const onImpatient = (): void => {
-        if (this.ms < 0) return watch()
-        this.#isSilent = true
-        resolve(undefined)
+  orStale(lookup: Promise<Lookup>, key: string, options: EntryOptions): Promise<Lookup> {
+    return new Promise((resolve, reject) => {
+      const answerOr = (error: () => unknown): void => {
+        const stale = this.#stale(key, options)
+        if (stale === undefined) reject(error())
+        else resolve(stale)
       }
-      watch()
+      const giveUp = (): void => answerOr(() => this.#unavailable())
+      const reader: Waiting = { at: this.#waiting.length, patientUntil: undefined, giveUp }
+      this.#waiting.push(reader)
+      this.#watch(reader)
+      lookup.then(
+        (found) => {
+          this.#leave(reader)
+          resolve(found)
+        },
+        (error: unknown) => {
+          this.#leave(reader)
+          answerOr(() => error)
+        },
+      )
     })
-    try {
-      return (await Promise.race([lookup, givenUp])) ?? this.withoutLoad(key, options)
-    } catch (error) {
-      const stale = this.#stale(key, options)
-      if (stale === undefined) throw error
-      return stale
-    } finally {
-      cancel()
+  }
+
+  #leave(reader: Waiting): void {
+    if (reader.at < 0) return
+    const last = this.#waiting.pop()
+    if (last !== undefined && last !== reader) {
+      this.#waiting[reader.at] = last
+      last.at = reader.at
     }
+    reader.at = -1
+  }
+
+  /** One timer for all who wait. Before the replica is isolated nobody is impatient, and the barrier only moves that moment away. */
+  #watch(reader: Waiting): void {
+    if (this.#wakesAt === Number.POSITIVE_INFINITY || this.#isIsolated) this.#wakeAt(this.#dueOf(reader))
+  }
+
+  /** When to look at the reader again. */
+  #dueOf(reader: Waiting): number {
+    const now = this.#replica.clock.now()
+    const { ms } = this
+    this.#isIsolated = ms >= 0
+    reader.patientUntil = ms < 0 ? undefined : (reader.patientUntil ?? now + this.#patienceMs())
+    return reader.patientUntil ?? now - ms
+  }
+
+  #wakeAt(at: number): void {
+    if (at >= this.#wakesAt) return
+    const { clock } = this.#replica
+    this.#cancel()
+    this.#wakesAt = at
+    this.#cancel = clock.after(Math.max(0, at - clock.now()), this.#look)
+  }
+
+  readonly #look = (): void => {
+    this.#wakesAt = Number.POSITIVE_INFINITY
+    const now = this.#replica.clock.now()
+    let next = Number.POSITIVE_INFINITY
+    for (const reader of this.#waiting.slice()) {
+      const due = this.#dueOf(reader)
+      if (reader.patientUntil === undefined || due > now) next = Math.min(next, due)
+      else {
+        this.#isSilent = true
+        this.#leave(reader)
+        reader.giveUp()
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#wakeAt(next)
   }
 
   /** @throws JournalUnavailableError when memory may not answer */
   withoutLoad(key: string, options: EntryOptions): Lookup {
     const stale = this.#stale(key, options)
-    if (stale === undefined) throw new JournalUnavailableError(this.#replica.follower.reason)
+    if (stale === undefined) throw this.#unavailable()
     return stale
+  }
+
+  #unavailable(): JournalUnavailableError {
+    return new JournalUnavailableError(this.#replica.follower.reason)
   }
 
   /** One that can't be followed, but answers, is waited for. */

@@ -163,7 +163,7 @@ export const cacheMetrics: readonly Metric[] = [
   metric(
     'histogram',
     'redis_command_duration_seconds',
-    'Commands to Redis, as their reader waits for them',
+    'Commands to Redis, from sending to the answer',
     '',
     ({ cache }) => (cache.redis === null ? [] : [[{}, cache.redis.commands]]),
   ),

@@ -252,7 +252,7 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'a cluster is asked key by key',
     'redis/redis',
-    'isCluster ? (name) => client.get(name).catch(noString) : ',
+    "isCluster ? (name) => this.#tried('reads', client.get(name).catch(noString)) : ",
     'isCluster ? (name) => reads.ask(name) : ',
     'redis',
   ),

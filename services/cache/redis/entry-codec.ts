@@ -67,6 +67,8 @@ export const FORMAT_VERSION = 5
 /** `loadedAt freshMs lifetimeMs snapshot tags`: base 36 for the numbers, JSON for tags, if any. */
 const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/
 
+const NO_TAGS: readonly string[] = []
+
 /** A header line, then the value's text; without one for a negative entry. */
 export function encodeEntry(entry: StoredEntry, codec: Codec): string {
   const { value, snapshot, moreTags } = entry
@@ -80,13 +82,17 @@ export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined
   const end = text.indexOf('\n')
   const match = HEADER.exec(end < 0 ? text : text.slice(0, end))
   if (match === null) return undefined
-  const [loadedAt = 0, freshMs = 0, lifetimeMs = 0] = match.slice(1, 4).map((digits) => Number.parseInt(digits, 36))
-  const snapshot = parseSnapshot(match[4] ?? '')
-  const moreTags = stringsIn(match[5] ?? '[]')
+  const [, loadedAt = '', freshMs = '', lifetimeMs = '', snapshotText = '', tags] = match
+  const snapshot = parseSnapshot(snapshotText)
+  const moreTags = tags === undefined ? NO_TAGS : stringsIn(tags)
   const value = end < 0 ? undefined : codec.decode(text.slice(end + 1))
   if (snapshot === undefined || moreTags === undefined || (end >= 0 && value === undefined)) return undefined
-  if (freshMs > lifetimeMs) return undefined
-  return { value, snapshot, loadedAt, freshMs, lifetimeMs, moreTags }
+  const times = { loadedAt: numberIn(loadedAt), freshMs: numberIn(freshMs), lifetimeMs: numberIn(lifetimeMs) }
+  return times.freshMs > times.lifetimeMs ? undefined : { value, snapshot, ...times, moreTags }
+}
+
+function numberIn(digits: string): number {
+  return Number.parseInt(digits, 36)
 }
 
 /** What a JSON array of strings holds; `undefined` for any other text. */

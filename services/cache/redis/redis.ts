@@ -66,13 +66,14 @@ export type Lease = 'mine' | 'elsewhere' | 'free'
  */
 export class Redis {
   readonly #options: RedisOptions
-  readonly #ask: (name: string) => Promise<string | null>
+  /** `undefined`: it did not answer. */
+  readonly #ask: (name: string) => Promise<string | null | undefined>
   readonly #seal: EntrySeal
   /** Leases that could not be given back, and since when. */
   readonly #owed = new Map<string, number>()
   readonly breaker: CircuitBreaker
   readonly refusals: Refusals
-  /** From asking to the answer, as a reader waits for it; what failed counts too. */
+  /** Of commands, from sending to the answer; what failed counts too. */
   readonly durations = new Durations()
   /** What the client said last of a connection that it could not make. */
   #cause: string | undefined
@@ -90,9 +91,12 @@ export class Redis {
       onChange: () => events.onChange(),
       onAnswer: () => this.#answers(),
     })
-    const send = (names: readonly string[]) => client.mget([...names])
-    const reads = new Batcher({ most: MOST_KEYS, endOfTurn: clock.endOfTurn, send })
-    this.#ask = isCluster ? (name) => client.get(name).catch(noString) : (name) => reads.ask(name)
+    const reads = new Batcher<string, string | null | undefined>({
+      most: MOST_KEYS,
+      endOfTurn: clock.endOfTurn,
+      send: async (names) => (await this.#tried('reads', client.mget([...names]))) ?? [],
+    })
+    this.#ask = isCluster ? (name) => this.#tried('reads', client.get(name).catch(noString)) : (name) => reads.ask(name)
     client.on('close', this.#onClose)
     client.on('error', this.#onClientError)
     this.breaker.begin()
@@ -112,7 +116,7 @@ export class Redis {
   /** The text of an entry; `undefined` when there is none, or Redis does not answer. Those of one turn share a command. */
   async get(key: string): Promise<string | typeof INVALID | undefined> {
     const name = this.#nameOf(key)
-    const sealed = await this.#tried('reads', this.#ask(name))
+    const sealed = await this.#ask(name)
     return typeof sealed === 'string' ? (this.#seal.open(name, sealed) ?? INVALID) : undefined
   }
 

@@ -244,3 +244,49 @@ t.test('credentials are answered on error while nothing puts them in doubt', asy
   await t.rejects(rows.read(only, 'a', policy), /no database/, 'in doubt here')
   t.equal(await rows.read(only, 'a'), 'good: stale-if-error in memory', 'a document is answered, marked')
 })
+
+t.test('who has given up is out: nobody else waits longer for it, and it tells nothing of the database', async (t) => {
+  const { members, clock } = await startWorld(t, { replicas: 1 })
+  const { cache, journal } = members[0]!
+  journal.fault = 'a trigger is missing'
+  await clock.advance(BOUND_MS + 400)
+  const ends = new Map<string, () => void>()
+  const answers = new Map<string, string>()
+  const read = (key: string): void => {
+    const load = (): Promise<string> => new Promise((resolve) => ends.set(key, () => resolve('loaded')))
+    cache.getOrLoad(key, { tags: [key] }, load).then(
+      ({ value }) => answers.set(key, String(value)),
+      (error: Error) => answers.set(key, error.name),
+    )
+  }
+  read('first')
+  await clock.advance(BOUND_MS / 2)
+  read('second')
+  await clock.advance(BOUND_MS / 2 + 10)
+  t.same([...answers], [['first', 'JournalUnavailableError']])
+  read('trial')
+  await clock.advance(0)
+  t.equal(answers.get('trial'), 'JournalUnavailableError', 'the database is silent')
+  for (const key of ['first', 'trial']) ends.get(key)?.()
+  await drain()
+  await clock.advance(BOUND_MS / 2)
+  t.equal(answers.get('second'), 'JournalUnavailableError', 'although the loads of others have ended meanwhile')
+  ends.get('second')?.()
+  await drain()
+
+  read('third')
+  await clock.advance(BOUND_MS / 2)
+  read('fourth')
+  await clock.advance(BOUND_MS / 2 + 10)
+  t.equal(answers.get('third'), 'JournalUnavailableError')
+  ends.get('fourth')?.()
+  await drain()
+  t.equal(answers.get('fourth'), 'loaded', 'the database answers')
+  await clock.advance(BOUND_MS / 2)
+  read('fifth')
+  await clock.advance(BOUND_MS / 2)
+  t.equal(answers.get('fifth'), undefined, 'so the next is waited for, whatever became of the third')
+  ends.get('fifth')?.()
+  await drain()
+  t.equal(answers.get('fifth'), 'loaded')
+})

@@ -390,3 +390,10 @@ t.test('a value that can not be kept is answered all the same, and counted', asy
   t.match(only.cache.stats(), { memoryErrors: 1, memoryItems: 0 })
   t.match(only.events.at(-1), /^keeping a value: /)
 })
+
+t.test('any text may be a key, also a name that every object has', async (t) => {
+  const { cache } = (await startWorld(t, { replicas: 1 })).members[0]!
+  const read = (value: string) => cache.getOrLoad('__proto__', { tags: ['a'] }, async () => value)
+  const lookups = await Promise.all(['first', 'second'].map(read))
+  t.match(lookups, [{ value: 'first' }, { value: 'first', collapsed: true }])
+})
