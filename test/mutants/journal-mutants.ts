@@ -134,6 +134,19 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'null;',
     'races/forgotten-raise',
   ),
+  ...[
+    [
+      'a row that changes alone raises the tags that it had',
+      'if not ${differ([...named], older, newer)} then',
+      'if true then',
+    ],
+    ['a row that stays as it is raises nothing', 'if old_row *<> new_row then', 'if true then'],
+    [
+      'a row that changes alone raises its lists',
+      '...[list].flat().map((template) => tagIf(listColumns, template)),',
+      '',
+    ],
+  ].map(([name, from, to]) => mutant(name!, 'journal/table-triggers', from!, to!, 'table-triggers')),
   serviceMutant(
     'what another server has changed raises tags, row by row',
     'cache/journal/table-triggers',

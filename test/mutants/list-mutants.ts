@@ -5,8 +5,8 @@ export const LIST_MUTANTS: readonly Mutant[] = [
   mutant(
     'a column that changes raises what it decides about',
     'journal/table-triggers',
-    '...Object.entries(byColumn).map(',
-    '...Object.entries(byColumn).slice(1).map(',
+    '...Object.entries(byColumn).map(([name, tag])',
+    '...Object.entries(byColumn).slice(1).map(([name, tag])',
     'table-triggers',
   ),
   serviceMutant(

@@ -143,13 +143,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     'delete this.#flights[flight.key]',
     'races/joined-load',
   ),
-  mutant(
-    'any text may be a key',
-    'read-path',
-    '=> Object.create(null)',
-    '=> ({})',
-    'read-path',
-  ),
+  mutant('any text may be a key', 'read-path', '=> Object.create(null)', '=> ({})', 'read-path'),
   mutant(
     'concurrent misses share a load',
     'read-path',

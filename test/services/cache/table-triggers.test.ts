@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { type CachedTable, installJournal, missingTag } from '../../../services/cache/index.js'
+import { Seeded } from '../../helpers/seeded.js'
 import { sharedPostgres } from '../../helpers/shared-servers.js'
 
 const server = await sharedPostgres(t)
@@ -89,6 +90,30 @@ t.test('what one column decides about is raised when an update changes that one'
       ['s1/things', 's4/things', 't1'],
     ],
   )
+})
+
+t.test('a row that changes alone raises what it raises among others', async (t) => {
+  await client.query(`insert into things (id, shop, note, rank, price) values (40, 40, 'a', 1, 1), (41, 41, 'a', 1, 1)`)
+  const values: Readonly<Record<string, readonly string[]>> = {
+    note: [`'a'`, `'b'`, 'null'],
+    rank: ['1', '2', 'null'],
+    price: ['1', '1.0', '2', 'null'],
+    shop: ['40', '40', '40', '42', 'null'],
+  }
+  const seeded = new Seeded(1)
+  for (let n = 0; n < 100; n++) {
+    const changes = Object.keys(values).map((name) => [name, seeded.below(2) === 0 ? name : seeded.pick(values[name]!)])
+    const alone = changes.map(([name, value]) => `${name} = ${value}`).join(', ')
+    // The other one changes what raises its own tag and nothing else.
+    const among = changes.map(
+      ([name, value]) => `${name} = case when id = 40 then ${value} else ${name === 'note' ? `'${n}'` : name} end`,
+    )
+    await client.query('begin')
+    const [tags = []] = await raisedBy(`update things set ${among.join(', ')} where id in (40, 41)`)
+    await client.query('rollback')
+    const expected = tags.filter((tag) => tag !== 't41')
+    t.same(await raisedBy(`update things set ${alone} where id = 40`), expected.length === 0 ? [] : [expected], alone)
+  }
 })
 
 t.test('changed is by bytes: an equal value that reads differently counts', async (t) => {
