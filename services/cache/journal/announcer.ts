@@ -34,6 +34,7 @@ export class Announcer {
   #isSending = false
   #isStopped = false
   #sentAt: number | undefined
+  #gatherUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: AnnouncerOptions) {
     this.#options = options
@@ -87,6 +88,12 @@ export class Announcer {
     const { clock, sender, onError } = this.#options
     this.#isSending = true
     while (this.#waiting.size > 0 && this.#connection !== undefined) {
+      // Nothing is timed while writes are rare: a timer that wakes the process costs it as much as the announcement.
+      const early = this.#gatherUntil - clock.now()
+      if (early > 0) {
+        await clock.sleep(early)
+        continue
+      }
       const payloads = payloadsOf(sender, [...this.#waiting])
       this.#waiting.clear()
       this.#sentAt ??= clock.now()
@@ -95,7 +102,7 @@ export class Announcer {
       } catch (error) {
         onError(error)
       }
-      await clock.sleep(GATHER_MS)
+      this.#gatherUntil = clock.now() + GATHER_MS
     }
     this.#isSending = false
   }
