@@ -28,15 +28,17 @@ const LAST = join(ROOT, 'dist', MIGRATIONS)
 
 const isBuilt = existsSync(LAST)
 const hasSources = existsSync(join(ROOT, 'server.ts'))
-if (!process.argv.includes('--if-changed')) build()
-else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(LAST).mtimeMs))) build()
+if (!process.argv.includes('--if-changed')) await build()
+else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(LAST).mtimeMs))) await build()
 
-function build() {
+async function build() {
   const startedAt = new Date()
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
   execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
   cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true, filter: isServed })
   copySwaggerUi()
+  const { foldPackages } = await import('./packages.js')
+  await foldPackages([join(ROOT, 'dist')], join(ROOT, 'dist/node_modules'))
   cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
   utimesSync(LAST, startedAt, startedAt)
 }

@@ -131,6 +131,15 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
   await endsWithNpm(t, folder, env, 'npm alone')
   await endsWithNpm(t, folder, env, 'all of them')
 
+  // Of packages in CommonJS, which are most, Node tells which files it has loaded.
+  const loaded = `import module from 'node:module'; await import('./dist/app.js')
+    console.log(Object.keys(module.createRequire(import.meta.url).cache).length); process.exit(0)`
+  const alone = ['--unset=NODE_OPTIONS', process.execPath, '--input-type=module', '-e', loaded]
+  t.ok(
+    Number(execFileSync('env', alone, { cwd: folder, encoding: 'utf8' })) < 50,
+    'packages are folded into a few files',
+  )
+
   const migrated = execFileSync(process.execPath, ['dist/migrate.js'], { cwd: folder, env, encoding: 'utf8' })
   t.equal(migrated, 'The schema is up to date\n')
 

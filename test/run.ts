@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { compiled } from './compiled.js'
+import { compiled, keepFoldedPackages } from './compiled.js'
 import { missingServers } from './helpers/missing-servers.js'
 import { startPostgres } from './helpers/postgres.js'
 import { startRedis } from './helpers/redis.js'
@@ -26,6 +26,7 @@ const isLong = process.argv.includes('--long')
 const given = process.argv.slice(2).filter((word) => word !== '--long')
 const started: { stop(): Promise<void> }[] = []
 for (const folder of ['.', 'bench', 'commands', 'plugins', 'routes', 'services', 'test']) compileIn(folder)
+await keepFoldedPackages()
 const urls = await sharedServers()
 const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')

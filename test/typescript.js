@@ -6,17 +6,23 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { compiled } from './compiled.js'
+import { compiled, foldedPackage } from './compiled.js'
 
 const HOOKS = '?hooks'
 
-/** Modules of this repository name each other `./file.js`, as TypeScript has it; what is there is `./file.ts`. */
+/** Modules of this repository name each other `./file.js`, as TypeScript has it; what is there is `./file.ts`. They get folded packages. */
 export function resolve(specifier, context, next) {
   if (specifier.endsWith('.js') && (specifier.startsWith('.') || specifier.startsWith('file:'))) {
     const url = new URL(`${specifier.slice(0, -3)}.ts`, context.parentURL)
     if (existsSync(url)) return { url: url.href, format: 'module', shortCircuit: true }
   }
+  const folded = isOfPackage(context.parentURL) ? undefined : foldedPackage(specifier)
+  if (folded !== undefined) return { url: folded.href, format: 'module', shortCircuit: true }
   return next(specifier, context)
+}
+
+function isOfPackage(url) {
+  return url === undefined || !url.startsWith('file:') || url.includes('/node_modules/')
 }
 
 export function load(url, context, next) {

@@ -36,7 +36,7 @@ export interface Contents {
 export function inspect({ root, workdir }: Image, lock: string): Contents {
   const folder = join(root, workdir)
   const files = filesBelow(folder)
-  const own = files.filter((path) => !path.startsWith('node_modules/'))
+  const own = files.filter((path) => !/^(dist\/)?node_modules\//.test(path))
   const found = new Set(files.map(packageOf).filter((name) => name !== undefined))
   const { packages } = JSON.parse(lock) as { packages: Record<string, LockedPackage> }
   const locked = Object.entries(packages).filter(([name]) => name !== '')
@@ -51,7 +51,10 @@ export function inspect({ root, workdir }: Image, lock: string): Contents {
     ...locked
       .filter(([name, { dev, devOptional, optional }]) => !dev && !devOptional && !optional && !found.has(name))
       .map(([name]) => `${name} is missing`),
-    ...[...found].filter((name) => !(name in packages)).map((name) => `${name} is not in the lock file`),
+    ...[...found]
+      .toSorted()
+      .filter((name) => !(name in packages))
+      .map((name) => `${name} is not in the lock file`),
     ...own.filter((path) => path.endsWith('.js') && !BROWSER.test(path)).flatMap((path) => unresolved(folder, path)),
   ]
   const bytes = files.reduce((sum, path) => sum + lstatSync(join(folder, path)).size, 0)
@@ -64,9 +67,9 @@ interface LockedPackage {
   readonly optional?: boolean
 }
 
-/** `node_modules/@a/b/node_modules/c` of a file in it; only those with a package.json of their own count. */
+/** `node_modules/@a/b/node_modules/c` of a file in it; only those with a package.json of their own count. What the build has folded is the same package. */
 function packageOf(path: string): string | undefined {
-  return /^(.*node_modules\/(?:@[^/]+\/)?[^/@.][^/]*)\/package\.json$/.exec(path)?.[1]
+  return /^(?:dist\/)?(.*node_modules\/(?:@[^/]+\/)?[^/@.][^/]*)\/package\.json$/.exec(path)?.[1]
 }
 
 function holdsSecret(path: string): boolean {

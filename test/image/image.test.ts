@@ -140,6 +140,8 @@ t.test('secrets, sources, dev dependencies and missing imports are found', async
     'app/node_modules/a/a.js': '',
     'app/node_modules/@dev/tool/package.json': '{}',
     'app/node_modules/stray/package.json': '{}',
+    'app/dist/node_modules/a/package.json': '{}',
+    'app/dist/node_modules/folded/package.json': '{}',
   })
   const lock = {
     packages: {
@@ -152,12 +154,13 @@ t.test('secrets, sources, dev dependencies and missing imports are found', async
   }
   const image: Image = { root, workdir: '/app', env: {}, user: 'node', command: [], healthcheck: undefined, bin: '' }
   const { flaws, packages } = inspect(image, JSON.stringify(lock))
-  t.equal(packages, 3)
+  t.equal(packages, 4)
   t.same(flaws, [
     'app/dist/deep/key holds a secret of the working copy',
     ...['.env.local', 'dist/page.ts'].map((path) => `${path} is only for development`),
     'node_modules/@dev/tool is a dev dependency',
     'node_modules/gone is missing',
+    'node_modules/folded is not in the lock file',
     'node_modules/stray is not in the lock file',
     'dist/server.js imports ./b.js, which is not there',
     'dist/server.js imports c, which is not there',
