@@ -6,6 +6,7 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isMet, type Benchmark, type Settings, type Table } from './harness/benchmark.js'
+import { againstPeers } from './harness/against-peers.js'
 import { machine } from './harness/machine.js'
 import { markdownOf } from './harness/print.js'
 
@@ -77,6 +78,8 @@ async function main(): Promise<number> {
     console.log('\nA smoke run: everything starts; the figures mean nothing.')
     return failed.length > 0 ? 1 : 0
   }
+  const peers = againstPeers(results)
+  if (peers !== undefined && names.length > 1) console.log(`\n## Against the other caches\n\n${peers}`)
   const missed = results.flatMap(({ name, tables }) =>
     tables.flatMap(({ title, rows }) =>
       rows.filter((row) => isMet(row) === false).map((row) => `${name}: ${title}: ${row.name}`),

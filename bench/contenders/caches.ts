@@ -1,8 +1,7 @@
 import { openIoredis, openKeyedLruCache, openLruCache, openMap } from './floors.js'
+import { OURS } from './names.js'
 import type { OpenCache } from './opened.js'
 import { openRoundhouse } from './roundhouse.js'
-
-export const OURS = 'roundhouse'
 
 /** Each is imported only where it takes part: the others need not be installed. */
 const CACHES: Readonly<Record<string, () => Promise<OpenCache>>> = {
@@ -19,8 +18,6 @@ const CACHES: Readonly<Record<string, () => Promise<OpenCache>>> = {
   'cache-manager': async () => (await import('./peers/cache-manager.js')).openCacheManager,
   cachified: async () => (await import('./peers/cachified.js')).openCachified,
 }
-
-export const PEERS = ['layered-loader', 'async-cache-dedupe', 'bentocache', 'cacheable', 'cache-manager', 'cachified']
 
 export const CACHE_NAMES = Object.keys(CACHES)
 

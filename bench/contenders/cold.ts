@@ -1,7 +1,8 @@
 /** Many readers of a key that no tier holds, all at once; the loader takes its time. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Contenders, OpenContender } from '../harness/contender.js'
-import { CACHE_NAMES, OURS, openerOf } from './caches.js'
+import { CACHE_NAMES, openerOf } from './caches.js'
+import { OURS } from './names.js'
 import { itemOf, keysOf } from './items.js'
 
 const KEYS = 1_000

@@ -1,7 +1,8 @@
 /** Turns over keys that no tier holds yet: each is looked up, loaded and stored. */
 import { Redis } from 'ioredis'
 import { rateOf, type Contenders, type OpenContender } from '../harness/contender.js'
-import { CACHE_NAMES, OURS, openerOf } from './caches.js'
+import { CACHE_NAMES, openerOf } from './caches.js'
+import { OURS } from './names.js'
 import { itemOf, keysOf } from './items.js'
 
 /** As in hits.ts: a busy machine is not to be measured. */

@@ -1,6 +1,7 @@
 /** Turns over keys that are all held: in memory, or in Redis where `memoryItems` is too small for them. */
 import { rateOf, type Contenders, type OpenContender, type Sample } from '../harness/contender.js'
-import { CACHE_NAMES, OURS, openerOf } from './caches.js'
+import { CACHE_NAMES, openerOf } from './caches.js'
+import { OURS } from './names.js'
 import { itemOf, keysOf, uniformOrder } from './items.js'
 import type { Opened } from './opened.js'
 

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Contenders, OpenContender, Sample } from '../harness/contender.js'
-import { CACHE_NAMES, OURS, openerOf } from './caches.js'
+import { CACHE_NAMES, openerOf } from './caches.js'
+import { OURS } from './names.js'
 import { itemOf, keysOf, zipfOrder } from './items.js'
 
 const READERS = 64

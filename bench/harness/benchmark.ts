@@ -38,6 +38,8 @@ export interface Table {
   /** What a ratio of 1 is. */
   readonly floor?: string
   readonly rows: readonly Row[]
+  /** Why another cache may be ahead of ours here: what it does not do. */
+  readonly whyBehind?: string
   /** What the next reader must know to read the figures right. */
   readonly notes?: readonly string[]
 }

@@ -67,6 +67,7 @@ export async function openScenes(options: {
     etag: headers.get('etag') ?? '',
     'content-type': headers.get('content-type') ?? '',
     'server-timing': 'total;dur=0.05',
+    'x-content-type-options': headers.get('x-content-type-options') ?? '',
     ...(headers.has('vary') && { vary: headers.get('vary') ?? '' }),
   })
   const bare = await start({ kind: 'bare', body: document.text, headers: headersOf(document) })

@@ -1,4 +1,4 @@
-import { OURS, PEERS } from '../../contenders/caches.js'
+import { OURS, PEERS } from '../../contenders/names.js'
 import { LOAD_MS } from '../../contenders/cold.js'
 import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
 import { ContenderProcess, sibling } from '../../harness/contender-process.js'

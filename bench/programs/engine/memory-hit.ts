@@ -1,4 +1,4 @@
-import { OURS, PEERS } from '../../contenders/caches.js'
+import { OURS, PEERS } from '../../contenders/names.js'
 import type { Benchmark } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
@@ -6,9 +6,13 @@ import { rateRows } from '../../harness/rows.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/hits')
 const KEYS = 500
+/** As a service reads: it has ids, and makes the key of them. */
 const MADE = 'lru-cache, key made per call'
 const PROMISED = [OURS, 'lru-cache', MADE, ...PEERS]
 const SYNCHRONOUS = [OURS, 'Map', 'lru-cache', 'layered-loader']
+
+const WHY_BEHIND =
+  'it has its keys at hand and asks no clock how old its knowledge is; ours makes the address and reads two clocks'
 
 export const benchmark: Benchmark = {
   title: 'hits in memory, against what a bounded map alone costs',
@@ -29,20 +33,22 @@ export const benchmark: Benchmark = {
       return [
         {
           title: 'getOrLoad, one at a time',
-          floor: 'lru-cache',
+          floor: MADE,
           rows: rateRows(await take('one', PROMISED), {
-            floor: 'lru-cache',
+            floor: MADE,
             targets: { [OURS]: { of: 'ratio', atLeast: 0.7 } },
           }),
+          whyBehind: WHY_BEHIND,
           notes,
         },
         {
           title: 'getOrLoad, 64 at a time',
-          floor: 'lru-cache',
+          floor: MADE,
           rows: rateRows(await take('64', PROMISED), {
-            floor: 'lru-cache',
+            floor: MADE,
             targets: { [OURS]: { of: 'ratio', atLeast: 0.9 } },
           }),
+          whyBehind: WHY_BEHIND,
         },
         {
           title: 'synchronous read',
@@ -51,6 +57,7 @@ export const benchmark: Benchmark = {
             floor: 'Map',
             targets: { [OURS]: { of: 'ratio', atLeast: 0.3 } },
           }),
+          whyBehind: WHY_BEHIND,
           notes: [
             'Ours is `peek`: barrier, lifetime and every tag checked, the hit counted and recorded as recently used.',
           ],

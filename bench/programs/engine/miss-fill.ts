@@ -1,4 +1,4 @@
-import { OURS, PEERS } from '../../contenders/caches.js'
+import { OURS, PEERS } from '../../contenders/names.js'
 import type { Benchmark } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
@@ -27,6 +27,8 @@ export const benchmark: Benchmark = {
             title: 'miss and fill, 64 at a time',
             floor,
             rows: rateRows(samples, { floor, targets: { [OURS]: { of: 'ratio', atLeast: 0.9 } } }),
+            whyBehind:
+              'each of its replicas loads for itself; ours asks Redis for the right to load, and seals what it stores',
             notes: [
               'Ours takes the right to load (SET NX) between the look and the load, so that replicas share a load; it does not wait for its SET.',
               'async-cache-dedupe and cachified have no memory tier beside Redis.',

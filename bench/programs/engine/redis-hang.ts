@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OURS, PEERS } from '../../contenders/caches.js'
+import { OURS, PEERS } from '../../contenders/names.js'
 import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { withContenders } from '../../harness/rounds.js'

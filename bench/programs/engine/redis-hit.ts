@@ -1,4 +1,4 @@
-import { OURS, PEERS } from '../../contenders/caches.js'
+import { OURS, PEERS } from '../../contenders/names.js'
 import type { Benchmark, Settings, Table } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
@@ -62,6 +62,7 @@ async function tables(settings: Settings, variant: Variant): Promise<Table[]> {
         title: `${memoryItems === 0 ? 'memory off' : 'memory too small (look up, read Redis, fill)'}, ${turn} at a time`,
         floor,
         rows: rateRows(samples, { floor, targets: { [OURS]: { of: 'ratio', atLeast } } }),
+        whyBehind: 'it believes what Redis holds; ours opens a seal and judges the entry by its snapshot',
         notes: [
           'Ours judges the entry by its snapshot, and does not parse the document. Those of one turn share an MGET.',
         ],

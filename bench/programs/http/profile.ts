@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { OURS } from '../../contenders/caches.js'
+import { OURS } from '../../contenders/names.js'
 import { Load } from '../../http/load.js'
 import { openScenes, type Scene } from '../../http/scenes.js'
 import { selfTimes, timesByOwner } from '../../http/self-time.js'
