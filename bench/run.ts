@@ -15,7 +15,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   engine: ['memory-hit', 'redis-hit', 'miss-fill', 'cold-key', 'zipf', 'redis-hang', 'memory'],
   http: ['http', 'profile'],
   write: ['write', 'staleness', 'tail', 'long-transaction'],
-  scale: ['scale', 'neighbours', 'idle'],
+  scale: ['scale', 'fleet', 'neighbours', 'idle'],
   lists: ['plans'],
 }
 const NAMES = Object.values(PROGRAMS).flat()

@@ -38,7 +38,8 @@ export default fp(
 
     let timer: NodeJS.Timeout | undefined
     const publish = async (): Promise<void> => {
-      await replicas.publish()
+      const heard = await replicas.publish()
+      if (heard !== undefined) cache.sharesJournal(heard)
       // Up to a tenth later each time, so that replicas do not keep step.
       timer = setTimeout(() => void publish(), PUBLISH_EVERY_MS * (0.95 + Math.random() / 10)).unref()
     }

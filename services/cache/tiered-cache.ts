@@ -193,6 +193,11 @@ export class TieredCache {
     return { identity: this.identity, transaction }
   }
 
+  /** Tells how many replicas follow the same journal. Many read it less often by the clock, so that it costs the database less; the bound stays. */
+  sharesJournal(replicas: number): void {
+    this.#replica.follower.replicas = replicas
+  }
+
   /** Which history of the database this replica follows; empty before the first tail. */
   get identity(): string {
     return this.#replica.knowledge.identity ?? ''

@@ -31,9 +31,12 @@ export class Reporter {
     return Object.fromEntries([...this.#sections].map(([name, section]) => [name, section()]))
   }
 
-  /** Never rejects: who can't be heard of now is shown as silent by the others. */
-  async publish(): Promise<void> {
-    await this.#reports?.publish(this.report()).catch(() => undefined)
+  /**
+   * Never rejects: who can't be heard of now is shown as silent by the others.
+   * @returns how many replicas are not silent, this one included, where that is known
+   */
+  async publish(): Promise<number | undefined> {
+    return this.#reports?.publish(this.report()).catch(() => undefined)
   }
 
   async withdraw(): Promise<void> {

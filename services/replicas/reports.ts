@@ -47,17 +47,21 @@ export class ReplicaReports {
 
   /**
    * Puts this replica's report in the place of its last one, and forgets who has been silent for long.
+   * @returns how many replicas are not silent, this one included
    * @throws DatabaseUnavailableError
    */
-  async publish(report: Report): Promise<void> {
-    await this.#database.query({
+  async publish(report: Report): Promise<number> {
+    const [heard] = await this.#database.query<{ others: number }>({
       name: 'replica_reports.publish',
       text: `with forgotten as (
           delete from replica_reports where at < clock_timestamp() - ${FORGOTTEN_AFTER} and name <> $1::text)
         insert into replica_reports (name, report) values ($1::text, $2::json)
-        on conflict (name) do update set at = excluded.at, report = excluded.report`,
+        on conflict (name) do update set at = excluded.at, report = excluded.report
+        returning (select count(*)::integer from replica_reports
+          where name <> $1::text and at >= clock_timestamp() - interval '${SILENT_AFTER_MS} milliseconds') as others`,
       values: [this.#name, JSON.stringify(report)],
     })
+    return 1 + (heard?.others ?? 0)
   }
 
   /** This replica ends on purpose, so it is not one that fell silent. */

@@ -21,9 +21,13 @@ export class JournalUnavailableError extends Error {
 
 /** After a tail that failed; replicas that follow their journal ask as often. */
 const LONGEST_PAUSE_MS = 1_000
+/** Of H: as often as a replica of few reads the journal, and how seldom one of many may: a tail that comes late must still come within H. */
+const [USUAL_PACE, SLOWEST_PACE] = [1 / 3, 0.6]
+/** What all replicas together read a second by the clock, if the slowest pace allows it. */
+const MOST_TAILS = 180
 
 /**
- * Reads the journal every H/3, and at once when a read asks for it; one tail at a time.
+ * Reads the journal every H/3, or less often where many replicas do, and at once when a read asks for it; one tail at a time.
  *
  * The **barrier** is the moment the last finished tail began: every change committed before it has been heard. The tiers
  * answer only while it is less than H old; a lost connection, a database that hangs, an event loop that stood still and
@@ -42,6 +46,8 @@ export class JournalFollower {
   /** When the tail under way began, and how the last one ended: the journal may answer that it can't be relied on. */
   #askedAt: number | undefined
   #hasAnswered = false
+  /** How many replicas follow this journal, this one included. */
+  replicas = 1
   /** Why the journal is not followed, in words. */
   reason = 'not connected yet'
   tails = 0
@@ -73,7 +79,7 @@ export class JournalFollower {
   async start(): Promise<void> {
     // A tail that had to renew the journal moves no barrier; the next tail does.
     if (!(await this.#read())) await this.#read()
-    this.#follow(this.#options.boundMs / 3)
+    this.#follow(this.#paceMs())
   }
 
   async stop(): Promise<void> {
@@ -102,7 +108,14 @@ export class JournalFollower {
     const startedAt = clock.now()
     const isAnswered = await this.#afresh()
     if (this.#isStopped) return
-    this.#follow(isAnswered ? startedAt + boundMs / 3 - clock.now() : Math.min(boundMs / 3, LONGEST_PAUSE_MS))
+    const again = Math.min(boundMs * USUAL_PACE, LONGEST_PAUSE_MS)
+    this.#follow(isAnswered ? startedAt + this.#paceMs() - clock.now() : again)
+  }
+
+  #paceMs(): number {
+    const { boundMs } = this.#options
+    const shared = (1_000 * this.replicas) / MOST_TAILS
+    return Math.min(Math.max(boundMs * USUAL_PACE, shared), boundMs * SLOWEST_PACE)
   }
 
   /** A tail that begins after this call. */

@@ -55,6 +55,30 @@ t.test('a tail every third of H, whatever it takes itself', async (t) => {
   t.equal(journal.tails, held + 1, 'counted from its beginning')
 })
 
+t.test('many replicas read the journal less often, and each still often enough', async (t) => {
+  const { clock, journal, follower } = await setUp(t)
+  const tailsInTenBounds = async (replicas: number): Promise<number> => {
+    follower.replicas = replicas
+    await clock.advance(BOUND_MS)
+    const before = journal.tails
+    await clock.advance(10 * BOUND_MS)
+    return journal.tails - before
+  }
+  t.equal(await tailsInTenBounds(50), 30)
+  t.equal(await tailsInTenBounds(81), 20, '180 a second together')
+  t.equal(await tailsInTenBounds(1_000), 16, 'a tail that fails can be made again within H')
+  t.equal(await tailsInTenBounds(1), 30)
+  follower.replicas = 1_000
+  await clock.advance(BOUND_MS)
+  // To some time after a tail.
+  await clock.advance(0.8 * BOUND_MS - follower.sinceBarrier(clock.now()))
+  journal.failure = new Error('gone')
+  await clock.advance(0.6 * BOUND_MS)
+  journal.failure = undefined
+  await clock.advance(BOUND_MS / 3)
+  t.ok(follower.isFollowed(clock.now()), 'and it is, as soon as ever')
+})
+
 t.test('the barrier is the moment at which the last finished tail began', async (t) => {
   const { clock, journal, follower } = await setUp(t)
   await clock.advance(1)

@@ -25,9 +25,9 @@ t.test('each replica has one row, the last that it published', async (t) => {
   const [one, two] = ['one', 'two'].map((name) => new ReplicaReports({ database, clock, name }))
   if (one === undefined || two === undefined) return
 
-  await one.publish({ hits: 1 })
-  await two.publish({ text: `it's "quoted" \\ and é` })
-  await one.publish({ hits: 2 })
+  t.equal(await one.publish({ hits: 1 }), 1)
+  t.equal(await two.publish({ text: `it's "quoted" \\ and é` }), 2)
+  t.equal(await one.publish({ hits: 2 }), 2, 'so many are there')
   const reports = await one.all()
   t.same(
     reports.map(({ name, isSilent, report }) => ({ name, isSilent, report })),
