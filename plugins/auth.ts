@@ -68,7 +68,7 @@ export default fp(
     if (verifierOf === undefined) throw new Error('@fastify/bearer-auth decorates verifyBearerAuthFactory')
 
     // With hooks of its own bearer-auth would answer by itself: a refusal without WWW-Authenticate and our error body, and a
-    // lookup that could not be made with 500 instead of 503. Without, plugins/errors.ts answers what it refuses with.
+    // lookup that could not be made with 500 instead of 503. Without, plugins/http/errors.ts answers what it refuses with.
     const verify = verifierOf({
       addHook: false,
       specCompliance: 'rfc6749',

@@ -153,7 +153,7 @@ class OneLinePerAnswer extends LogController {
 
   override incomingRequest(): void {}
 
-  /** Refusals and failures are logged as they are answered (plugins/errors.ts): their caller may be gone before the end. */
+  /** Refusals and failures are logged as they are answered (plugins/http/errors.ts): their caller may be gone before the end. */
   override requestCompleted(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     if (reply.statusCode < 400 && request.log.level === 'debug') logAnswer(request, reply)
   }

@@ -1,5 +1,5 @@
 import { Type, type TObject } from '@sinclair/typebox'
-import { thoroughValidator } from '../../plugins/validation.js'
+import { thoroughValidator } from '../../plugins/http/validation.js'
 import { resources } from '../../services/domains.js'
 import type { ResourceDefinition } from '../../services/resource/definition.js'
 import { externalField } from '../../services/resource/external-field.js'

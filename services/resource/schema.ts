@@ -12,7 +12,7 @@ export const ExternalId = Type.String({
   description: 'a text other than . and ..',
 })
 
-/** plugins/validation.ts narrows the format: 36 characters, no `urn:uuid:` prefix. */
+/** plugins/http/validation.ts narrows the format: 36 characters, no `urn:uuid:` prefix. */
 export const Uuid = Type.String({ format: 'uuid' })
 
 export const Timestamp = Type.String({ format: 'date-time' })

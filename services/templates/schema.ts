@@ -3,7 +3,7 @@ import { AllOf, Nullable, Platform, schemasOf, strict, Tags, Text } from '../res
 
 /**
  * `cents` are whole minor units of the currency, so that no price is ever rounded: 1999 is 19.99 EUR, 1999 JPY, 1.999 KWD. The
- * service never converts them. plugins/validation.ts has the format.
+ * service never converts them. plugins/http/validation.ts has the format.
  */
 const Price = Type.Object(
   {

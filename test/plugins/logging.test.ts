@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import Fastify from 'fastify'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
-import errors from '../../plugins/errors.js'
-import notFound from '../../plugins/not-found.js'
+import errors from '../../plugins/http/errors.js'
+import notFound from '../../plugins/http/not-found.js'
 import { createLogger, loggerSettings, loggingOptions } from '../../plugins/logging.js'
 import { ServiceUnavailableError } from '../../services/errors.js'
 

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { startService } from '../helpers/app.js'
-import { exchange } from '../helpers/raw-http.js'
+import { startService } from '../../helpers/app.js'
+import { exchange } from '../../helpers/raw-http.js'
 
 t.test('a URL that is not UTF-8 in percent-encoding is refused', async (t) => {
   const user = await (await startService(t)).newUser()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../helpers/app.js'
+import { startService } from '../../helpers/app.js'
 
 const ID = '01a2069f-0000-7000-8000-000000000000'
 

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fastify, type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import slowClients from '../../plugins/slow-clients.js'
-import { startService } from '../helpers/app.js'
+import slowClients from '../../../plugins/http/slow-clients.js'
+import { startService } from '../../helpers/app.js'
 
 function portOf(app: FastifyInstance): number {
   return (app.server.address() as AddressInfo).port

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { InvalidRequestError } from '../services/errors.js'
+import { InvalidRequestError } from '../../services/errors.js'
 
 /** A name or an address, and maybe a port (RFC 9110, 7.2). */
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[0-9a-f:.]+\])(?::\d*)?$/i

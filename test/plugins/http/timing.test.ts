@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../helpers/app.js'
+import { startService } from '../../helpers/app.js'
 
 t.test('answers say how long they took', async (t) => {
   const { anonymous } = await startService(t)

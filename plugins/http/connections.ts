@@ -6,7 +6,7 @@ import {
   MalformedRequestError,
   MethodNotAllowedError,
   RequestTimeoutError,
-} from '../services/errors.js'
+} from '../../services/errors.js'
 import { doNotAskForBody } from './bodies.js'
 import { errorBody, type CatalogueError } from './errors.js'
 import { NO_SNIFFING } from './security-headers.js'

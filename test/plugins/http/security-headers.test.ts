@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { startService } from '../helpers/app.js'
-import { exchange } from '../helpers/raw-http.js'
+import { startService } from '../../helpers/app.js'
+import { exchange } from '../../helpers/raw-http.js'
 
 const POLICY =
   "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';" +

@@ -1,10 +1,10 @@
 import t from 'tap'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Type } from '@sinclair/typebox'
-import errors, { answerError } from '../../plugins/errors.js'
-import notFound from '../../plugins/not-found.js'
-import { DatabaseUnavailableError } from '../../services/database/errors.js'
-import { NotFoundError, TemplateInUseError, UnauthorizedError } from '../../services/errors.js'
+import errors, { answerError } from '../../../plugins/http/errors.js'
+import notFound from '../../../plugins/http/not-found.js'
+import { DatabaseUnavailableError } from '../../../services/database/errors.js'
+import { NotFoundError, TemplateInUseError, UnauthorizedError } from '../../../services/errors.js'
 
 const SECRET = 'connection to 10.0.0.7 with hunter2 refused'
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { type Answer, startService } from '../helpers/app.js'
+import { type Answer, startService } from '../../helpers/app.js'
 
 const SHOP = 'https://shop.example'
 const ASKED = { origin: SHOP, 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'if-match' }

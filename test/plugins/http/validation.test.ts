@@ -1,11 +1,11 @@
 import type { TSchema } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
-import { LineReader } from '../../commands/import/reader.js'
-import { BatchWriter } from '../../commands/import/writer.js'
-import { InspectQuery } from '../../routes/api/cache/schemas.js'
-import { domains } from '../../services/domains.js'
-import { NewToken, NewUser, PageQuery } from '../../services/users/schema.js'
-import { startService, type UserCaller } from '../helpers/app.js'
+import { LineReader } from '../../../commands/import/reader.js'
+import { BatchWriter } from '../../../commands/import/writer.js'
+import { InspectQuery } from '../../../routes/api/cache/schemas.js'
+import { domains } from '../../../services/domains.js'
+import { NewToken, NewUser, PageQuery } from '../../../services/users/schema.js'
+import { startService, type UserCaller } from '../../helpers/app.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 const [COMPOSED, DECOMPOSED] = ['Café', 'Cafe\u0301']

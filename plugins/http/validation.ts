@@ -1,10 +1,10 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import fp from 'fastify-plugin'
-import { isCurrency } from '../services/money.js'
-import { MOST_METADATA_BYTES } from '../services/resource/schema.js'
-import { composeTexts } from '../services/texts.js'
-import { validationMessage } from '../services/validation-message.js'
+import { isCurrency } from '../../services/money.js'
+import { MOST_METADATA_BYTES } from '../../services/resource/schema.js'
+import { composeTexts } from '../../services/texts.js'
+import { validationMessage } from '../../services/validation-message.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

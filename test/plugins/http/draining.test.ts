@@ -3,9 +3,9 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fastify, type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import draining from '../../plugins/draining.js'
-import { deferred } from '../helpers/cache/deferred.js'
-import { until } from '../helpers/deadline.js'
+import draining from '../../../plugins/http/draining.js'
+import { deferred } from '../../helpers/cache/deferred.js'
+import { until } from '../../helpers/deadline.js'
 
 const NEVER_MS = 60_000
 const GET = 'GET /now HTTP/1.1\r\nHost: a\r\n\r\n'

@@ -3,9 +3,9 @@ import { STATUS_CODES } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
-import { answerParserError } from '../../plugins/connections.js'
-import { ADMIN_TOKEN, startService } from '../helpers/app.js'
-import { exchange, type RawAnswer } from '../helpers/raw-http.js'
+import { answerParserError } from '../../../plugins/http/connections.js'
+import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
+import { exchange, type RawAnswer } from '../../helpers/raw-http.js'
 
 /** The one shape, and nothing else. */
 function isShaped(t: Test, answer: RawAnswer, status: number, code: string): void {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, HTTPMethods } from 'fastify'
 import fp from 'fastify-plugin'
-import { MethodNotAllowedError, RouteNotFoundError } from '../services/errors.js'
+import { MethodNotAllowedError, RouteNotFoundError } from '../../services/errors.js'
 import { acceptedTypes } from './bodies.js'
 
 /** Methods that a route may have, in the order in which Allow names them. */

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { Latencies, SOURCE } from '../services/figures/latencies.js'
+import { Latencies, SOURCE } from '../../services/figures/latencies.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { LARGE_WORK, ownTurn } from '../services/documents/own-turn.js'
-import { MalformedBodyError, UnsupportedCodingError, UnsupportedMediaTypeError } from '../services/errors.js'
+import { LARGE_WORK, ownTurn } from '../../services/documents/own-turn.js'
+import { MalformedBodyError, UnsupportedCodingError, UnsupportedMediaTypeError } from '../../services/errors.js'
 
 const JSON_TYPE = 'application/json'
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { NotFoundError } from '../services/errors.js'
-import type { Finding } from '../services/validation-message.js'
+import { NotFoundError } from '../../services/errors.js'
+import type { Finding } from '../../services/validation-message.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../helpers/app.js'
+import { startService } from '../../helpers/app.js'
 
 const DESIGN = { filename: 'Café.png', file_path: '/cafe.png', platform: 'etsy' }
 
