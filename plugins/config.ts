@@ -18,7 +18,7 @@ import type { Fault } from '../services/config/fault.js'
 import { listeningFaults } from '../services/config/listening.js'
 import { databasePlace, redisPlace } from '../services/config/places.js'
 import { redisAddress } from '../services/config/redis-address.js'
-import { dataDirFault, folderFault } from '../services/database/data-dir.js'
+import { dataDirFault, folderFault } from '../services/database/pglite/data-dir.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

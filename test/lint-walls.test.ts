@@ -64,7 +64,7 @@ const closed: Readonly<Record<string, readonly string[]>> = {
     '../mockups/service.js',
     '../version-token.js',
     '../cache/tiered-cache.js',
-    '../database/postgres.js',
+    '../database/postgres/postgres.js',
     '../../plugins/config.js',
     '../../routes/api/users/index.js',
     'fastify',
@@ -80,14 +80,14 @@ const closed: Readonly<Record<string, readonly string[]>> = {
   ],
   'services/domains.ts': ['./cache/tiered-cache.js', './designs/schema.js', '../plugins/cache.js'],
   'services/cache-map.ts': ['./templates/repository.js', './cache/tiered-cache.js', 'fastify'],
-  'services/version-token.ts': ['./users/token-text.js', './cache/core/snapshot.js', './database/postgres.js'],
+  'services/version-token.ts': ['./users/token-text.js', './cache/core/snapshot.js', './database/postgres/postgres.js'],
   'services/documents/codec.ts': [
     '../cache-map.js',
     '../cache/redis/entry-codec.js',
     '../resource/sql/row.js',
     'fastify',
   ],
-  'services/database/postgres.ts': ['../designs/repository.js', '../cache/tiered-cache.js', 'fastify'],
+  'services/database/postgres/postgres.ts': ['../../designs/repository.js', '../../cache/tiered-cache.js', 'fastify'],
   'services/cache/tiered-cache.ts': [
     'pg',
     'fastify',
@@ -182,7 +182,7 @@ t.test('services read the clock in services/cache/clock.ts only, and may convert
   const broken = brokenRules(t, {
     'services/designs/service.ts': source,
     'services/cache/tiered-cache.ts': source,
-    'services/database/postgres.ts': source,
+    'services/database/postgres/postgres.ts': source,
     'services/cache/clock.ts': source,
     'services/designs/repository.ts': 'export const day = (ms: number) => new Date(ms).toISOString()',
   })
@@ -190,7 +190,7 @@ t.test('services read the clock in services/cache/clock.ts only, and may convert
   t.same(broken, {
     'services/designs/service.ts': rules,
     'services/cache/tiered-cache.ts': rules,
-    'services/database/postgres.ts': rules,
+    'services/database/postgres/postgres.ts': rules,
     'services/cache/clock.ts': [],
     'services/designs/repository.ts': [],
   })

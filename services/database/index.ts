@@ -45,10 +45,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Migratable
   const line = { mostWaiting, longestWaitMs, longestWriteWaitMs, isClosed }
   // Each driver is loaded only when it is the one in use.
   if (url === undefined) {
-    const { openPglite } = await import('./pglite.js')
+    const { openPglite } = await import('./pglite/pglite.js')
     return openPglite({ dataDir, onQuery, line })
   }
-  const { PostgresDatabase } = await import('./postgres.js')
+  const { PostgresDatabase } = await import('./postgres/postgres.js')
   const unpooledUrl = options.unpooledUrl ?? url
   const limits = { queryTimeoutMs, connectTimeoutMs, silenceMs }
   return new PostgresDatabase({ url, unpooledUrl, poolSize, line, ...limits, onQuery })

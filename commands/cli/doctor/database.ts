@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../../plugins/config.js'
-import { databaseFolder, dataDirFault } from '../../../services/database/data-dir.js'
+import { databaseFolder, dataDirFault } from '../../../services/database/pglite/data-dir.js'
 import { CanNotStartError, openDatabase } from '../../../services/database/index.js'
 import { type Findings, ok, warning } from './finding.js'
 import { lookAtSchema } from './schema.js'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import type { Config } from '../../../plugins/config.js'
 import type { Database } from '../../../services/database/index.js'
-import { PostgresConnector } from '../../../services/database/postgres-connector.js'
+import { PostgresConnector } from '../../../services/database/postgres/connector.js'
 import { type Findings, ok, type Seen, warning } from './finding.js'
 
 const CONNECT_MS = 3_000

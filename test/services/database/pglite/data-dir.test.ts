@@ -2,11 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { dataDirFault, databaseFolder, EMBEDDED_MAJOR, folderFault } from '../../../services/database/data-dir.js'
-import { TYPESCRIPT } from '../../helpers/typescript.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import {
+  dataDirFault,
+  databaseFolder,
+  EMBEDDED_MAJOR,
+  folderFault,
+} from '../../../../services/database/pglite/data-dir.js'
+import { TYPESCRIPT } from '../../../helpers/typescript.js'
+import { temporaryDirectory } from '../../../helpers/servers.js'
 
-const MODULE = new URL('../../../services/database/data-dir.js', import.meta.url).href
+const MODULE = new URL('../../../../services/database/pglite/data-dir.js', import.meta.url).href
 /** May this user mount a file system, where nobody else sees it? */
 const skipMounts = spawnSync('unshare', ['--mount', 'true']).status !== 0 && 'unshare is not permitted'
 

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Admission, type AdmissionOptions, type Entrant } from './admission.js'
+import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
 import type {
   ConnectionCheck,
   DatabaseLoad,
@@ -8,14 +8,14 @@ import type {
   Session,
   Statement,
   Transactional,
-} from './database.js'
-import { DatabaseUnavailableError, unavailable } from './errors.js'
-import type { MigratableDatabase, ScriptRunner } from './migratable.js'
-import { OpenTransaction, PostgresConnection } from './postgres-connection.js'
-import { PostgresConnector } from './postgres-connector.js'
-import { runExclusively } from './postgres-migrator.js'
-import { PostgresSession, type SessionOptions } from './postgres-session.js'
-import type { Limits } from './session-settings.js'
+} from '../database.js'
+import { DatabaseUnavailableError, unavailable } from '../errors.js'
+import type { MigratableDatabase, ScriptRunner } from '../migratable.js'
+import { OpenTransaction, PostgresConnection } from './connection.js'
+import { PostgresConnector } from './connector.js'
+import { runExclusively } from './migrator.js'
+import { PostgresSession, type SessionOptions } from './session.js'
+import type { Limits } from '../session-settings.js'
 import { Silence } from './silence.js'
 
 export interface PostgresOptions {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CanNotStartError, unavailable } from './errors.js'
-import type { ScriptRunner } from './migratable.js'
-import { PostgresConnection } from './postgres-connection.js'
-import type { PostgresConnector } from './postgres-connector.js'
+import { CanNotStartError, unavailable } from '../errors.js'
+import type { ScriptRunner } from '../migratable.js'
+import { PostgresConnection } from './connection.js'
+import type { PostgresConnector } from './connector.js'
 
 /** Held while migrating. Any number will do, as long as every release uses the same. */
 const MIGRATION_LOCK = 4_917_305_581

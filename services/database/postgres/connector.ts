@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { sqlState, unavailable } from './errors.js'
+import { sqlState, unavailable } from '../errors.js'
 import {
   type GivenSession,
   isFineAsGiven,
@@ -8,7 +8,7 @@ import {
   sessionText,
   STARTUP_OPTIONS,
   transactionText,
-} from './session-settings.js'
+} from '../session-settings.js'
 
 export interface ConnectorOptions {
   readonly url: string

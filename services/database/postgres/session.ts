@@ -1,9 +1,9 @@
 import type pg from 'pg'
-import type { Session, Statement } from './database.js'
-import { unavailable } from './errors.js'
-import { PostgresConnection } from './postgres-connection.js'
-import type { PostgresConnector } from './postgres-connector.js'
-import type { Limits } from './session-settings.js'
+import type { Session, Statement } from '../database.js'
+import { unavailable } from '../errors.js'
+import { PostgresConnection } from './connection.js'
+import type { PostgresConnector } from './connector.js'
+import type { Limits } from '../session-settings.js'
 import type { Silence } from './silence.js'
 
 export interface SessionOptions {

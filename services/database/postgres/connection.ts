@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { Queryable, Statement } from './database.js'
-import { leavesConnectionUsable, sqlState, toSeamError } from './errors.js'
+import type { Queryable, Statement } from '../database.js'
+import { leavesConnectionUsable, sqlState, toSeamError } from '../errors.js'
 import type { Silence } from './silence.js'
 
 export interface ConnectionOptions {

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeOf } from './errors.js'
+import { codeOf } from '../errors.js'
 
 /** The release of PostgreSQL that PGlite is; its files are of no other. A test compares it with a new database. */
 export const EMBEDDED_MAJOR = '18'

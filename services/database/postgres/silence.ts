@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError, sqlState } from './errors.js'
+import { DatabaseUnavailableError, sqlState } from '../errors.js'
 
 export interface SilenceOptions {
   /** How long nothing may come while somebody waits, in ms. */

@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
-import { Admission, type AdmissionOptions, type Entrant } from './admission.js'
-import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from './database.js'
-import { CanNotStartError, toSeamError } from './errors.js'
-import type { MigratableDatabase, ScriptRunner } from './migratable.js'
-import { look, sessionText } from './session-settings.js'
+import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
+import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from '../database.js'
+import { CanNotStartError, toSeamError } from '../errors.js'
+import type { MigratableDatabase, ScriptRunner } from '../migratable.js'
+import { look, sessionText } from '../session-settings.js'
 
 export interface PgliteOptions {
   readonly dataDir: string

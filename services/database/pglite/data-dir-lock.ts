@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync, realpathSync, rmSync, statSync } from
 import { connect, createServer, type ListenOptions, type Server } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CanNotStartError, codeOf } from './errors.js'
+import { CanNotStartError, codeOf } from '../errors.js'
 
 /** How often two that start at the same moment give way to each other. */
 const ATTEMPTS = 5

@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { lockByName, lockDataDir } from '../../../services/database/data-dir-lock.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
-import { TYPESCRIPT } from '../../helpers/typescript.js'
+import { lockByName, lockDataDir } from '../../../../services/database/pglite/data-dir-lock.js'
+import { temporaryDirectory } from '../../../helpers/servers.js'
+import { TYPESCRIPT } from '../../../helpers/typescript.js'
 
-const LOCK = new URL('../../../services/database/data-dir-lock.js', import.meta.url).href
+const LOCK = new URL('../../../../services/database/pglite/data-dir-lock.js', import.meta.url).href
 
 /** What a container of its own has: process ids and a network of its own, and the folder in common. */
 const CONTAINER = ['unshare', '--pid', '--net', '--fork', '--kill-child', '--mount-proc']
