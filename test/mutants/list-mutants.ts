@@ -21,7 +21,7 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     'resource/addresses',
     "listColumns: ['user_id'],",
     "listColumns: ['id'],",
-    'routes/api/list-parts',
+    'routes/api/lists/parts',
     'replicas/lists-beside-no-cache',
   ),
   serviceMutant(
@@ -37,21 +37,21 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     'resource/lists/pages',
     'value, begun)',
     'value, cache.begin())',
-    'routes/api/list-parts',
+    'routes/api/lists/parts',
   ),
   serviceMutant(
     'a page whose row is gone is read anew',
     'resource/lists/pages',
     'if (!isGone || attempt === MOST_ATTEMPTS) {',
     'if (attempt > 0) {',
-    'routes/api/list-parts',
+    'routes/api/lists/parts',
   ),
   serviceMutant(
     'a page ends where it gets too long, whoever has loaded its ids',
     'resource/lists/gather',
     'if (bytes > 0 && bytes + more > PAGE_BYTES) return { parts, isCut: true, bytes }',
     '',
-    'routes/api/list-parts',
+    'routes/api/lists/parts',
   ),
   serviceMutant(
     'a page as it was put together answers who can have no part of it',

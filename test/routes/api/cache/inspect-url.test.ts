@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService, type UserCaller } from '../../helpers/app.js'
+import { startService, type UserCaller } from '../../../helpers/app.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy', external_id: 'sku/1 é' }
 const UNKNOWN_ID = '0190d3c6-0000-7000-8000-000000000000'

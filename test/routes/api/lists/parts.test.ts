@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { PAGE_BYTES } from '../../../services/resource/sql/bounded-rows.js'
-import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
-import { until } from '../../helpers/deadline.js'
+import { PAGE_BYTES } from '../../../../services/resource/sql/bounded-rows.js'
+import { startService, type TestService, type UserCaller } from '../../../helpers/app.js'
+import { until } from '../../../helpers/deadline.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Caller, startService } from '../../helpers/app.js'
+import { Caller, startService } from '../../../helpers/app.js'
 
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../../helpers/app.js'
+import { startService } from '../../../helpers/app.js'
 
 t.test('lists of designs', async (t) => {
   const { admin, newUser } = await startService(t)

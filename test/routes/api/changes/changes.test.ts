@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startService } from '../../helpers/app.js'
+import { startService } from '../../../helpers/app.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 const TEMPLATE = { name: 'mug', title: 'A mug', platform: 'etsy', product_type: 'mug' }

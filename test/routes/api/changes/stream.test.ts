@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { startService, type UserCaller } from '../../helpers/app.js'
-import { EventConnection } from '../../helpers/changes/followers.js'
-import { until } from '../../helpers/deadline.js'
-import { ServiceProcess } from '../../helpers/service-process.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { startService, type UserCaller } from '../../../helpers/app.js'
+import { EventConnection } from '../../../helpers/changes/followers.js'
+import { until } from '../../../helpers/deadline.js'
+import { ServiceProcess } from '../../../helpers/service-process.js'
+import { temporaryDirectory } from '../../../helpers/servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { ADMIN_TOKEN, Caller, startService } from '../../helpers/app.js'
-import { until } from '../../helpers/deadline.js'
+import { ADMIN_TOKEN, Caller, startService } from '../../../helpers/app.js'
+import { until } from '../../../helpers/deadline.js'
 
 const LOOKER = 'a-token-that-may-only-look-0123456789'
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }

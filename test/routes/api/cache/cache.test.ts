@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ADMIN_TOKEN, Caller, startService, type TestService, type UserCaller } from '../../helpers/app.js'
+import { ADMIN_TOKEN, Caller, startService, type TestService, type UserCaller } from '../../../helpers/app.js'
 
 const UNKNOWN_ID = '0190d3c6-0000-7000-8000-000000000000'
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { rowEtag } from '../../../services/documents/etag.js'
-import { startService } from '../../helpers/app.js'
+import { rowEtag } from '../../../../services/documents/etag.js'
+import { startService } from '../../../helpers/app.js'
 
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'
 
