@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { until } from './helpers/deadline.js'
-import { freePort, temporaryDirectory } from './helpers/servers.js'
+import { freePort, temporaryDirectory } from './helpers/servers/servers.js'
 
 const ROOT = join(import.meta.dirname, '..')
 const SOURCES = [

@@ -10,15 +10,16 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { compiled, keepFoldedPackages } from './compiled.js'
-import { missingServers } from './helpers/missing-servers.js'
-import { startPostgres } from './helpers/postgres.js'
-import { startRedis } from './helpers/redis.js'
+import { missingServers } from './helpers/servers/missing-servers.js'
+import { startPostgres } from './helpers/servers/postgres.js'
+import { startRedis } from './helpers/servers/redis.js'
 
 const TESTS = import.meta.dirname
 const ROOT = join(TESTS, '..')
 /** The floor of coverage, in percent; TEST_COVERAGE=1 measures it. Drop neither to let a change in. */
 const [LEAST_LINES, LEAST_BRANCHES] = [98, 94]
-const SHARED = join(TESTS, 'helpers/shared-servers.ts')
+const SERVERS = join(TESTS, 'helpers/servers')
+const SHARED = join(SERVERS, 'shared-servers.ts')
 
 const missing = missingServers()
 const isMissing = (helper: string): boolean => missing.some((server) => server.helper === helper)
@@ -87,7 +88,7 @@ async function sharedServers(): Promise<Record<string, string>> {
 
 function testsThatRun(): string[] {
   const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'))
-  const starters = missing.map(({ helper }) => join(TESTS, 'helpers', helper))
+  const starters = missing.map(({ helper }) => join(SERVERS, helper))
   // What only uses a shared server starts none.
   const isShared = urls['TEST_DATABASE_URL'] !== undefined && urls['TEST_REDIS_URL'] !== undefined
   const left = files.filter((name) => {

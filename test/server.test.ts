@@ -6,7 +6,7 @@ import t from 'tap'
 import { until } from './helpers/deadline.js'
 import { HttpConnection } from './helpers/http-connection.js'
 import { preparedPgliteDir } from './helpers/pglite.js'
-import { freePort } from './helpers/servers.js'
+import { freePort } from './helpers/servers/servers.js'
 import { ServiceProcess } from './helpers/service-process.js'
 
 async function ask(port: number, agent: Agent): Promise<IncomingMessage> {

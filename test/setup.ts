@@ -1,7 +1,7 @@
 /** `npm run test:setup`: finds the servers that the tests start, and installs what is missing where that takes no password. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { userInfo } from 'node:os'
-import { missingServers } from './helpers/missing-servers.js'
+import { missingServers } from './helpers/servers/missing-servers.js'
 
 // On Node 20 the package of .railway asks for 22 and works all the same.
 for (const folder of ['.railway', 'test/client']) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { startFault } from '../starting.js'
-import { freePort } from './helpers/servers.js'
+import { freePort } from './helpers/servers/servers.js'
 import { ServiceProcess } from './helpers/service-process.js'
 import { TYPESCRIPT } from './helpers/typescript.js'
 

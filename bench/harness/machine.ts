@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { binaryDirectory, type PostgresServer, startPostgres } from '../../test/helpers/postgres.js'
+import { binaryDirectory, type PostgresServer, startPostgres } from '../../test/helpers/servers/postgres.js'
 
 /** What the figures were made on. The load of the last minute says whether others were at work too. */
 export function machine(): string {

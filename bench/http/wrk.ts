@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { LoadRequest } from './load.js'
-import { temporaryDirectory } from '../../test/helpers/servers.js'
+import { temporaryDirectory } from '../../test/helpers/servers/servers.js'
 
 const run = promisify(execFile)
 

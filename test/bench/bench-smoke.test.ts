@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 // oxlint-disable-next-line import/no-unassigned-import -- its children start a Redis: where there is none, `npm test` leaves it out
-import '../helpers/redis.js'
+import '../helpers/servers/redis.js'
 
 const run = promisify(execFile)
 

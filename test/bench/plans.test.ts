@@ -1,6 +1,6 @@
 import t from 'tap'
 // oxlint-disable-next-line import/no-unassigned-import -- the benchmark starts a PostgreSQL: where there is none, `npm test` leaves it out
-import '../helpers/postgres.js'
+import '../helpers/servers/postgres.js'
 import { isMet } from '../../bench/harness/benchmark.js'
 import { benchmark } from '../../bench/programs/lists/plans.js'
 

@@ -7,8 +7,8 @@ import type { Result } from '../../bench/replay/result.js'
 import { runReplays } from '../../bench/replay/run.js'
 import { MEMORY_ITEMS } from '../../bench/replay/settings.js'
 import { sieveMisses, readTrace } from '../../bench/replay/trace.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 
 const TRACE = fileURLToPath(new URL('../../bench/traces/web07.trace.gz', import.meta.url))
 /** Enough that memory evicts; `npm run test:long` takes more. */

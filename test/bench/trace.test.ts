@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { boundsOf } from '../../bench/replay/report.js'
 import { sieveMisses, readTrace } from '../../bench/replay/trace.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 
 const TRACE = fileURLToPath(new URL('../../bench/traces/web07.trace.gz', import.meta.url))
 

@@ -6,7 +6,7 @@ import { openInput } from '../../commands/import/input.js'
 import type { Line } from '../../commands/import/lines.js'
 import { type Mapping, readMapping } from '../../commands/import/mapping.js'
 import { LineReader } from '../../commands/import/reader.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 
 const { signal } = new AbortController()
 

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { imported } from '../helpers/importing.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const design = (filename: string, more: object = {}) => ({ filename, file_path: '/a', platform: 'etsy', ...more })
 const template = (name: string, more: object = {}) => {

@@ -10,8 +10,8 @@ import { parseImportArguments } from '../../commands/import/arguments.js'
 import { startService, type TestService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const PROGRAM = fileURLToPath(new URL('../../commands/import.ts', import.meta.url))

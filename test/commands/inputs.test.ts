@@ -10,7 +10,7 @@ import { openInput } from '../../commands/import/input.js'
 import { itemsOf } from '../../commands/import/items.js'
 import type { Line } from '../../commands/import/lines.js'
 import { Report } from '../../commands/import/report.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const MAX_BYTES = 60
@@ -123,7 +123,7 @@ t.test('faults of ever other kinds are not printed for ever', async (t) => {
 t.test('SIGTERM ends an import that waits for a pipe, as Ctrl-C does', async (t) => {
   const program = fileURLToPath(new URL('../../commands/import.ts', import.meta.url))
   const { startService } = await import('../helpers/app.js')
-  const { sharedPostgres } = await import('../helpers/shared-servers.js')
+  const { sharedPostgres } = await import('../helpers/servers/shared-servers.js')
   const { until } = await import('../helpers/deadline.js')
   const postgres = await sharedPostgres(t)
   const url = await postgres.createDatabase()

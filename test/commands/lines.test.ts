@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { linesOf, type Line } from '../../commands/import/lines.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 
 const MAX_BYTES = 20
 

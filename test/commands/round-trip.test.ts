@@ -12,8 +12,8 @@ import { inSnapshot } from '../../services/export/snapshot.js'
 import { startService, type TestService } from '../helpers/app.js'
 import { imported } from '../helpers/importing.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
-import { temporaryDirectory } from '../helpers/servers.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))

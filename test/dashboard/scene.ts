@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { ADMIN_TOKEN } from '../helpers/app.js'
 import { ServiceProcess } from '../helpers/service-process.js'
-import { freePort } from '../helpers/servers.js'
+import { freePort } from '../helpers/servers/servers.js'
 
 export const READ_TOKEN = 'a-token-that-may-only-look-0123456789'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { temporaryDirectory } from '../helpers/servers.js'
+import { temporaryDirectory } from '../helpers/servers/servers.js'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/changes.md'), 'utf8')
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }

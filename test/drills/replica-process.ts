@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../helpers/servers.js'
+import { freePort } from '../helpers/servers/servers.js'
 import type { ProcessFigures, ReplicaNews, ReplicaOrder, ReplicaReport } from './replica.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 

@@ -3,7 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
-import { createDatabase, postgresOfRun } from './databases.js'
+import { createDatabase, postgresOfRun } from './servers/databases.js'
 import { preparedPgliteDir } from './pglite.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { type CliContext, type ClientEnvironment } from '../../commands/cli/context.js'
 import { runCli as run } from '../../commands/cli/program.js'
 import { examineConfig } from '../../plugins/config.js'
-import { temporaryDirectory } from './servers.js'
+import { temporaryDirectory } from './servers/servers.js'
 import { TYPESCRIPT } from './typescript.js'
 
 const PROGRAM = join(import.meta.dirname, '../../commands/cli.ts')

@@ -8,7 +8,7 @@ import { cachedTables } from '../../services/cache-map.js'
 import { installChanges } from '../../services/changes/installation.js'
 import { migrate, openDatabase } from '../../services/database/index.js'
 import { resources } from '../../services/domains.js'
-import { copyDirectory, publishDirectory, temporaryDirectory } from './servers.js'
+import { copyDirectory, publishDirectory, temporaryDirectory } from './servers/servers.js'
 
 const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')

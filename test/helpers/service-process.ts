@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
 import { until } from './deadline.js'
-import { temporaryDirectory } from './servers.js'
+import { temporaryDirectory } from './servers/servers.js'
 import { TYPESCRIPT } from './typescript.js'
 
 export interface ServiceOptions {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../helpers/deadline.js'
-import { freePort } from '../helpers/servers.js'
+import { freePort } from '../helpers/servers/servers.js'
 import { type Image, startIn } from './build.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-image-check-0123456789'

@@ -10,7 +10,7 @@ import { STORED_FORMAT } from '../../services/documents/codec.js'
 import { Document } from '../../services/documents/document.js'
 import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
-import { sharedRedis } from '../helpers/shared-servers.js'
+import { sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const FEW_ITEMS = /Memory is full by CACHE_MAX_MEMORY_ITEMS with \d+ % of its bytes in use/
 const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'

@@ -5,7 +5,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 const BUSY = { status: 503, headers: { 'retry-after': /^\d+$/ }, body: { code: 'SERVICE_UNAVAILABLE' } }

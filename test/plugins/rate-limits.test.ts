@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import clientAddress from '../../plugins/http/client-address.js'
 import { Caller, startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const LIMITED = { status: 429, body: { code: 'RATE_LIMITED' }, headers: { 'retry-after': /^[1-9]\d*$/ } }
 

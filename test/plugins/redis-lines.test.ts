@@ -10,9 +10,9 @@ import { createLogger, loggingOptions } from '../../plugins/logging.js'
 import redisPlugin from '../../plugins/redis.js'
 import { Document } from '../../services/documents/document.js'
 import { until } from '../helpers/deadline.js'
-import { type RedisServer, startRedis } from '../helpers/redis.js'
-import { freePort } from '../helpers/servers.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { type RedisServer, startRedis } from '../helpers/servers/redis.js'
+import { freePort } from '../helpers/servers/servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 t.setTimeout(180_000)
 

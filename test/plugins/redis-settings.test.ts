@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { type Certificates, certificateFor, tlsArguments } from '../helpers/certificates.js'
+import { type Certificates, certificateFor, tlsArguments } from '../helpers/servers/certificates.js'
 import { until } from '../helpers/deadline.js'
-import { startRedis } from '../helpers/redis.js'
-import { freePort, ServerProcess, temporaryDirectory } from '../helpers/servers.js'
+import { startRedis } from '../helpers/servers/redis.js'
+import { freePort, ServerProcess, temporaryDirectory } from '../helpers/servers/servers.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 t.setTimeout(180_000)

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
 import redisPlugin from '../../plugins/redis.js'
 import { until } from '../helpers/deadline.js'
-import { startRedis } from '../helpers/redis.js'
+import { startRedis } from '../helpers/servers/redis.js'
 
 async function appWith(test: Test, env: Record<string, string>) {
   const app = Fastify()

@@ -8,7 +8,7 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
 import { startService } from '../helpers/app.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const exporter = new InMemorySpanExporter()
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())

@@ -3,7 +3,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 

@@ -11,7 +11,7 @@ import { Caller, startService, type TestService } from '../helpers/app.js'
 import { Copy, type FollowerOptions, listen, type PageOf, poll } from '../helpers/changes/followers.js'
 import { writeByApi, writeBySql } from '../helpers/changes/writers.js'
 import { preparedSeed } from '../helpers/changes/seed.js'
-import { startPostgres } from '../helpers/postgres.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
 import { Seeded } from '../helpers/seeded.js'
 
 const REPLICAS = 3

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { staleFor, until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const BOUND_MS = 1_000
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }

@@ -10,9 +10,9 @@ import { migrate, openDatabase } from '../../services/database/index.js'
 import { Link } from '../drills/link.js'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { binaryDirectory, type PostgresServer, startPostgres, unprivilegedUser } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
-import { copyDirectory } from '../helpers/servers.js'
+import { binaryDirectory, type PostgresServer, startPostgres, unprivilegedUser } from '../helpers/servers/postgres.js'
+import { startRedis } from '../helpers/servers/redis.js'
+import { copyDirectory } from '../helpers/servers/servers.js'
 
 /** The database taken back, moved, or changed behind the service's back, on real servers under two replicas that have everything cached. */
 const BOUND_MS = 1_000

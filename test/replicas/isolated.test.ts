@@ -2,7 +2,7 @@ import t from 'tap'
 import { Link } from '../drills/link.js'
 import { type Answer, Caller, startService, type TestService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
 
 const BOUND_MS = 1_000
 /** What "at once" is on a machine that runs other tests as well; a query is given up after 5,000 ms. */

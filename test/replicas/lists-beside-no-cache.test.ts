@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startService, type UserCaller } from '../helpers/app.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { startService, type TestService } from '../helpers/app.js'
 import { staleFor, until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 /** A machine that is busy with other tests may not get to a tail within less. */
 const BOUND_MS = 20_000

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
+import { startRedis } from '../helpers/servers/redis.js'
 
 /** `npm run test:long` takes 10,000. */
 const PAIRS = process.env['LONG_TESTS'] === undefined ? 2_000 : 10_000

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { startService, type Answer, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startRedis } from '../helpers/redis.js'
+import { startRedis } from '../helpers/servers/redis.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const RUNS = 500

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Caller, startService, type UserCaller } from '../helpers/app.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }

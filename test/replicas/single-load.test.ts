@@ -6,7 +6,7 @@ import { type DesignBody, newDesign } from '../drills/catalogue.js'
 import { type HttpAnswer, HttpConnection } from '../helpers/http-connection.js'
 import { ReplicaProcess } from '../drills/replica-process.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const REPLICAS = 4
 const READERS = 250

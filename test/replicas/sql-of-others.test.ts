@@ -3,7 +3,7 @@ import pg from 'pg'
 import t from 'tap'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 /** Short, so that what comes in time comes by reading the journal: whoever uses psql announces nothing. */
 const BOUND_MS = 400

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import { Caller, startService } from '../helpers/app.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 /** The other replica hears of a revocation by reading the journal alone. */
 const BOUND_MS = 400

@@ -4,8 +4,8 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { packUuid } from '../../services/uuid-text.js'
 import { Caller, startService } from '../helpers/app.js'
-import { startRedis } from '../helpers/redis.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { startRedis } from '../helpers/servers/redis.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 /** `npm run test:long` takes 100,000. */
 const INVENTED = process.env['LONG_TESTS'] === undefined ? 2_000 : 100_000

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { startService } from '../helpers/app.js'
 import { staleFor, until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
+import { startRedis } from '../helpers/servers/redis.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const BOUND_MS = 1_000

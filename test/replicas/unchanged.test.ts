@@ -3,7 +3,7 @@ import t from 'tap'
 import { listTag } from '../../services/resource/addresses.js'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 

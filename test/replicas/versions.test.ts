@@ -3,9 +3,9 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/postgres.js'
-import { startRedis } from '../helpers/redis.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
+import { startRedis } from '../helpers/servers/redis.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 

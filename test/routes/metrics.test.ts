@@ -6,7 +6,7 @@ import { exposition } from '../../services/metrics/exposition.js'
 import { metrics } from '../../services/metrics/families.js'
 import { ADMIN_TOKEN, type Caller, Caller as TokenCaller, startService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/shared-servers.js'
+import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const DOCS = join(import.meta.dirname, '../../docs')
 const READ_TOKEN = 'a-token-of-the-tests-that-may-look-0123456789'

@@ -5,7 +5,7 @@ import { TokenTexts } from '../../services/users/token-text.js'
 import { packUuid } from '../../services/uuid-text.js'
 import { startService, type Answer } from '../helpers/app.js'
 import { Seeded } from '../helpers/seeded.js'
-import { sharedPostgres } from '../helpers/shared-servers.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 /**
  * Of each kind. What two kinds that take the same time differ by chance is then 0.033 (one standard deviation of the share below): a

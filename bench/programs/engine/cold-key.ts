@@ -3,7 +3,7 @@ import { LOAD_MS } from '../../contenders/cold.js'
 import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
 import { ContenderProcess, sibling } from '../../harness/contender-process.js'
 import { spreadOf } from '../../harness/statistics.js'
-import { startRedis } from '../../../test/helpers/redis.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/cold')
 const READERS = 1_000

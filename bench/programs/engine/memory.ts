@@ -9,9 +9,9 @@ import { ContenderProcess, sibling } from '../../harness/contender-process.js'
 import { figure } from '../../harness/print.js'
 import { withContenders } from '../../harness/rounds.js'
 import { spreadOf } from '../../harness/statistics.js'
-import { startPostgres } from '../../../test/helpers/postgres.js'
-import { startRedis } from '../../../test/helpers/redis.js'
-import { freePort } from '../../../test/helpers/servers.js'
+import { startPostgres } from '../../../test/helpers/servers/postgres.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
+import { freePort } from '../../../test/helpers/servers/servers.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/sizes')
 const SERVER = fileURLToPath(sibling(import.meta.url, '../../../server'))

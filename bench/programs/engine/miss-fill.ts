@@ -3,7 +3,7 @@ import type { Benchmark } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
 import { fastest, rateRows } from '../../harness/rows.js'
-import { startRedis } from '../../../test/helpers/redis.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/fills')
 const FLOORS = ['ioredis', 'ioredis, auto-pipelined']

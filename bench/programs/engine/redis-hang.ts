@@ -4,7 +4,7 @@ import type { Benchmark, Row, Settings } from '../../harness/benchmark.js'
 import { sibling } from '../../harness/contender-process.js'
 import { withContenders } from '../../harness/rounds.js'
 import { spreadOf } from '../../harness/statistics.js'
-import { startRedis, type RedisServer } from '../../../test/helpers/redis.js'
+import { startRedis, type RedisServer } from '../../../test/helpers/servers/redis.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/hanging')
 const LIMIT_MS = 250

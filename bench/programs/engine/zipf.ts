@@ -6,7 +6,7 @@ import { figure } from '../../harness/print.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
 import { fastest, rateRows, series } from '../../harness/rows.js'
 import { ratioOf, single, spreadOf } from '../../harness/statistics.js'
-import { startRedis } from '../../../test/helpers/redis.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/traffic')
 const FLOORS = ['ioredis', 'ioredis, auto-pipelined']

@@ -4,8 +4,8 @@ import { Wrk } from '../../http/wrk.js'
 import type { Benchmark, Row, Settings, Table, Target } from '../../harness/benchmark.js'
 import { figure } from '../../harness/print.js'
 import { ratioOf, spreadOf } from '../../harness/statistics.js'
-import { startPostgres } from '../../../test/helpers/postgres.js'
-import { startRedis } from '../../../test/helpers/redis.js'
+import { startPostgres } from '../../../test/helpers/servers/postgres.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
 
 const CONNECTIONS = 64
 /** An HTTP turn is this many times as long as the others: wrk counts in whole seconds. */

@@ -8,9 +8,9 @@ import type { Parameters } from '../../harness/contender.js'
 import { sibling } from '../../harness/contender-process.js'
 import { withContenders } from '../../harness/rounds.js'
 import { single } from '../../harness/statistics.js'
-import { startPostgres } from '../../../test/helpers/postgres.js'
-import { startRedis } from '../../../test/helpers/redis.js'
-import { temporaryDirectory } from '../../../test/helpers/servers.js'
+import { startPostgres } from '../../../test/helpers/servers/postgres.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
+import { temporaryDirectory } from '../../../test/helpers/servers/servers.js'
 
 const CONNECTIONS = 64
 const TURN_FACTOR = 15

@@ -5,8 +5,8 @@ import { runTraffic, type TrafficResult } from '../../http/traffic.js'
 import type { Benchmark, Row, Table } from '../../harness/benchmark.js'
 import { figure } from '../../harness/print.js'
 import { quantile, ratioOf, single } from '../../harness/statistics.js'
-import { startPostgres } from '../../../test/helpers/postgres.js'
-import { startRedis, type RedisServer } from '../../../test/helpers/redis.js'
+import { startPostgres } from '../../../test/helpers/servers/postgres.js'
+import { startRedis, type RedisServer } from '../../../test/helpers/servers/redis.js'
 
 const SHOPS = 100
 const DESIGNS_EACH = 1_000

@@ -5,7 +5,7 @@ import { figure } from '../../harness/print.js'
 import { interleave, withContenders } from '../../harness/rounds.js'
 import { rateRows } from '../../harness/rows.js'
 import { ratioOf, spreadOf } from '../../harness/statistics.js'
-import { startRedis } from '../../../test/helpers/redis.js'
+import { startRedis } from '../../../test/helpers/servers/redis.js'
 
 const MODULE = sibling(import.meta.url, '../../contenders/writes')
 const OURS = 'coherent write'

@@ -8,8 +8,8 @@ import { eventsOf } from '../../../commands/cli/events.js'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
 import { callCli, runCli, startCli } from '../../helpers/cli.js'
 import { until } from '../../helpers/deadline.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 

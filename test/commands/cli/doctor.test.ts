@@ -5,11 +5,11 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
 import { callCli, type CliOutcome, runCli } from '../../helpers/cli.js'
-import { startPgbouncer } from '../../helpers/pgbouncer.js'
+import { startPgbouncer } from '../../helpers/servers/pgbouncer.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { startPostgres } from '../../helpers/postgres.js'
-import { startRedis } from '../../helpers/redis.js'
-import { freePort, temporaryDirectory } from '../../helpers/servers.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
+import { startRedis } from '../../helpers/servers/redis.js'
+import { freePort, temporaryDirectory } from '../../helpers/servers/servers.js'
 
 t.setTimeout(300_000)
 

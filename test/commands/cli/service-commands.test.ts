@@ -9,7 +9,7 @@ import { table } from '../../../commands/cli/output.js'
 import { ADMIN_TOKEN, startService, type TestService } from '../../helpers/app.js'
 import { callCli, type CliOutcome, runCli, runCliAtTerminal, startCli } from '../../helpers/cli.js'
 import { until } from '../../helpers/deadline.js'
-import { freePort, temporaryDirectory } from '../../helpers/servers.js'
+import { freePort, temporaryDirectory } from '../../helpers/servers/servers.js'
 
 const NOBODY = '01890a5d-ac96-774b-bcce-b302099a8057'
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { until } from '../../helpers/deadline.js'
-import { freePort } from '../../helpers/servers.js'
+import { freePort } from '../../helpers/servers/servers.js'
 import type { Release } from './releases.js'
 
 const START_LIMIT_MS = 60_000

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const CODEC = 'services/cache/redis/entry-codec.js'

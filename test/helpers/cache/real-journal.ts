@@ -9,7 +9,7 @@ import {
   type ReplicaState,
   type TieredCache,
 } from '../../../services/cache/index.js'
-import { type PostgresServer, startPostgres } from '../postgres.js'
+import { type PostgresServer, startPostgres } from '../servers/postgres.js'
 
 const TABLES: readonly CachedTable[] = [
   { table: 'things', row: 'things/{id}', list: '{owner}/things', owner: '{owner}/all' },

@@ -7,7 +7,7 @@ import { resources } from '../../../services/domains.js'
 import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
 import { imported } from '../../helpers/importing.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const postgres = await sharedPostgres(t)
 

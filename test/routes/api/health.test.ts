@@ -2,7 +2,7 @@ import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const POOL = 3

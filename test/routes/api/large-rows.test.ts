@@ -5,7 +5,7 @@ import { PAGE_BYTES } from '../../../services/resource/sql/bounded-rows.js'
 import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { HttpConnection } from '../../helpers/http-connection.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const BODIES = {
   templates: { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' },

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 const MODULES = join(import.meta.dirname, '../../client/node_modules')
 const run = promisify(execFile)

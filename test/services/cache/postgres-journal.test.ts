@@ -8,7 +8,7 @@ import {
   type TailAnswer,
 } from '../../../services/cache/index.js'
 import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 import { Seeded } from '../../helpers/seeded.js'
 
 const TABLES = [{ table: 'things', row: '{owner}/things/{id}', list: '{owner}/things', owner: '{owner}/all' }]

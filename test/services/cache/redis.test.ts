@@ -6,7 +6,7 @@ import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { Rows, startWorld } from '../../helpers/cache/replicas.js'
 import { until } from '../../helpers/deadline.js'
-import { startRedis } from '../../helpers/redis.js'
+import { startRedis } from '../../helpers/servers/redis.js'
 
 function eventsWith(events: Partial<RedisEvents> = {}): RedisEvents {
   return { onChange: () => {}, onError: () => {}, onRefusal: () => {}, onOversized: () => {}, ...events }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { startRedis } from '../../helpers/redis.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { startRedis } from '../../helpers/servers/redis.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 import { TYPESCRIPT } from '../../helpers/typescript.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { readEnvFile } from '../../../services/config/env-file.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 const TEXT = 'DATABASE_URL=postgresql://h/db\n# PORT: 1\nexport PORT="3001"\n'
 const path = join(temporaryDirectory(), '.env')

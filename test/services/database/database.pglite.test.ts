@@ -6,7 +6,7 @@ import { CanNotStartError, DatabaseUnavailableError, migrate, openDatabase } fro
 import { databaseFolder, EMBEDDED_MAJOR } from '../../../services/database/pglite/data-dir.js'
 import { readMigrations } from '../../../services/database/migration-files.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 import { conforms, query } from './conformance.js'
 
 t.test('PGlite keeps the promises of the seam', async (t) => {

@@ -8,8 +8,8 @@ import {
 } from '../../../services/database/index.js'
 import { readMigrations } from '../../../services/database/migration-files.js'
 import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/postgres.js'
-import { freePort } from '../../helpers/servers.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
+import { freePort } from '../../helpers/servers/servers.js'
 import { conforms, query } from './conformance.js'
 
 const server = await startPostgres()

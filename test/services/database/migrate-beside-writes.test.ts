@@ -3,7 +3,7 @@ import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase } from '../../../services/database/index.js'
 import { startService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 

@@ -10,8 +10,8 @@ import { type Database, migrate, type MigratableDatabase, openDatabase } from '.
 import { checksumOf, earlierChecksumsOf, readMigrations } from '../../../services/database/migration-files.js'
 import { resources } from '../../../services/domains.js'
 import { startService } from '../../helpers/app.js'
-import { binaryDirectory, startPostgres } from '../../helpers/postgres.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { binaryDirectory, startPostgres } from '../../helpers/servers/postgres.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 import { query } from './conformance.js'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../services/database/migrations')

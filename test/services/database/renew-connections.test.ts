@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type ConnectionCheck, DatabaseUnavailableError, openDatabase } from '../../../services/database/index.js'
 import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 import { query } from './conformance.js'
 
 const server = await startPostgres()

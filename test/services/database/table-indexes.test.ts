@@ -2,7 +2,7 @@ import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, type MigratableDatabase, openDatabase } from '../../../services/database/index.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const THERE = `select indexname as name, tablename as table from pg_indexes where schemaname = current_schema() and indexname ~ '_list_' order by 1`
 

@@ -4,8 +4,8 @@ import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { type MigratableDatabase, migrate, openDatabase } from '../../../services/database/index.js'
 import { startService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
-import { temporaryDirectory } from '../../helpers/servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../services/database/migrations')
 /** The migrations that the release before did not have. */

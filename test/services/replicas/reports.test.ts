@@ -7,8 +7,8 @@ import { ReplicaReports, SILENT_AFTER_MS } from '../../../services/replicas/repo
 import { startService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { startPostgres } from '../../helpers/postgres.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const clock = { ...systemClock, ahead: 0, now: () => systemClock.now() + clock.ahead }
 

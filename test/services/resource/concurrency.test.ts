@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { rowEtag } from '../../../services/documents/etag.js'
 import { startService, type TestService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { startService, type Answer, type TestService, type UserCaller } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 const UNKNOWN_ID = '01a2069f-0000-7000-8000-000000000000'

@@ -5,7 +5,7 @@ import { mockups } from '../../../services/mockups/definition.js'
 import { candidatesOf } from '../../../services/resource/import/candidates.js'
 import { resolveReferences } from '../../../services/resource/import/named-references.js'
 import { startService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const LINES = 100
 const ID = '01a2069f-4382-76fe-94e2-50d41d9cb575'

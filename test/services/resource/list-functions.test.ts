@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase, type Queryable } from '../../../services/database/index.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 /** Every character of two bytes but the byte order mark, which a driver leaves out; 1,000 in a text. Above, releases know more and more of them. */
 const ALL = `select string_agg(list_fold(array[texts])::text || list_words(list_fold(array[texts]))::text || list_key(list_fold(array[texts])), '' order by part) as all

@@ -2,7 +2,7 @@ import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 t.test('a row that somebody makes while a batch is written is there for the batch, and the rest is made', async (t) => {
   const postgres = await sharedPostgres(t)

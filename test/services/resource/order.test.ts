@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { startService, type TestService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' } as const
 const MANY = 300

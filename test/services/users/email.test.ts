@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
-import { startPostgres } from '../../helpers/postgres.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 
 const MIGRATION = join(import.meta.dirname, '../../../services/database/migrations/005.do.email-addresses.sql')
 

@@ -4,7 +4,7 @@ import { startService, type UserCaller } from '../../../helpers/app.js'
 import { EventConnection } from '../../../helpers/changes/followers.js'
 import { until } from '../../../helpers/deadline.js'
 import { ServiceProcess } from '../../../helpers/service-process.js'
-import { temporaryDirectory } from '../../../helpers/servers.js'
+import { temporaryDirectory } from '../../../helpers/servers/servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }
 

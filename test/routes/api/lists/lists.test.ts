@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { type Answer, startService, type TestService } from '../../../helpers/app.js'
-import { sharedPostgres } from '../../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
 
 type Caller = Awaited<ReturnType<TestService['newUser']>>
 

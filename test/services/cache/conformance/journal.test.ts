@@ -9,7 +9,7 @@ import {
   type SqlRunner,
 } from '../../../../services/cache/index.js'
 import { ModelDatabase, ModelJournal } from '../../../helpers/cache/model-database.js'
-import { sharedPostgres } from '../../../helpers/shared-servers.js'
+import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
 import { conforms, type OpenWrite, type Subject } from './journal.js'
 
 const TABLES: readonly CachedTable[] = [{ table: 'rows', row: 'rows/{id}', list: 'rows', owner: 'all' }]

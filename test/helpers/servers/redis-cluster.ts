@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { until } from './deadline.js'
+import { until } from '../deadline.js'
 import { type RedisServer, startRedis } from './redis.js'
 
 const run = promisify(execFile)

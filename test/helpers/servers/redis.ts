@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { until } from './deadline.js'
+import { until } from '../deadline.js'
 import { ServerProcess, freePort, temporaryDirectory } from './servers.js'
 
 export const REDIS_MISSING = 'redis-server is missing: npm run test:setup installs it'

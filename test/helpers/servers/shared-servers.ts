@@ -4,7 +4,7 @@ import { createDatabase, postgresOfRun } from './databases.js'
 /**
  * The servers of a whole run: those that `npm test` has started, or those that TEST_DATABASE_URL and TEST_REDIS_URL name. A
  * test file that is run alone starts its own. Whoever breaks a server, or sets it up in a way of its own, takes
- * helpers/postgres.ts or helpers/redis.ts instead.
+ * postgres.ts or redis.ts beside it instead.
  */
 
 /** Makes empty databases, which are dropped at the end of `test`. */

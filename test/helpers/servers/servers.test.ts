@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { until } from './deadline.js'
+import { until } from '../deadline.js'
 import { startRedis } from './redis.js'
-import { TYPESCRIPT } from './typescript.js'
+import { TYPESCRIPT } from '../typescript.js'
 
 t.test('a Redis server is stopped, frozen, killed and started again at the same address', async (t) => {
   const server = await startRedis()
