@@ -1,7 +1,7 @@
 import { type Mutant, serviceMutant } from './mutant.js'
 
 const FOLLOWERS = 'replicas/changes'
-const HISTORY = 'replicas/changes-history'
+const HISTORY = 'replicas/database/changes-history'
 
 /** What sees to it that a follower of the feed of changes misses nothing, is told nothing twice, and is told when it has to read all. */
 export const CHANGES_MUTANTS: readonly Mutant[] = [

@@ -180,7 +180,7 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'cache/journal/table-triggers',
     'having count(*) > 0',
     'having false',
-    'replicas/logical-replication',
+    'replicas/database/logical-replication',
   ),
   mutant(
     'a tail brings what was running in the one before',

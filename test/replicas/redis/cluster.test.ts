@@ -1,8 +1,8 @@
 import t from 'tap'
-import { startService, type UserCaller } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { startRedisCluster } from '../helpers/servers/redis-cluster.js'
-import { sharedPostgres } from '../helpers/servers/shared-servers.js'
+import { startService, type UserCaller } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { startRedisCluster } from '../../helpers/servers/redis-cluster.js'
+import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { Link } from '../drills/link.js'
-import { type Answer, startService, type TestService, type UserCaller } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { binaryDirectory, type PostgresServer, startPostgres } from '../helpers/servers/postgres.js'
-import { copyDirectory } from '../helpers/servers/servers.js'
+import { Link } from '../../drills/link.js'
+import { type Answer, startService, type TestService, type UserCaller } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { binaryDirectory, type PostgresServer, startPostgres } from '../../helpers/servers/postgres.js'
+import { copyDirectory } from '../../helpers/servers/servers.js'
 
 /** Cursors of before, when the database was taken back, moved, or changed where nobody saw it. */
 const DESIGN = { filename: 'fox.png', file_path: '/fox.png', platform: 'etsy' }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { startService } from '../helpers/app.js'
-import { staleFor, until } from '../helpers/deadline.js'
-import { startPgbouncer } from '../helpers/servers/pgbouncer.js'
-import { startPostgres } from '../helpers/servers/postgres.js'
-import { startRedis } from '../helpers/servers/redis.js'
+import { startService } from '../../helpers/app.js'
+import { staleFor, until } from '../../helpers/deadline.js'
+import { startPgbouncer } from '../../helpers/servers/pgbouncer.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
+import { startRedis } from '../../helpers/servers/redis.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const BOUND_MS = 1_000

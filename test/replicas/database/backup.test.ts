@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
-import { startService, type TestService } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { binaryDirectory, startPostgres, unprivilegedUser } from '../helpers/servers/postgres.js'
-import { startRedis } from '../helpers/servers/redis.js'
-import { temporaryDirectory } from '../helpers/servers/servers.js'
+import { startService, type TestService } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { binaryDirectory, startPostgres, unprivilegedUser } from '../../helpers/servers/postgres.js'
+import { startRedis } from '../../helpers/servers/redis.js'
+import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 /** The rehearsal of docs/runbook.md: a dump of the database that serves, restored into a fresh one, and the service led there. */
 const BOUND_MS = 1_000

@@ -5,14 +5,19 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { cachedTables } from '../../services/cache-map.js'
-import { migrate, openDatabase } from '../../services/database/index.js'
-import { Link } from '../drills/link.js'
-import { startService, type TestService, type UserCaller } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { binaryDirectory, type PostgresServer, startPostgres, unprivilegedUser } from '../helpers/servers/postgres.js'
-import { startRedis } from '../helpers/servers/redis.js'
-import { copyDirectory } from '../helpers/servers/servers.js'
+import { cachedTables } from '../../../services/cache-map.js'
+import { migrate, openDatabase } from '../../../services/database/index.js'
+import { Link } from '../../drills/link.js'
+import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import {
+  binaryDirectory,
+  type PostgresServer,
+  startPostgres,
+  unprivilegedUser,
+} from '../../helpers/servers/postgres.js'
+import { startRedis } from '../../helpers/servers/redis.js'
+import { copyDirectory } from '../../helpers/servers/servers.js'
 
 /** The database taken back, moved, or changed behind the service's back, on real servers under two replicas that have everything cached. */
 const BOUND_MS = 1_000

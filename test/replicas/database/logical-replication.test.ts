@@ -1,9 +1,9 @@
 import pg from 'pg'
 import t from 'tap'
-import { listTag } from '../../services/resource/addresses.js'
-import { startService } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { startPostgres } from '../helpers/servers/postgres.js'
+import { listTag } from '../../../services/resource/addresses.js'
+import { startService } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { startPostgres } from '../../helpers/servers/postgres.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const ENV = { TOKEN_SECRET: 'a-secret-of-both-sides-0123456789-abcdef', CACHE_STALENESS_BOUND_MS: '1000' }

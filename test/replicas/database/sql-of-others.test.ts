@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
-import { startService, type TestService, type UserCaller } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
+import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { sharedPostgres, sharedRedis } from '../../helpers/servers/shared-servers.js'
 
 /** Short, so that what comes in time comes by reading the journal: whoever uses psql announces nothing. */
 const BOUND_MS = 400

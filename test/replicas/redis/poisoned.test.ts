@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { startService, type Answer, type TestService, type UserCaller } from '../helpers/app.js'
-import { until } from '../helpers/deadline.js'
-import { startRedis } from '../helpers/servers/redis.js'
+import { startService, type Answer, type TestService, type UserCaller } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
+import { startRedis } from '../../helpers/servers/redis.js'
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const RUNS = 500
