@@ -10,7 +10,7 @@ import {
   openDatabase,
   openJournal,
 } from '../../../services/database/index.js'
-import { startPostgres } from '../../../test/helpers/postgres.js'
+import { startPostgres } from '../../../test/helpers/servers/postgres.js'
 import { Seeded } from '../../../test/helpers/seeded.js'
 import type { Benchmark, Row } from '../../harness/benchmark.js'
 import { figure } from '../../harness/print.js'
