@@ -12,7 +12,10 @@ const KEPT = join(tmpdir(), `roundhouse-test-${userInfo().uid}-compiled-${VERSIO
 
 const ROOT = join(import.meta.dirname, '..')
 /** What commands/packages.js makes of these packages; below the installed ones, which it imports too. */
-const FOLDED = join(ROOT, `node_modules/.cache/packages-${hashOf('package-lock.json', 'commands/packages.js')}`)
+const FOLDED = join(
+  ROOT,
+  `node_modules/.cache/packages-${hashOf('node_modules/.package-lock.json', 'commands/packages.js')}`,
+)
 const PACKAGES = existsSync(FOLDED) ? pathToFileURL(FOLDED) : undefined
 
 /** @param {string[]} paths of files, whose contents one hash is of */
