@@ -32,6 +32,10 @@ export class ReleaseProcess {
     return replica
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }

@@ -24,12 +24,17 @@ export interface Release {
   readonly migrations: number
 }
 
-/** What is served now, and the release after it: another storage format, and a migration more. */
-export function makeReleases(): { readonly current: Release; readonly next: Release } {
+/** What is served now. */
+export function currentRelease(): Release {
   // As `npm start` does. The compiler does not run under the hooks that a runner of tests gives every child by NODE_OPTIONS.
   const build = [process.execPath, join(ROOT, 'commands/build.js'), '--if-changed']
   execFileSync('env', ['--unset=NODE_OPTIONS', ...build], { stdio: 'inherit' })
-  const [current, next] = [copyOf('current'), copyOf('next')]
+  return copyOf('current')
+}
+
+/** What is served now, and the release after it: another storage format, and a migration more. */
+export function makeReleases(): { readonly current: Release; readonly next: Release } {
+  const [current, next] = [currentRelease(), copyOf('next')]
   const codec = join(next.folder, 'dist', CODEC)
   const changed = readFileSync(codec, 'utf8').replace(FORMAT, `FORMAT_VERSION = ${next.format + 1}`)
   writeFileSync(codec, changed)
