@@ -39,9 +39,9 @@ export default fp(
     const versionTokens = new VersionTokens(secrets[0])
     fastify.decorate('versionTokens', versionTokens)
     const versionOf = (transaction: number): string => versionTokens.seal(cache.version(transaction))
-    const loadQueue = new LoadQueue()
+    const loadQueue = new LoadQueue({ longestWaitMs: config.databaseQueueMs })
     fastify.decorate('loadQueue', loadQueue)
-    const bulkQueue = new LoadQueue(1)
+    const bulkQueue = new LoadQueue({ mostAtOnce: 1 })
     const dependencies = { database, cache, versionOf, resources, loadQueue, bulkQueue }
     fastify.decorate('users', new UserService(dependencies))
     const ofTokens = { randomBytes, tokenTexts: new TokenTexts(secrets), wallMs: systemClock.wallMs }

@@ -148,7 +148,7 @@ const coherent = async ({ database, redisUrl, rows }: Parts): Promise<Writer> =>
     versionOf,
     resources,
     loadQueue: new LoadQueue(),
-    bulkQueue: new LoadQueue(1),
+    bulkQueue: new LoadQueue({ mostAtOnce: 1 }),
   }
   const service = new DesignService(dependencies)
   return {

@@ -19,6 +19,8 @@ export interface Entrant {
   /** Whose line it waits in; that of everybody where there is none. */
   readonly user?: string | undefined
   readonly isWrite?: boolean | undefined
+  /** When its waiting began, in ms of the monotonic clock; now unless given. */
+  readonly since?: number | undefined
 }
 
 interface Waiting {
@@ -79,7 +81,7 @@ export class Admission {
    * A user's loads and writes are two lines, so that nobody's load waits for what they write. Each is half of all that may wait at most, so
    * that others find room.
    */
-  #wait({ user = EVERYBODY, isWrite = false }: Entrant): Promise<void> {
+  #wait({ user = EVERYBODY, isWrite = false, since = systemClock.now() }: Entrant): Promise<void> {
     const name = isWrite ? `writes of ${user}` : user
     const line = this.#lines.get(name) ?? []
     const { mostWaiting, longestWaitMs, longestWriteWaitMs } = this.#options
@@ -87,7 +89,7 @@ export class Admission {
     this.#lines.set(name, line)
     this.#waiting += 1
     this.#look ??= setInterval(() => this.#refuseLate(), LOOK_EVERY_MS)
-    const until = systemClock.now() + (isWrite ? longestWriteWaitMs : longestWaitMs)
+    const until = since + (isWrite ? longestWriteWaitMs : longestWaitMs)
     return new Promise((enter, refuse) => line.push({ until, enter, refuse }))
   }
 

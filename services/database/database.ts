@@ -66,8 +66,11 @@ export interface Database extends Transactional {
   readonly kind: 'postgres' | 'pglite'
   /** Now; `undefined` where there is no pool. */
   readonly poolUse?: PoolUse | undefined
-  /** The same, in the line of one user: who asks for much waits behind themselves. */
-  ofUser(userId: string): Transactional
+  /**
+   * The same, in the line of one user: who asks for much waits behind themselves.
+   * @param since when the waiting began, in ms of the monotonic clock, where that was not here: all that is asked waits for as long in all
+   */
+  ofUser(userId: string, since?: number): Transactional
   /** {@link Database.ofUser} for a write, which may wait for longer. */
   writesOf(userId: string): Transactional
   /** For what coherence hangs on: waits for no request, and is refused for none. */

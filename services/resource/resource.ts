@@ -65,7 +65,8 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
     const reads = ids.map((id) => this.entry(userId, id)).map((options) => ({ key: options.key, options }))
     return cache.getMany<Document>(reads, async (missing) => {
       const asked = missing.map((index) => ids[index] ?? '')
-      const find = (): Promise<ResourceRow[]> => this.rows.findMany(database.ofUser(userId), userId, asked, mostLarge)
+      const find = (since: number): Promise<ResourceRow[]> =>
+        this.rows.findMany(database.ofUser(userId, since), userId, asked, mostLarge)
       const rows = await loadQueue.run(userId, find)
       const documents = new Map(rows.map((row) => [row.id, this.document(row)]))
       return asked.map((id) => documents.get(id))

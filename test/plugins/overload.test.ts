@@ -91,6 +91,21 @@ t.test(
   },
 )
 
+t.test('who waits behind loads of their own is told within a second too', async (t) => {
+  const { user, url } = await start(t, { DATABASE_QUEUE_MS: '500', CACHE_STALENESS_BOUND_MS: '20000' })
+  const unlock = await locked(t, url, 'designs')
+  // Two of one user are in at a time, and wait for the lock; there are connections for more.
+  const lists = Array.from({ length: 12 }, (_, n) => timed(user.get(`/api/designs?tag=own${n}`)))
+  await sleep(1_500)
+  await unlock()
+  const answers = await Promise.all(lists)
+  const refused = answers.filter(({ status }) => status === 503)
+  t.equal(refused.length, 10)
+  for (const answer of refused) t.match(answer, BUSY)
+  const longest = Math.max(...refused.map(({ ms }) => ms))
+  t.ok(longest < 1_000, `the longest waited ${Math.round(longest)} ms`)
+})
+
 t.test('the line is bounded: who comes when it is full is refused at once', async (t) => {
   const { user, id, url, app } = await start(t, {
     DATABASE_POOL_SIZE: '1',

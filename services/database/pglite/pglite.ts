@@ -68,8 +68,8 @@ class PgliteDatabase implements MigratableDatabase {
     return this.#admitted(work)
   }
 
-  ofUser(user: string): Transactional {
-    return this.#inLine({ user })
+  ofUser(user: string, since?: number): Transactional {
+    return this.#inLine({ user, since })
   }
 
   writesOf(user: string): Transactional {

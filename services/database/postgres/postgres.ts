@@ -98,8 +98,8 @@ export class PostgresDatabase implements MigratableDatabase {
     return this.#transaction(work)
   }
 
-  ofUser(user: string): Transactional {
-    return this.#inLine({ user })
+  ofUser(user: string, since?: number): Transactional {
+    return this.#inLine({ user, since })
   }
 
   writesOf(user: string): Transactional {

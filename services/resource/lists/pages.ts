@@ -152,9 +152,9 @@ export class Pages {
   async #load({ userId, selection }: Asked, { isKept }: { readonly isKept: boolean }): Promise<Loaded> {
     const { rows, dependencies } = this.#resource
     const { cache, database, loadQueue } = dependencies
-    const { begun, found } = await loadQueue.run(userId, async () => {
+    const { begun, found } = await loadQueue.run(userId, async (since) => {
       const begun = cache.begin()
-      return { begun, found: await rows.list(database.ofUser(userId), userId, selection) }
+      return { begun, found: await rows.list(database.ofUser(userId, since), userId, selection) }
     })
     const documents = new Map(found.rows.map((row) => [row.id, this.#resource.document(row)]))
     for (const [id, document] of isKept ? documents : []) {

@@ -21,15 +21,17 @@ class Phase {
   #unguided = 0
   readonly #answered = new Numbers()
   readonly #refused = new Numbers()
+  readonly #own = new Numbers()
   readonly late = new Numbers()
 
   end(): void {
     this.#endedAt ??= performance.now()
   }
 
-  add({ status, isHit, hasRetryAfter, failure }: RawStatus, ms: number): void {
+  add({ status, isHit, hasRetryAfter, ownMs, failure }: RawStatus, ms: number): void {
     if (failure !== undefined) return count(this.#failures, failure)
     count(this.#statuses, String(status))
+    if (ownMs >= 0) this.#own.add(ownMs)
     if (isHit) this.#hits += 1
     if (REFUSALS.includes(status)) this.#refused.add(ms)
     else this.#answered.add(ms)
@@ -51,6 +53,7 @@ class Phase {
       unguided: this.#unguided,
       answered: this.#answered.times(),
       refused: this.#refused.times(),
+      own: this.#own.times(),
       late: this.late.times(),
     }
   }

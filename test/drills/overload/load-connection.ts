@@ -5,6 +5,8 @@ export interface RawStatus {
   readonly status: number
   readonly isHit: boolean
   readonly hasRetryAfter: boolean
+  /** What the service itself says that it took, in ms (Server-Timing); NaN where it does not. */
+  readonly ownMs: number
   readonly failure?: string
 }
 
@@ -61,7 +63,7 @@ export class LoadConnection {
       this.#socket = undefined
       this.#head = undefined
       this.#left = 0
-      if (this.#isBusy) this.#done({ status: 0, isHit: false, hasRetryAfter: false, failure })
+      if (this.#isBusy) this.#done({ status: 0, isHit: false, hasRetryAfter: false, ownMs: Number.NaN, failure })
     })
     return socket
   }
@@ -74,7 +76,8 @@ export class LoadConnection {
     this.#head = undefined
     const head = bytes.toString('latin1', 0, end).toLowerCase()
     const status = Number(head.slice(9, 12))
-    this.#answer = { status, isHit: head.includes('; hit'), hasRetryAfter: head.includes('\r\nretry-after:') }
+    const ownMs = Number(/\r\nserver-timing:.*?dur=([\d.]+)/.exec(head)?.[1] ?? Number.NaN)
+    this.#answer = { status, isHit: head.includes('; hit'), hasRetryAfter: head.includes('\r\nretry-after:'), ownMs }
     this.#left = status === 304 ? 0 : Number(/\r\ncontent-length: *(\d+)/.exec(head)?.[1] ?? 0)
     if (head.includes('\r\nconnection: close')) this.#leave()
     this.#skip(bytes.length - end - HEAD_END.length)

@@ -57,6 +57,8 @@ export interface StreamResult {
   readonly unguided: number
   readonly answered: Times
   readonly refused: Times
+  /** What the service says that it took: from having read a request's head to its answer. */
+  readonly own: Times
   /** How late the generator itself sent, where a connection was free. */
   readonly late: Times
 }
@@ -106,7 +108,7 @@ export class Load {
     const child = fork(CHILD, [], { execArgv: [TYPESCRIPT], serialization: 'advanced' })
     const load = new Load(child)
     if (core !== undefined) pin(child.pid ?? 0, core)
-    if (isMeasuring) prefer(child.pid ?? 0)
+    if (isMeasuring) prefer(child.pid ?? 0, MEASURING_PRIORITY)
     await load.#ask({ kind: 'start', order: { ...order, from: loads++ * NUMBERS_EACH } }, 'open')
     return load
   }
@@ -155,9 +157,10 @@ export function pin(pid: number, core: number): void {
   }
 }
 
-function prefer(pid: number): void {
+/** Before others: the higher the less it is. */
+export function prefer(pid: number, priority: number): void {
   try {
-    setPriority(pid, MEASURING_PRIORITY)
+    setPriority(pid, priority)
   } catch {
     // Only root may; the lateness of the generator is in the table.
   }

@@ -121,13 +121,13 @@ export function failuresOf({ failures }: StreamResult): number {
 }
 
 /** `n` of each answer, and how long they took. */
-export function counts({ seconds, sent, leftOut, statuses, failures, answered, refused }: StreamResult): string {
+export function counts({ seconds, sent, leftOut, statuses, failures, answered, refused, own }: StreamResult): string {
   const parts = Object.entries({ ...statuses, ...failures }).map(([name, count]) => `${name} × ${count}`)
   const times = (name: string, { count, p50, p99, max }: Times): string =>
     count === 0 ? '' : `; ${name} p50 ${round(p50)}, p99 ${round(p99)}, max ${round(max)} ms`
   const rate = `${Math.round((sent + leftOut) / seconds)}/s`
   const left = leftOut === 0 ? '' : `, ${leftOut} left out`
-  return `${rate}: ${parts.join(', ')}${left}${times('answered', answered)}${times('refused', refused)}`
+  return `${rate}: ${parts.join(', ')}${left}${times('answered', answered)}${times('refused', refused)}${times('in the service', own)}`
 }
 
 export function streamOf({ phases }: LoadResult, phase: string, name: string): StreamResult {

@@ -7,7 +7,7 @@ import { type RedisServer, startRedis } from '../../helpers/redis.js'
 import { Seeded } from '../../helpers/seeded.js'
 import { ReleaseProcess } from '../deploy/release-process.js'
 import { currentRelease } from '../deploy/releases.js'
-import { Load, type LoadResult, pin, type Slice, SLICE_MS, type StreamOrder } from './load.js'
+import { Load, type LoadResult, pin, prefer, type Slice, SLICE_MS, type StreamOrder } from './load.js'
 import { hitsOf, missesOf, type Tenant, Tenants, writesOf } from './tenants.js'
 
 export interface StageOptions {
@@ -43,6 +43,8 @@ const WRITES_PER_MISSES = 1 / 4
 export const [HIT_LIMIT_MS, MISS_LIMIT_MS] = [50, 1_000]
 /** As the deployment of `.railway` has it: the default of 1,000 would show the size of memory, and no overload. */
 const SETTINGS = { CACHE_MAX_MEMORY_ITEMS: '50000', NODE_OPTIONS: '--max-old-space-size=716' }
+/** A service has cores of its own; here PostgreSQL's ten backends, Redis and the flood have what it leaves. */
+const SERVICE_PRIORITY = -10
 /** For this long everything is as it should be, before it is said to be normal again. */
 const NORMAL_SLICES = 1_000 / SLICE_MS
 
@@ -94,6 +96,7 @@ export class OverloadStage {
     const addresses = { DATABASE_URL: this.databaseUrl, REDIS_URL: this.redis.url, ADMIN_TOKENS: ADMIN_TOKEN }
     const service = await ReleaseProcess.start(this.#release, { ...addresses, ...SETTINGS })
     if (this.options.isPinned) pin(service.pid, 0)
+    prefer(service.pid, SERVICE_PRIORITY)
     return service
   }
 

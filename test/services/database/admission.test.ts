@@ -52,6 +52,20 @@ t.test('who waits for too long is refused, and takes no place', async (t) => {
   t.same(begun, ['a', 'c'])
 })
 
+t.test('a wait that began elsewhere is counted', async (t) => {
+  const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 })
+  const { run, endOne } = stage(admission)
+  const first = run('a')
+  const since = performance.now() - 9_950
+  await t.rejects(
+    admission.run(async () => {}, { user: 'user', since }),
+    BUSY,
+  )
+  t.ok(performance.now() - since < 12_000)
+  await endOne()
+  await first
+})
+
 t.test('a write waits for longer than a load that came after it', async (t) => {
   const admission = new Admission({ most: 1, mostWaiting: 10, longestWaitMs: 50, longestWriteWaitMs: 10_000 })
   const { begun, run, endOne } = stage(admission)

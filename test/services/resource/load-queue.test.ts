@@ -42,3 +42,27 @@ t.test('too many that wait are refused, until there is room', async (t) => {
   t.equal(new Set(await Promise.all(all)).size, 1)
   t.equal(await queue.run('a', async () => 'again'), 'again')
 })
+
+t.test('who waits for too long is refused, and takes no place; who has it keeps it', async (t) => {
+  const queue = new LoadQueue({ mostAtOnce: 1, longestWaitMs: 50 })
+  const held = deferred<string>()
+  const first = queue.run('a', () => held.promise)
+  const late = ['2', '3'].map((name) => queue.run('a', async () => name))
+  for (const one of late) await t.rejects(one, { code: 'DATABASE_UNAVAILABLE' })
+  const next = queue.run('a', async () => 'next')
+  held.resolve('first')
+  t.same(await Promise.all([first, next]), ['first', 'next'])
+  t.equal(await queue.run('a', async () => 'again'), 'again')
+})
+
+t.test('work is told when its waiting began', async (t) => {
+  const queue = new LoadQueue({ mostAtOnce: 1 })
+  const held = deferred<number>()
+  const first = queue.run('a', () => held.promise)
+  const asked = performance.now()
+  const second = queue.run('a', async (since) => since)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  held.resolve(0)
+  await first
+  t.ok((await second) - asked < 20, 'not when its turn came')
+})
