@@ -11,7 +11,7 @@ import { get, missesOf, patch } from './tenants.js'
 const HIT_SHARE = 0.25
 const [SLOW_READERS, LISTS_EACH] = [100, 20]
 /** The service gives up a client that takes nothing for 60 s, and looks every 2 s. */
-const CUT_OFF_LIMIT_SECONDS = 65
+const CUT_OFF_LIMIT_SECONDS = 68
 const GONE = 400
 /** An answer to what is too large waits for nothing. */
 const REFUSAL_LIMIT_MS = 1_000

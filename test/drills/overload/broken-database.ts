@@ -8,6 +8,8 @@ import { MISS_LIMIT_MS, type OverloadStage } from './stage.js'
 const HIT_SHARE = 0.25
 /** Who holds a connection waits for the lock so long at most, then the server gives up. */
 const LOCK_LIMIT_MS = 5_000
+/** Longer than the line lets anybody wait. */
+const SHORT_LOCK_MS = 1_500
 
 /** A locked table holds all connections of the pool, while misses and writes of it come at half of what the database can do. */
 export const lockedTable: Scene = {
@@ -15,7 +17,7 @@ export const lockedTable: Scene = {
   async run(stage) {
     const { ended, result } = await withFlood(stage, async () => {
       const unlock = await stage.lock('designs')
-      await sleep(Math.max(6_000, stage.options.seconds * 1_000))
+      await sleep(stage.options.isShort ? SHORT_LOCK_MS : Math.max(6_000, stage.options.seconds * 1_000))
       await unlock()
     })
     const [misses, writes] = [streamOf(result, 'trouble', 'misses'), streamOf(result, 'trouble', 'writes')]

@@ -7,6 +7,9 @@ import { Numbers } from './numbers.js'
 /** Longer than the longest answer: who holds a locked table's connection waits 4.5 s. */
 const LAST_ANSWERS_MS = 6_000
 const DIGITS = 9
+const FAILED_PAUSE_MS = 20
+/** What the service says with its refusals. */
+const RETRY_AFTER_MS = 2_000
 /** Of too much: by the service, or of one user. */
 const REFUSALS = [429, 503]
 
@@ -113,11 +116,10 @@ class Stream {
       const dueAt = this.#startedAt + (this.#sentOfRate * 1_000) / perSecond
       if (dueAt > now || (isEachOnce && this.#idle.length === 0)) return
       this.#sentOfRate += 1
+      phase.late.add(performance.now() - dueAt)
       const connection = this.#idle.pop()
-      if (connection !== undefined) {
-        phase.late.add(performance.now() - dueAt)
-        this.#send(connection, dueAt)
-      } else if (isPatient) this.#due.push(dueAt)
+      if (connection !== undefined) this.#send(connection, dueAt)
+      else if (isPatient) this.#due.push(dueAt)
       else phase.leftOut += 1
     }
   }
@@ -163,11 +165,22 @@ class Stream {
     this.#phases.get(connection.phase)?.add(answer, ms)
     this.#slice(answer, ms)
     if (this.#isStopped || this.#order.isEachOnce === true) return
-    const dueAt = this.#order.perSecond === undefined ? now : this.#due.shift()
+    const dueAt = this.#isAtRate ? this.#due.shift() : now
     if (dueAt === undefined) return void this.#idle.push(connection)
-    // A connection that fails at once must not keep everything else from its turn.
-    if (answer.failure !== undefined) setTimeout(() => this.#isStopped || this.#send(connection, dueAt), 20)
-    else this.#send(connection, dueAt)
+    const pauseMs = this.#pauseAfter(answer)
+    if (pauseMs === 0) this.#send(connection, dueAt)
+    else
+      setTimeout(() => this.#isStopped || this.#send(connection, this.#isAtRate ? dueAt : performance.now()), pauseMs)
+  }
+
+  get #isAtRate(): boolean {
+    return this.#order.perSecond !== undefined
+  }
+
+  /** A connection that fails at once must not keep everything else from its turn; who is refused comes again when they are told to. */
+  #pauseAfter({ failure, status }: RawStatus): number {
+    if (failure !== undefined) return FAILED_PAUSE_MS
+    return !this.#isAtRate && REFUSALS.includes(status) ? RETRY_AFTER_MS : 0
   }
 
   #slice({ status }: RawStatus, ms: number): void {

@@ -10,7 +10,7 @@ export interface StreamOrder {
   /** As they go over the wire; `{n}` is another number of nine digits in each. */
   readonly requests: readonly string[]
   readonly connections: number
-  /** Without it each connection asks again as soon as it is answered. */
+  /** Without it each connection asks again as soon as it is answered, and two seconds after it was refused. */
   readonly perSecond?: number
   /** What is due when no connection is free waits for one, and its time counts from when it was due; else it is left out. */
   readonly isPatient?: boolean
@@ -59,7 +59,7 @@ export interface StreamResult {
   readonly refused: Times
   /** What the service says that it took: from having read a request's head to its answer. */
   readonly own: Times
-  /** How late the generator itself sent, where a connection was free. */
+  /** How late the generator itself came to what was due. */
   readonly late: Times
 }
 
@@ -92,9 +92,14 @@ let loads = 0
 /** A generator in a process of its own. */
 export class Load {
   readonly #child: ChildProcess
+  readonly #ended: Promise<never>
 
   private constructor(child: ChildProcess) {
     this.#child = child
+    this.#ended = new Promise((_, reject) => {
+      child.once('exit', (code) => reject(new Error(`A generator of load ended by itself: ${code}`)))
+    })
+    this.#ended.catch(() => {})
   }
 
   /**
@@ -137,12 +142,8 @@ export class Load {
 
   async #ask(order: ChildOrder, answer: ChildNews['kind']): Promise<ChildNews> {
     this.#child.send(order)
-    const ended = once(this.#child, 'exit').then(([code]) => {
-      throw new Error(`A generator of load ended by itself: ${String(code)}`)
-    })
-    ended.catch(() => {})
     for (;;) {
-      const [news] = (await Promise.race([once(this.#child, 'message'), ended])) as [ChildNews]
+      const [news] = (await Promise.race([once(this.#child, 'message'), this.#ended])) as [ChildNews]
       if (news.kind === answer) return news
     }
   }

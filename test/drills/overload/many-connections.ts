@@ -5,7 +5,7 @@ import { hitsOf, missesOf } from './tenants.js'
 
 const [READERS, IDLE] = [2_000, 10_000]
 
-/** 2,000 connections that ask for what is not cached, each as soon as it is answered. */
+/** 2,000 connections that ask for what is not cached, each as soon as it is answered, or two seconds after it was refused. */
 export const connections: Scene = {
   name: 'connections',
   async run(stage) {

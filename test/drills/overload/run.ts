@@ -21,7 +21,7 @@ Scenes: ${names.join(', ')}`)
 }
 process.once('SIGINT', () => process.exit(130))
 console.log(`seed ${seed}`)
-const options = { seed, seconds, isPinned: values.pin, log: console.log }
+const options = { seed, seconds, isPinned: values.pin, isShort: false, log: console.log }
 const chosen = positionals.length === 0 ? scenes : scenes.filter(({ name }) => positionals.includes(name))
 const report = await runOverloadDrill(chosen, options)
 console.log(`\n${reportText(report, options)}`)

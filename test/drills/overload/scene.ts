@@ -29,6 +29,8 @@ const NORMAL_LIMIT_SECONDS = 5
 /** A little more than the limit, so that not coming back is seen. */
 const AFTER_MS = 7_000
 const WARM_MS = 2_000
+/** In the short form. */
+const [SHORT_AFTER_MS, SHORT_WARM_MS] = [1_500, 300]
 
 /** While the everyday load runs: warm, then the trouble, then what is left of it. */
 export interface Ordeal {
@@ -48,13 +50,13 @@ export interface Ordeal {
 export async function ordeal(stage: OverloadStage, hitShare: number, trouble: () => Promise<unknown>): Promise<Ordeal> {
   const load = await stage.everyday(hitShare)
   await load.go('warm')
-  await sleep(WARM_MS)
+  await sleep(stage.options.isShort ? SHORT_WARM_MS : WARM_MS)
   const memory = new MemoryWatch(stage.service.pid)
   await load.phase('trouble')
   await trouble()
   const overAt = epochNow()
   await load.phase('after')
-  await sleep(AFTER_MS)
+  await sleep(stage.options.isShort ? SHORT_AFTER_MS : AFTER_MS)
   const day = await load.stop()
   const stream = (name: string): StreamResult => streamOf(day, 'trouble', name)
   return {

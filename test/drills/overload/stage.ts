@@ -16,6 +16,8 @@ export interface StageOptions {
   readonly seconds: number
   /** The service on the first core, the generators on the last one. */
   readonly isPinned: boolean
+  /** No longer than it takes to see that all is still there. */
+  readonly isShort: boolean
   readonly log: (line: string) => void
 }
 
@@ -172,7 +174,7 @@ export class OverloadStage {
     const load = await this.load([stream])
     // Compiled by then, and what is asked for again in memory.
     await load.go('warm')
-    await sleep(2_000)
+    await sleep(this.options.isShort ? 500 : 2_000)
     await load.phase('measured')
     await sleep(this.options.seconds * 1_000)
     const result = (await load.stop()).phases['measured']?.[stream.name]
