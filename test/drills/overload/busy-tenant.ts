@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StreamOrder, StreamResult, Times } from './load.js'
 import { counts, round, type Promised, type Scene, type SceneResult, streamOf } from './scene.js'
-import { MISS_LIMIT_MS, type OverloadStage } from './stage.js'
+import { CoreWatch, MISS_LIMIT_MS, type OverloadStage } from './stage.js'
 import { get, writesOf } from './tenants.js'
 
 const ROUNDS = 5
@@ -45,6 +45,7 @@ async function beside(stage: OverloadStage, streams: readonly StreamOrder[]): Pr
   await day.go('warm')
   await sleep(2_000)
   const busy: StreamResult[] = []
+  const core = new CoreWatch(stage.service.pid)
   for (let n = 0; n < ROUNDS; n++) {
     await day.phase(`alone ${n}`)
     await sleep(stage.options.seconds * 1_000)
@@ -55,6 +56,7 @@ async function beside(stage: OverloadStage, streams: readonly StreamOrder[]): Pr
     await day.phase('between')
     busy.push(streamOf(await load.stop(), 'busy', 'busy'))
   }
+  const used = core.end()
   const result = await day.stop()
   const rounds = (phase: string, name: string): StreamResult[] =>
     Array.from({ length: ROUNDS }, (_, n) => streamOf(result, `${phase} ${n}`, name))
@@ -74,6 +76,7 @@ async function beside(stage: OverloadStage, streams: readonly StreamOrder[]): Pr
       `p50 of the others: ${p50s.join(', ')} ms`,
     ],
     lateMs: median(lates),
+    core: used,
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { atMost, counts, round, type Scene, streamOf } from './scene.js'
-import { epochNow, HIT_LIMIT_MS, secondsUntilNormal } from './stage.js'
+import { CoreWatch, epochNow, HIT_LIMIT_MS, secondsUntilNormal } from './stage.js'
 
 const REPLICAS = 2
 /** Each. */
@@ -18,9 +18,11 @@ export const coldStart: Scene = {
       await Promise.all(loads.map((load) => load.go('warm')))
       await sleep(3_000)
       await Promise.all(loads.map((load) => load.phase('trouble')))
+      const core = new CoreWatch(stage.service.pid)
       await stage.postgres.restart()
       const upAt = epochNow()
       await sleep(8_000)
+      const used = core.end()
       await Promise.all(loads.map((load) => load.phase('after')))
       await sleep(2_000)
       const results = await Promise.all(loads.map((load) => load.stop()))
@@ -33,6 +35,7 @@ export const coldStart: Scene = {
           atMost('hits then, p99', p99, HIT_LIMIT_MS, 'ms'),
         ],
         notes: (trouble ?? []).map((hits, n) => `replica ${n} of ${REPLICAS}, from the restart on: ${counts(hits)}`),
+        core: used,
         lateMs: Math.max(...(after ?? []).map(({ late }) => Number(round(late.p99)))),
       }
     } finally {

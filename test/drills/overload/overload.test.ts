@@ -35,7 +35,14 @@ t.test('two scenes of overload: every request has an answer, every refusal says 
 
 t.test('a promise that is not kept is named', async (t) => {
   const promise = { what: 'hits answered, p99', limit: '≤ 50 ms', measured: '51 ms', isHeld: false }
-  const scene = { name: 'flood', load: 1, notes: [], lateMs: 0, promises: [promise, { ...promise, isHeld: true }] }
+  const scene = {
+    name: 'flood',
+    load: 1,
+    notes: [],
+    lateMs: 0,
+    core: { ran: 1, waited: 0 },
+    promises: [promise, { ...promise, isHeld: true }],
+  }
   const report = { rates: { hits: 1, database: 1, misses: 1, writes: 1 }, scenes: [scene] }
   t.same(broken(report), ['flood: hits answered, p99 51 ms, promised ≤ 50 ms'])
   t.match(reportText(report, { seed: 1, seconds: 1, isPinned: false, isShort: false, log: () => {} }), /MISSED/)

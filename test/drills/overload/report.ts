@@ -21,16 +21,21 @@ export function reportText(report: OverloadReport, { seed, seconds, isPinned }: 
     `rates       ${hits} hits/s; ${database} uncached lists and writes/s (4:1): the highest of this run`,
     '',
     row(['scene', 'promise', 'limit', 'measured', '', 'load']),
-    ...scenes.flatMap(({ name, promises, lateMs, load }) => [
+    ...scenes.flatMap(({ name, promises, lateMs, core, load }) => [
       ...promises.map(({ what, limit, measured, isHeld }, n) =>
         row([n === 0 ? name : '', what, limit, measured, isHeld ? '' : 'MISSED', n === 0 ? load.toFixed(1) : '']),
       ),
-      row(['', 'generator of the hits late, p99', '', `${lateMs.toFixed(1)} ms`, '', '']),
+      row(['', 'generator of the hits late, p99', '', `${lateMs.toFixed(1)} ms`]),
+      row(['', 'the service had a core; was ready and had none', '', `${percent(core.ran)}; ${percent(core.waited)}`]),
     ]),
     '',
   ]
   const failures = broken(report)
   return [...lines, ...(failures.length === 0 ? ['Every promise held.'] : ['BROKEN:', ...failures])].join('\n')
+}
+
+function percent(part: number): string {
+  return `${Math.round(100 * part)} %`
 }
 
 const WIDTHS = [18, 58, 12, 20, 8, 5]

@@ -1,6 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Load, LoadResult, StreamResult, Times } from './load.js'
-import { epochNow, HIT_LIMIT_MS, MemoryWatch, MISS_LIMIT_MS, type OverloadStage, secondsUntilNormal } from './stage.js'
+import {
+  type CoreUse,
+  CoreWatch,
+  epochNow,
+  HIT_LIMIT_MS,
+  MemoryWatch,
+  MISS_LIMIT_MS,
+  type OverloadStage,
+  secondsUntilNormal,
+} from './stage.js'
 
 /** One figure, and what was promised of it. */
 export interface Promised {
@@ -16,6 +25,7 @@ export interface SceneResult {
   readonly notes: readonly string[]
   /** How late the generator that measured was, p99 in ms. */
   readonly lateMs: number
+  readonly core: CoreUse
 }
 
 export interface Scene {
@@ -40,6 +50,7 @@ export interface Ordeal {
   readonly misses: StreamResult
   readonly writes: StreamResult
   readonly mostMB: number
+  readonly core: CoreUse
   readonly secondsUntilNormal: number
 }
 
@@ -53,7 +64,9 @@ export async function ordeal(stage: OverloadStage, hitShare: number, trouble: ()
   await sleep(stage.options.isShort ? SHORT_WARM_MS : WARM_MS)
   const memory = new MemoryWatch(stage.service.pid)
   await load.phase('trouble')
+  const core = new CoreWatch(stage.service.pid)
   await trouble()
+  const used = core.end()
   const overAt = epochNow()
   await load.phase('after')
   await sleep(stage.options.isShort ? SHORT_AFTER_MS : AFTER_MS)
@@ -65,6 +78,7 @@ export async function ordeal(stage: OverloadStage, hitShare: number, trouble: ()
     misses: stream('misses'),
     writes: stream('writes'),
     mostMB: memory.end(),
+    core: used,
     secondsUntilNormal: secondsUntilNormal(day, overAt),
   }
 }
@@ -89,12 +103,13 @@ export function boundedWait(name: string, { answered, refused }: StreamResult): 
 }
 
 export function resultOf(ordeal: Ordeal, promises: readonly Promised[], notes: readonly string[] = []): SceneResult {
-  const { hits, misses, writes } = ordeal
+  const { hits, misses, writes, core } = ordeal
   const shown = [`hits: ${counts(hits)}`, `others' misses: ${counts(misses)}`, `others' writes: ${counts(writes)}`]
   return {
     promises: [...promises, ...everydayPromises(ordeal)],
     notes: [...notes, ...shown],
     lateMs: hits.late.p99,
+    core,
   }
 }
 

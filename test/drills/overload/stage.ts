@@ -208,6 +208,38 @@ export class MemoryWatch {
   }
 }
 
+/**
+ * What part of the time the service's own thread had a core, and what part it was ready and had none: what it does not answer in that
+ * time is no fault of its own. From now until `end` is called.
+ */
+export class CoreWatch {
+  readonly #pid: number
+  readonly #from: readonly [number, number]
+  readonly #startedAt = performance.now()
+
+  constructor(pid: number) {
+    this.#pid = pid
+    this.#from = coreMs(pid)
+  }
+
+  end(): CoreUse {
+    const ms = performance.now() - this.#startedAt
+    const [ran, waited] = coreMs(this.#pid).map((now, n) => (now - (this.#from[n] ?? 0)) / ms)
+    return { ran: ran ?? Number.NaN, waited: waited ?? Number.NaN }
+  }
+}
+
+export interface CoreUse {
+  readonly ran: number
+  readonly waited: number
+}
+
+/** Of the main thread, in ms: on a core, and waiting for one. */
+function coreMs(pid: number): readonly [number, number] {
+  const [ran, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ').map(Number)
+  return [(ran ?? 0) / 1e6, (waited ?? 0) / 1e6]
+}
+
 /** Seconds from `since` until nothing was refused and 1 % at most were slow, for a second; in each of the streams. */
 export function secondsUntilNormal({ slices }: LoadResult, since: number): number {
   return Math.max(...Object.values(slices).map((all) => normalAgain(all, since)))
