@@ -192,6 +192,8 @@ t.test(
     const { user, url, app } = await start(t, { CACHE_STALENESS_BOUND_MS: '20000' })
     await app.listen({ port: 0, host: '127.0.0.1' })
     const { port } = app.server.address() as AddressInfo
+    // Their token is looked up before, or that would be the load which is seen.
+    await user.get('/api/templates')
     const unlock = await locked(t, url, 'designs')
     const headers = { authorization: `Bearer ${user.token}` }
     const gone = Array.from({ length: 20 }, () => {
