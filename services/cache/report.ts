@@ -35,6 +35,8 @@ export function following(replica: Replica) {
     maxBytes,
     /** `undefined` before the first tail, and while caching is off. */
     barrierAgeMs: Number.isFinite(barrierAgeMs) ? barrierAgeMs : undefined,
+    /** How many replicas are known to follow the same journal. */
+    replicas: follower.replicas,
     tails: follower.tails,
     failedTails: follower.failedTails,
     tailMs: follower.tailMs,

@@ -75,6 +75,11 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'const again = Math.min(this.#paceMs(), LONGEST_PAUSE_MS)',
     'journal-follower',
   ),
+  {
+    name: 'the cache is told how many replicas there are',
+    edits: [{ file: 'plugins/replicas.ts', from: 'cache.sharesJournal(heard)', to: 'void heard' }],
+    noticedBy: ['services/replicas/reports'],
+  },
   serviceMutant(
     'a replica knows how many there are',
     'replicas/reports',

@@ -5,6 +5,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
 import { callCli, type CliOutcome, runCli } from '../../helpers/cli.js'
+import { run } from '../../helpers/servers/databases.js'
 import { startPgbouncer } from '../../helpers/servers/pgbouncer.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { startPostgres } from '../../helpers/servers/postgres.js'
@@ -40,16 +41,6 @@ async function migrated(t: Test): Promise<string> {
   const { app } = await startService(t, { env: { DATABASE_URL: url } })
   await app.close()
   return url
-}
-
-async function run(url: string, text: string): Promise<void> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    await client.query(text)
-  } finally {
-    await client.end()
-  }
 }
 
 t.test('a service in order: everything is looked at, and the exit code is 0', async (t) => {

@@ -17,7 +17,8 @@ export async function createDatabase(test: Test, server: string): Promise<string
   return made.href
 }
 
-async function run(url: string, text: string): Promise<void> {
+/** Runs SQL over a connection of its own. */
+export async function run(url: string, text: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
   try {

@@ -105,6 +105,8 @@ t.test('two replicas that listen know each other, and one that closes is gone', 
     { timeoutMs: 10_000, describe: 'both are known' },
   )
   t.match(all, [{ report: { cache: { state: /coherent|memory-only/ } } }, { report: { domains: {} } }])
+  const isShared = (): boolean => two.app.cache.following().replicas === 2
+  await until(isShared, { timeoutMs: 10_000, describe: 'the cache is told how many follow the journal' })
   await two.app.close()
   await until(async () => (await one.app.replicas.all()).length === 1, { timeoutMs: 5_000, describe: 'it is gone' })
 })
