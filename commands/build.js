@@ -3,7 +3,7 @@
  * are no sources, as in a packed copy. In JavaScript: `npm start` runs it before anything is compiled, and without the dev tools.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
@@ -23,24 +23,51 @@ const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
 /** What of Swagger UI the API reference is shown with. Copied, so that a deployment needs neither the package nor what that needs. */
 const SWAGGER_UI = ['swagger-ui.css', 'swagger-ui-bundle.js']
-/** Copied last, and dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */
-const LAST = join(ROOT, 'dist', MIGRATIONS)
+const BUILT = join(ROOT, 'dist')
+/** Dated when the build began: what is older than this was compiled, also if it was edited meanwhile. */
+const DATED = join(BUILT, MIGRATIONS)
 
-const isBuilt = existsSync(LAST)
+const isBuilt = existsSync(DATED)
 const hasSources = existsSync(join(ROOT, 'server.ts'))
 if (!process.argv.includes('--if-changed')) await build()
-else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(LAST).mtimeMs))) await build()
+else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(DATED).mtimeMs))) await build()
 
 async function build() {
   const startedAt = new Date()
-  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
-  execFileSync(process.execPath, [compiler(), '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
-  cpSync(join(ROOT, 'dashboard'), join(ROOT, 'dist/dashboard'), { recursive: true, filter: isServed })
-  copySwaggerUi()
-  const { foldPackages } = await import('./packages.js')
-  await foldPackages([join(ROOT, 'dist')], join(ROOT, 'dist/node_modules'))
-  cpSync(join(ROOT, MIGRATIONS), LAST, { recursive: true })
-  utimesSync(LAST, startedAt, startedAt)
+  const folder = join(ROOT, `.dist-${process.pid}`)
+  try {
+    const args = ['-p', 'tsconfig.build.json', '--outDir', folder]
+    execFileSync(process.execPath, [compiler(), ...args], { cwd: ROOT, stdio: 'inherit' })
+    cpSync(join(ROOT, 'dashboard'), join(folder, 'dashboard'), { recursive: true, filter: isServed })
+    copySwaggerUi(join(folder, 'routes/docs/swagger-ui'))
+    const { foldPackages } = await import('./packages.js')
+    await foldPackages([folder], join(folder, 'node_modules'))
+    cpSync(join(ROOT, MIGRATIONS), join(folder, MIGRATIONS), { recursive: true })
+    utimesSync(join(folder, MIGRATIONS), startedAt, startedAt)
+    putInPlace(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * All at once, so that nobody finds a half of it: `npm start` and `npm run migrate` may be called side by side, and both build.
+ * @param {string} folder
+ */
+function putInPlace(folder) {
+  const old = `${folder}-old`
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      if (existsSync(BUILT)) renameSync(BUILT, old)
+      renameSync(folder, BUILT)
+      break
+    } catch (error) {
+      // Somebody else's was put there, or taken away, in between.
+      if (attempt === 10) throw error
+    } finally {
+      rmSync(old, { recursive: true, force: true })
+    }
+  }
 }
 
 /**
@@ -51,9 +78,10 @@ function isServed(path) {
   return !/\.d\.ts$|tsconfig\.json$/.test(path)
 }
 
-function copySwaggerUi() {
+/** @param {string} target */
+function copySwaggerUi(target) {
   const folder = join(installed('@fastify/swagger-ui'), 'static')
-  for (const file of SWAGGER_UI) cpSync(join(folder, file), join(ROOT, 'dist/routes/docs/swagger-ui', file))
+  for (const file of SWAGGER_UI) cpSync(join(folder, file), join(target, file))
 }
 
 /** @returns {string} */

@@ -3,7 +3,7 @@
  * one Redis are there for the whole run: those of TEST_DATABASE_URL and TEST_REDIS_URL, or two that are started here. `--long`: some
  * tests take more rounds.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -28,6 +28,9 @@ const given = process.argv.slice(2).filter((word) => word !== '--long')
 const started: { stop(): Promise<void> }[] = []
 for (const folder of ['.', 'bench', 'commands', 'plugins', 'routes', 'services', 'test']) compileIn(folder)
 await keepFoldedPackages()
+// Drills copy the build, two of them at once.
+if (given.length === 0)
+  execFileSync(process.execPath, [join(ROOT, 'commands/build.js'), '--if-changed'], { stdio: 'inherit' })
 const urls = await sharedServers()
 const chosen = missing.length > 0 && given.length === 0 ? testsThatRun() : given
 const bin = join(createRequire(import.meta.url).resolve('tap/package.json'), '../dist/esm/run.mjs')
