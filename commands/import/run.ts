@@ -53,12 +53,13 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
       name: 'import.begin',
       text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
     })
+    const onWait = (reason: string): void => progress.print(`${reason}: waiting`)
     const counts = await importLines({
       lines,
       maxLineBytes: BODY_LIMIT_BYTES,
       kind: args.kind,
       kept,
-      writer: new BatchWriter(app, userId, { existing, planned, since }),
+      writer: new BatchWriter(app, userId, { existing, planned, since }, { onWait, signal }),
       signal,
       onTrouble: (trouble) => report.add(trouble),
       onBatch: (so) => progress.update(readBytes(), `${grouped(so.read)} lines, ${grouped(so.created)} created`),

@@ -6,6 +6,7 @@ import { UserImporter } from '../../services/users/importer.js'
 import type { NewUser } from '../../services/users/schema.js'
 import { type Kind, kinds, USERS } from './kinds.js'
 import { Owners } from './owners.js'
+import { patiently, type PatienceOptions } from './patience.js'
 import type { OwnerNamed } from './reader.js'
 
 /** A row on its way into the database. */
@@ -22,9 +23,13 @@ export class BatchWriter {
   readonly #owners: Owners
   readonly #userId: string | undefined
   readonly #mode: ImportMode
+  readonly #patience: PatienceOptions
 
-  /** @param userId whose all rows are; `undefined`: of those whom they name */
-  constructor(app: FastifyInstance, userId: string | undefined, mode: ImportMode) {
+  /**
+   * @param userId whose all rows are; `undefined`: of those whom they name
+   * @param patience with a database that is away or busy
+   */
+  constructor(app: FastifyInstance, userId: string | undefined, mode: ImportMode, patience: PatienceOptions) {
     const dependencies = { database: app.db, cache: app.cache, resources }
     this.#importers = new Map(
       resources.map((definition) => [definition.name, new RowImporter(dependencies, definition)]),
@@ -33,6 +38,7 @@ export class BatchWriter {
     this.#owners = new Owners(app.db, mode.planned)
     this.#userId = userId
     this.#mode = mode
+    this.#patience = patience
   }
 
   /**
@@ -47,8 +53,11 @@ export class BatchWriter {
     for (const kind of kinds) {
       for (const [userId, places] of await this.#byOwner(batch, kind)) {
         const rows = places.flatMap((place) => batch[place]?.row ?? [])
+        const importer = this.#importers.get(kind)
         const written =
-          userId === undefined ? undefined : await this.#importers.get(kind)?.write(userId, rows, this.#mode)
+          userId === undefined || importer === undefined
+            ? undefined
+            : await patiently(() => importer.write(userId, rows, this.#mode), this.#patience)
         for (const [index, place] of places.entries()) outcomes[place] = written?.[index] ?? WITHOUT_OWNER
       }
     }
@@ -59,7 +68,8 @@ export class BatchWriter {
     if (this.#userId !== undefined) return refused('users are imported with --all')
     const { body, own } = row
     if (!isUser(body)) return refused('it is no user')
-    const outcome = await this.#users.write({ body, ...(own && { own }) }, this.#mode)
+    const user = { body, ...(own && { own }) }
+    const outcome = await patiently(() => this.#users.write(user, this.#mode), this.#patience)
     if (outcome.outcome === 'created') this.#owners.add(row)
     return outcome
   }
@@ -69,7 +79,7 @@ export class BatchWriter {
     const places = new Map<string | undefined, number[]>()
     for (const [place, waiting] of batch.entries()) {
       if (waiting.kind !== kind) continue
-      const owner = this.#userId ?? (await this.#owners.idOf(waiting.owner))
+      const owner = this.#userId ?? (await patiently(() => this.#owners.idOf(waiting.owner), this.#patience))
       const ofOwner = places.get(owner)
       if (ofOwner === undefined) places.set(owner, [place])
       else ofOwner.push(place)

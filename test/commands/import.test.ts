@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import pg from 'pg'
@@ -10,6 +11,7 @@ import { parseImportArguments } from '../../commands/import/arguments.js'
 import { startService, type TestService } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { preparedPgliteDir } from '../helpers/pglite.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
 import { sharedPostgres, sharedRedis } from '../helpers/servers/shared-servers.js'
 import { temporaryDirectory } from '../helpers/servers/servers.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
@@ -146,7 +148,7 @@ t.test('an import killed in the middle and run again leaves each row exactly onc
   const file = fileOf(designs(total), 'rows.ndjson.gz')
   const killed = startImport([file, '--user', id], { DATABASE_URL: url })
   const end = once(killed, 'exit')
-  await until(async () => (await rowsIn(url)).rows > 2_000, { timeoutMs: 30_000, describe: 'the import is under way' })
+  await until(async () => (await rowsIn(url)).rows > 2_000, { timeoutMs: 90_000, describe: 'the import is under way' })
   killed.kill('SIGKILL')
   await end
   const { rows: before } = await until(() => rowsIn(url), { describe: 'rows are counted' })
@@ -160,6 +162,26 @@ t.test('an import killed in the middle and run again leaves each row exactly onc
   t.ok(equal >= before)
 })
 
+t.test('an import waits for a database that hangs for a while, says so, and goes on', async (t) => {
+  const breakable = await startPostgres()
+  t.teardown(() => breakable.stop())
+  const url = await breakable.createDatabase()
+  const { newUser } = await startService(t, { env: { DATABASE_URL: url } })
+  const { id } = await newUser()
+  const total = 20_000
+  const child = startImport([fileOf(designs(total)), '--user', id], { DATABASE_URL: url })
+  const end = ended(child)
+  await until(async () => (await rowsIn(url)).rows > 1_000, { timeoutMs: 90_000, describe: 'the import is under way' })
+  breakable.pause()
+  // Longer than it takes to be sure that the server is silent.
+  await sleep(3_000)
+  breakable.resume()
+  const outcome = await end
+  t.equal(outcome.code, 0, outcome.errors)
+  t.match(outcome.errors, /nothing comes from the server: waiting/)
+  t.strictSame(await rowsIn(url), { rows: total, keys: total })
+})
+
 t.test('two imports of one file at once leave each row exactly once', async (t) => {
   const { url, newUser } = await onPostgres(t)
   const [one, other] = [await newUser(), await newUser()]
@@ -168,10 +190,7 @@ t.test('two imports of one file at once leave each row exactly once', async (t) 
     runImport([file, '--user', id, '--into', 'designs'], { DATABASE_URL: url }),
   )
   const outcomes = await Promise.all(imports)
-  t.strictSame(
-    outcomes.map(({ code }) => code),
-    [0, 0, 0],
-  )
+  for (const { code, errors } of outcomes) t.equal(code, 0, errors)
   const imported = outcomes.map((outcome) => countsIn(outcome)[1] ?? 0)
   t.equal((imported[0] ?? 0) + (imported[1] ?? 0), 5_000)
   t.equal(imported[2], 5_000)

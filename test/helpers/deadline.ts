@@ -10,10 +10,10 @@ export interface UntilOptions {
 /**
  * Asks `predicate` again and again until it answers with something truthy, and returns that.
  * A predicate that throws is asked again; the last error is the cause of the final one.
- * @throws Error once `timeoutMs` (5 s by default) have passed
+ * @throws Error once `timeoutMs` (20 s by default, since a busy machine is no failure) have passed
  */
 export async function until<T>(predicate: () => T | Promise<T>, options: UntilOptions): Promise<NonNullable<T>> {
-  const { timeoutMs = 5_000, intervalMs = 10, describe } = options
+  const { timeoutMs = 20_000, intervalMs = 10, describe } = options
   const deadline = performance.now() + timeoutMs
   let cause: unknown
   for (;;) {

@@ -108,7 +108,7 @@ t.test('two replicas that listen know each other, and one that closes is gone', 
   const isShared = (): boolean => two.app.cache.following().replicas === 2
   await until(isShared, { timeoutMs: 10_000, describe: 'the cache is told how many follow the journal' })
   await two.app.close()
-  await until(async () => (await one.app.replicas.all()).length === 1, { timeoutMs: 5_000, describe: 'it is gone' })
+  await until(async () => (await one.app.replicas.all()).length === 1, { describe: 'it is gone' })
 })
 
 t.test('the embedded database has one process: nothing is written', async (t) => {
