@@ -34,7 +34,7 @@ else if (hasSources && (!isBuilt || isNewer([...SOURCES, ...SETTINGS], statSync(
 
 async function build() {
   const startedAt = new Date()
-  const folder = join(ROOT, `.dist-${process.pid}`)
+  const folder = join(ROOT, `${process.pid}.dist`)
   try {
     const args = ['-p', 'tsconfig.build.json', '--outDir', folder]
     execFileSync(process.execPath, [compiler(), ...args], { cwd: ROOT, stdio: 'inherit' })
@@ -55,7 +55,7 @@ async function build() {
  * @param {string} folder
  */
 function putInPlace(folder) {
-  const old = `${folder}-old`
+  const old = join(ROOT, `${process.pid}.old.dist`)
   for (let attempt = 1; ; attempt += 1) {
     try {
       if (existsSync(BUILT)) renameSync(BUILT, old)

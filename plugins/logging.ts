@@ -15,7 +15,12 @@ import {
   pino,
   type LoggerOptions,
 } from 'pino'
+import { systemClock } from '../services/cache/index.js'
+import { RateBound } from '../services/rate-bound.js'
 import type { Config } from './config.js'
+
+/** Of the answers of one level. Railway drops what is beyond 500 lines a second, and a line of a refusal costs more than the refusal. */
+const MOST_LINES_PER_SECOND = 50
 
 /** Longer ids are not Railway's, and would only blow the lines up. */
 const LONGEST_REQUEST_ID = 64
@@ -155,17 +160,43 @@ class OneLinePerAnswer extends LogController {
 
   /** Refusals and failures are logged as they are answered (plugins/http/errors.ts): their caller may be gone before the end. */
   override requestCompleted(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    if (reply.statusCode < 400 && request.log.level === 'debug') logAnswer(request, reply)
+    if (reply.statusCode < 400 && request.log.level === 'debug') logAnswer(request, reply, 'debug', {})
+  }
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** The lines of answers, a bounded number of each level a second: refusals can't hide failures, and the next line says how many were left out. */
+export class AnswerLog {
+  readonly #levels = new Map<Level, { readonly bound: RateBound; leftOut: number }>()
+
+  line(request: FastifyRequest, reply: FastifyReply): void {
+    const level = levelOf(reply.statusCode)
+    if (level === 'debug') return void (request.log.level === 'debug' && logAnswer(request, reply, level, {}))
+    const lines = this.#levels.get(level) ?? {
+      bound: new RateBound(MOST_LINES_PER_SECOND, systemClock.now),
+      leftOut: 0,
+    }
+    this.#levels.set(level, lines)
+    if (lines.bound.isReached) return void (lines.leftOut += 1)
+    lines.bound.count()
+    logAnswer(request, reply, level, lines.leftOut === 0 ? {} : { left_out: lines.leftOut })
+    lines.leftOut = 0
   }
 }
 
 /** One line. */
-export function logAnswer({ log, method, url: wholeUrl, failure }: FastifyRequest, reply: FastifyReply): void {
+function logAnswer(
+  { log, method, url: wholeUrl, failure }: FastifyRequest,
+  reply: FastifyReply,
+  level: Level,
+  more: object,
+): void {
   const { statusCode: status } = reply
   const url = loggedUrl(wholeUrl)
   const duration = Math.round(reply.elapsedTime * 10) / 10
-  const fields = { method, url, status, duration_ms: duration, ...(status >= 500 && { err: failure }) }
-  log[levelOf(status)](fields, `${method} ${url} ${status}`)
+  const fields = { method, url, status, duration_ms: duration, ...(status >= 500 && { err: failure }), ...more }
+  log[level](fields, `${method} ${url} ${status}`)
 }
 
 /**
@@ -211,7 +242,7 @@ function requestIds(): (request: IncomingMessage) => string {
   }
 }
 
-function levelOf(statusCode: number): 'debug' | 'info' | 'warn' | 'error' {
+function levelOf(statusCode: number): Level {
   // Whoever has no token could fill the log.
   if (statusCode < 400 || statusCode === 401 || statusCode === 429) return 'debug'
   if (statusCode < 500) return 'info'

@@ -6,7 +6,7 @@ import { JournalUnavailableError } from '../../services/cache/index.js'
 import { DatabaseUnavailableError, isPassing, sqlState } from '../../services/database/errors.js'
 import * as catalogue from '../../services/errors.js'
 import { STATUS_TEXTS } from '../../services/status-texts.js'
-import { logAnswer } from '../logging.js'
+import { AnswerLog } from '../logging.js'
 import { validationMessage } from '../../services/validation-message.js'
 import { acceptedTypes, hasBody, isBodyAskedFor } from './bodies.js'
 import { collectPaths, notAnId, notFoundByWord } from './path-words.js'
@@ -16,6 +16,7 @@ export type { CatalogueError }
 
 declare module 'fastify' {
   interface FastifyInstance {
+    answerLog: AnswerLog
     /** The body that a request would be answered with, had it failed so. */
     errorBody(error: unknown, request: FastifyRequest): ReturnType<typeof errorBody>
   }
@@ -112,7 +113,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (statusCode === 415) sayWhatIsTaken(request, reply)
   if (hasBody(request) && !request.raw.complete && isBodyAskedFor(reply.raw)) readTheRest(request.raw, reply)
   void reply.code(statusCode)
-  logAnswer(request, reply)
+  request.server.answerLog.line(request, reply)
   // What the router refuses has met no hook.
   void reply.header(...NO_SNIFFING)
   void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(errorBody(known))
@@ -168,6 +169,7 @@ function challenge(authorization: string | undefined): string {
 export default fp(
   async (fastify) => {
     fastify.decorateRequest('failure', undefined)
+    fastify.decorate('answerLog', new AnswerLog())
     collectPaths(fastify)
     fastify.setErrorHandler(answerError)
     fastify.decorate('errorBody', (error, request) => errorBody(publicError(error, request.id)))

@@ -3,13 +3,13 @@ import createError from '@fastify/error'
 /**
  * The database can't be reached, or refuses for a reason that passes: it is shutting down, has no room for another connection, ended
  * what took too long, or had to let one of two transactions go. The statement may have run all the same. `cause` holds what
- * the driver said.
+ * the driver said. Without a stack of its own: in a flood of refusals it would cost more than they do.
  */
 export const DatabaseUnavailableError = createError<
   'DATABASE_UNAVAILABLE',
   503,
   [reason: string, options?: { cause: unknown }]
->('DATABASE_UNAVAILABLE', 'The database can not serve this now: %s', 503)
+>('DATABASE_UNAVAILABLE', 'The database can not serve this now: %s', 503, Error, false)
 
 /** What keeps the service from starting until somebody changes something: `message` is one line that says what. */
 export class CanNotStartError extends Error {

@@ -5,7 +5,7 @@ import { profileEntry, tokenEntry } from './addresses.js'
 import type { User } from './schema.js'
 import type { Credentials } from './credentials.js'
 import type { KnownToken } from './token-service.js'
-import { RateBound } from './rate-bound.js'
+import { RateBound } from '../rate-bound.js'
 import { tokenHash } from './token-text.js'
 
 /** Who is asking: an administrator by ADMIN_TOKENS, who has no rows, or a user by one of their tokens. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import Fastify from 'fastify'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
@@ -122,6 +123,22 @@ t.test('a refusal is one line at info, a failure one at error with the error, a 
   ])
   t.equal(records().length, 3)
 })
+
+t.test(
+  'a flood of refusals leaves some lines a second, which say how many were left out, and hides no failure',
+  async (t) => {
+    const { app, records } = await appWith(t, {})
+    for (let n = 0; n < 1_000; n += 1) await app.inject('/nowhere')
+    await app.inject('/broken')
+    await sleep(100)
+    await app.inject('/nowhere')
+    const [refusals, failures] = [404, 500].map((status) => records().filter((record) => record['status'] === status))
+    t.equal(failures?.length, 1)
+    const leftOut = (refusals ?? []).reduce((sum, { left_out = 0 }) => sum + Number(left_out), 0)
+    t.ok(leftOut > 100, `${leftOut} left out`)
+    t.equal((refusals ?? []).length + leftOut, 1_001)
+  },
+)
 
 t.test("Railway's request id is used, unless it is too long to be one", async (t) => {
   const { app, records } = await appWith(t, {})
