@@ -8,7 +8,7 @@ const DOORS = [
   'services/cache/index',
   'services/database/{index,database,errors}',
   'services/documents/**',
-  'services/{errors,status-texts,uuid-text}',
+  'services/{errors,rate-bound,status-texts,uuid-text}',
 ]
 const ROOMS = [
   [
