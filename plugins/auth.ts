@@ -75,8 +75,9 @@ export default fp(
       verifyErrorLogLevel: 'debug',
       keys: [],
       async auth(text, request) {
-        const isOfUser = credentials.read(text) !== undefined
-        request.user = (isOfUser ? await authenticator.authenticate(text) : administrators.find(text)) ?? null
+        const claim = authenticator.claimOf(text)
+        const found = claim === undefined ? administrators.find(text) : await authenticator.authenticate(text, claim)
+        request.user = found ?? null
         return request.user !== null
       },
     })

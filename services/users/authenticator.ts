@@ -6,7 +6,7 @@ import type { User } from './schema.js'
 import type { Credentials } from './credentials.js'
 import type { KnownToken } from './token-service.js'
 import { RateBound } from '../rate-bound.js'
-import { tokenHash } from './token-text.js'
+import { type TokenClaim, tokenHash } from './token-text.js'
 
 /** Who is asking: an administrator by ADMIN_TOKENS, who has no rows, or a user by one of their tokens. */
 export interface Principal {
@@ -41,6 +41,7 @@ export interface AuthenticatorOptions {
 
 /** Where the lookups of one token text are, so that it is hashed once and its keys are made once. */
 interface Recognised {
+  readonly claim: TokenClaim
   readonly hash: string
   /** The keys of the two entries. */
   readonly token: string
@@ -62,7 +63,7 @@ interface Judgement {
 
 /** A token that was found good, with what it was judged by. */
 interface Accepted {
-  readonly userId: string
+  readonly claim: TokenClaim
   readonly hash: string
   readonly token: Lookup<Document>
   readonly profile: Lookup<Document>
@@ -106,16 +107,20 @@ export class Authenticator {
     return recognised.judged.principal
   }
 
+  /** Whose token a text claims to be; `undefined` for what is no user's. One that was accepted once is not looked at again. */
+  claimOf(text: string): TokenClaim | undefined {
+    return this.#recognised.get(text)?.claim ?? this.#options.credentials.read(text)
+  }
+
   /**
    * The user, `undefined` when the token is unknown, revoked or expired, or its user gone or inactive.
    * @throws ServiceUnavailableError, DatabaseUnavailableError, JournalUnavailableError when nothing can tell;
    * TooManyRequestsError for a text without a MAC while many are invented
    */
-  async authenticate(text: string): Promise<Principal | undefined> {
+  async authenticate(text: string, claim = this.claimOf(text)): Promise<Principal | undefined> {
     const { credentials } = this.#options
-    const claim = credentials.read(text)
     if (claim === undefined) return undefined
-    const { isProven, userId } = claim
+    const { isProven } = claim
     const recognised = this.#recognised.get(text)
     if (!isProven && recognised === undefined && this.#invented.isReached) throw new TooManyRequestsError()
     const hash = recognised?.hash ?? tokenHash(text)
@@ -123,15 +128,15 @@ export class Authenticator {
     const principal = this.#judge(token, profile)
     if (isOnError(token) || isOnError(profile)) return this.#whileIsolated(principal, token, recognised)
     if (!isProven && token.value === undefined) this.#invented.count()
-    if (principal !== undefined) this.#remember(text, { userId, hash, token, profile, principal })
+    if (principal !== undefined) this.#remember(text, { claim, hash, token, profile, principal })
     return principal
   }
 
-  #remember(text: string, { userId, hash, token, profile, principal }: Accepted): void {
+  #remember(text: string, { claim, hash, token, profile, principal }: Accepted): void {
     if (this.#recognised.size >= MOST_RECOGNISED && !this.#recognised.has(text)) this.#makeRoom()
-    const keys = { token: tokenEntry(userId, hash).key, profile: profileEntry(userId).key }
+    const keys = { token: tokenEntry(claim.userId, hash).key, profile: profileEntry(claim.userId).key }
     const judged = judgement(token, profile, principal)
-    this.#recognised.set(text, { hash, ...keys, judged, ageMs: token.ageMs, isUsed: false })
+    this.#recognised.set(text, { claim, hash, ...keys, judged, ageMs: token.ageMs, isUsed: false })
   }
 
   /** Who was of use goes to the end of the line, once. */
