@@ -4,11 +4,14 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { systemClock } from '../services/cache/index.js'
 import { ServiceUnavailableError } from '../services/errors.js'
+import { Pace } from '../services/pace.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Whether this process is so short of time or memory that it begins no load and no write. */
     isOverloaded: () => boolean
+    /** How many loads and writes may be under way, so that hits are in time. */
+    pace: Pace
   }
   interface FastifyContextConfig {
     /** What says how things are, or mends them: answered as long as anything is. */
@@ -16,6 +19,8 @@ declare module 'fastify' {
   }
 }
 
+/** How often the pace is set. */
+const PACE_EVERY_MS = 20
 /** How often it is measured how late the event loop is. */
 const SAMPLE_EVERY_MS = 500
 /** Samples in a row: a pause of the process, or its start, however long, is no overload. */
@@ -29,8 +34,8 @@ const LOG_EVERY_MS = 60_000
 const READS = ['GET', 'HEAD', 'OPTIONS']
 
 /**
- * Refuses with 503 what this replica can't do in time, before the event loop drowns in it. When the event loop is late or the heap nearly full,
- * loads end (at the way into the database: `isOverloaded`) and writes, before their body is read; hits go on. Much later than that everything
+ * Refuses with 503 what this replica can't do in time, before the event loop drowns in it. At first loads and writes are let in more slowly
+ * ({@link Pace}), and those that wait for too long are refused. When the event loop is late all the same, or the heap nearly full, loads end (at the way into the database: `isOverloaded`) and writes, before their body is read; hits go on. Much later than that everything
  * ends. A write also ends here when the line for the database is full: it would only be refused later.
  */
 export default fp(
@@ -49,7 +54,21 @@ export default fp(
       late = eventLoopDelay > maxLoopDelayMs ? late + 1 : 0
       drowning = eventLoopDelay > maxLoopDelayMs * HITS_END_AT ? drowning + 1 : 0
     }, SAMPLE_EVERY_MS).unref()
-    fastify.addHook('onClose', async () => clearInterval(look))
+    const pace = new Pace()
+    let [tickedAt, worked] = [performance.now(), workedMs()]
+    const tick = setInterval(() => {
+      const [now, nowWorked] = [performance.now(), workedMs()]
+      const passed = now - tickedAt
+      if (fastify.hasDecorator('db') && fastify.db.kind === 'postgres')
+        pace.tick(passed - PACE_EVERY_MS, (nowWorked - worked) / passed)
+      tickedAt = now
+      worked = nowWorked
+    }, PACE_EVERY_MS).unref()
+    fastify.addHook('onClose', async () => {
+      clearInterval(look)
+      clearInterval(tick)
+    })
+    fastify.decorate('pace', pace)
     const isOverloaded = (): boolean => late >= LATE_SAMPLES || isHeapFull
     fastify.decorate('isOverloaded', isOverloaded)
 
@@ -70,6 +89,12 @@ export default fp(
   },
   { name: 'overload', fastify: '5.x', dependencies: ['config'], decorators: { fastify: ['config'] } },
 )
+
+/** What this process has had of the cores since its start, in ms. */
+function workedMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
 
 function isRead({ method }: FastifyRequest): boolean {
   return READS.includes(method)

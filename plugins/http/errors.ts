@@ -28,6 +28,12 @@ declare module 'fastify' {
 
 const RETRY_AFTER_SECONDS = 2
 
+/** Made once: it is the answer to thousands a second while there is too much to do, and then nothing else may cost much. */
+const BUSY = new catalogue.ServiceUnavailableError()
+const BUSY_BODY = JSON.stringify(errorBody(BUSY))
+
+const CATALOGUE: ReadonlySet<unknown> = new Set(Object.values(catalogue))
+
 /** How much of a body that nobody wants is still read, and for how long: a client that sends has to get to where it reads. */
 const MOST_REST_BYTES = 16 * 1_048_576
 const LONGEST_REST_MS = 30_000
@@ -42,7 +48,7 @@ const PRESENTED_TOKEN = /^Bearer +\S/i
 export function publicError(error: unknown, requestId: string): CatalogueError {
   if (isCatalogued(error)) return error
   if (error instanceof DatabaseUnavailableError || error instanceof JournalUnavailableError) {
-    return new catalogue.ServiceUnavailableError()
+    return BUSY
   }
   const state = sqlState(error)
   if (state !== undefined) return forSqlState(state) ?? new catalogue.InternalError(requestId)
@@ -50,7 +56,7 @@ export function publicError(error: unknown, requestId: string): CatalogueError {
 }
 
 function isCatalogued(error: unknown): error is CatalogueError {
-  return Object.values(catalogue).some((known) => error instanceof known)
+  return error instanceof Error && CATALOGUE.has(error.constructor)
 }
 
 /** A safety net under the checks of the services: a value the database refused is the caller's mistake. */
@@ -116,7 +122,10 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   request.server.answerLog.line(request, reply)
   // What the router refuses has met no hook.
   void reply.header(...NO_SNIFFING)
-  void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(errorBody(known))
+  void reply
+    .header('cache-control', 'no-store')
+    .type('application/json; charset=utf-8')
+    .send(known instanceof catalogue.ServiceUnavailableError ? BUSY_BODY : errorBody(known))
 }
 
 /** The answer to a path that is wrong only in that a word stands where an id should. */

@@ -24,7 +24,7 @@ export const environmentSchema = Type.Object(
       2000,
       'how many statements may wait for a connection; further ones are 503',
     ),
-    DATABASE_QUEUE_MS: whole(10, 60_000, 800, 'how long a load may wait for a connection; then it is 503'),
+    DATABASE_QUEUE_MS: whole(10, 60_000, 700, 'how long a load may wait for a connection; then it is 503'),
     DATABASE_WRITE_QUEUE_MS: whole(10, 60_000, 10_000, 'how long a write may wait for a connection; then it is 503'),
     DATA_DIR: Type.String({ default: './.data', description: 'the folder of the embedded database' }),
     REDIS_URL: text('redis://default:password@host:6379, or rediss:// for TLS; without it there is no Redis tier'),

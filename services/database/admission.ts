@@ -4,6 +4,8 @@ import { DatabaseUnavailableError } from './errors.js'
 export interface AdmissionOptions {
   /** How many may be in at a time. */
   readonly most: number
+  /** What part of them, now: the process itself may be short of time. {@link LEAST} may be in at any time. */
+  readonly share?: (() => number) | undefined
   /** How many may wait; who comes then is refused. */
   readonly mostWaiting: number
   /** How long a load may wait, in ms; then it is refused. */
@@ -31,7 +33,9 @@ interface Waiting {
 
 /** The line of what is done for several users at once, or for nobody. */
 const EVERYBODY = ''
-/** How often it is looked who has waited for too long, in ms. */
+/** More than one, so that a single statement that hangs does not hold up everybody. */
+const LEAST = 1
+/** How often it is looked who has waited for too long, and whether more may come in, in ms. */
 const LOOK_EVERY_MS = 25
 
 /**
@@ -68,8 +72,12 @@ export class Admission {
    */
   async run<T>(work: () => Promise<T>, entrant: Entrant = {}): Promise<T> {
     if (this.isFull) throw this.#refusal()
-    if (this.#inside < this.#options.most) this.#inside += 1
-    else await this.#wait(entrant)
+    if (this.#waiting === 0 && this.#inside < this.#most) this.#inside += 1
+    else {
+      const turn = this.#wait(entrant)
+      this.#letIn()
+      await turn
+    }
     try {
       return await work()
     } finally {
@@ -88,17 +96,29 @@ export class Admission {
     if (name !== EVERYBODY && line.length >= mostWaiting / 2) throw this.#refusal()
     this.#lines.set(name, line)
     this.#waiting += 1
-    this.#look ??= setInterval(() => this.#refuseLate(), LOOK_EVERY_MS)
+    this.#look ??= setInterval(() => this.#lookAround(), LOOK_EVERY_MS)
     const until = since + (isWrite ? longestWriteWaitMs : longestWaitMs)
     return new Promise((enter, refuse) => line.push({ until, enter, refuse }))
   }
 
-  /** Who leaves hands the place on. */
+  get #most(): number {
+    const { most, share } = this.#options
+    return share === undefined ? most : Math.max(Math.min(most, LEAST), Math.round(most * share()))
+  }
+
   #leave(): void {
-    const user = this.#next()
-    const next = user === undefined ? undefined : this.#take(user)
-    if (next === undefined) this.#inside -= 1
-    else next.enter()
+    this.#inside -= 1
+    this.#letIn()
+  }
+
+  /** Whoever waits, as long as there is room. */
+  #letIn(): void {
+    while (this.#waiting > 0 && this.#inside < this.#most) {
+      const user = this.#next()
+      if (user === undefined) return
+      this.#inside += 1
+      this.#take(user)?.enter()
+    }
   }
 
   /** Whose turn it is. */
@@ -118,6 +138,12 @@ export class Admission {
     if (first !== undefined) this.#waiting -= 1
     this.#restIfNobodyWaits()
     return first
+  }
+
+  /** There may be more room although nobody has left. */
+  #lookAround(): void {
+    this.#refuseLate()
+    this.#letIn()
   }
 
   #refuseLate(): void {

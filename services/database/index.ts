@@ -25,6 +25,8 @@ export interface DatabaseOptions {
   readonly mostWaiting?: number | undefined
   readonly longestWaitMs?: number | undefined
   readonly longestWriteWaitMs?: number | undefined
+  /** What part of the pool may be in use now. */
+  readonly share?: (() => number) | undefined
   /** While it says so, nothing new is let in. */
   readonly isClosed?: (() => boolean) | undefined
   /** How long a server may be silent that is waited for, in ms. */
@@ -39,10 +41,10 @@ export interface DatabaseOptions {
  * @throws CanNotStartError when another process has `dataDir` open, or no database can be there
  */
 export async function openDatabase(options: DatabaseOptions): Promise<MigratableDatabase> {
-  const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000, silenceMs = 800 } = options
+  const { url, dataDir, poolSize = 10, queryTimeoutMs = 5_000, connectTimeoutMs = 3_000, silenceMs = 700 } = options
   const onQuery = options.onQuery ?? (() => {})
-  const { mostWaiting = 2_000, longestWaitMs = 800, longestWriteWaitMs = 10_000, isClosed } = options
-  const line = { mostWaiting, longestWaitMs, longestWriteWaitMs, isClosed }
+  const { mostWaiting = 2_000, longestWaitMs = 700, longestWriteWaitMs = 10_000, share, isClosed } = options
+  const line = { mostWaiting, longestWaitMs, longestWriteWaitMs, share, isClosed }
   // Each driver is loaded only when it is the one in use.
   if (url === undefined) {
     const { openPglite } = await import('./pglite/pglite.js')

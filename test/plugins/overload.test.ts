@@ -23,6 +23,7 @@ async function start(
   const user = await service.newUser()
   const { body } = await user.post('/api/designs', DESIGN)
   await user.get(`/api/designs/${body.id}`)
+  await until(() => service.app.pace.share === 1, { describe: 'what is slow about a start is over' })
   return { ...service, url, user, id: body.id }
 }
 
@@ -130,6 +131,37 @@ t.test('the line is bounded: who comes when it is full is refused at once', asyn
   await held
   await Promise.allSettled(waiting)
   t.ok(app.db.load.refused > 0)
+})
+
+t.test('a late event loop lets fewer loads and writes in at a time, until it is in time again', async (t) => {
+  const { user, id, url, app } = await start(t, { DATABASE_POOL_SIZE: '4', CACHE_STALENESS_BOUND_MS: '20000' })
+  const busy = setInterval(() => {
+    const end = performance.now() + 60
+    while (performance.now() < end);
+  }, 1)
+  t.teardown(() => clearInterval(busy))
+  await until(() => app.pace.share < 0.25, { describe: 'the pace is slow' })
+  const unlock = await locked(t, url, 'designs')
+  const writes = Array.from({ length: 4 }, () => user.patch(`/api/designs/${id}`, { description: 'a' }))
+  await until(() => app.db.load.inside + app.db.load.waiting >= 4, { describe: 'all have come' })
+  t.equal(app.db.load.inside, 1)
+  clearInterval(busy)
+  await unlock()
+  for (const { status } of await Promise.all(writes)) t.equal(status, 200)
+  await until(() => app.pace.share === 1, { describe: 'it is as fast as before' })
+})
+
+t.test('a read that is in doubt does not wait for the bound when nothing comes from the server', async (t) => {
+  const { user, app } = await start(t, { CACHE_STALENESS_BOUND_MS: '60000' })
+  await user.get('/api/designs')
+  t.teardown(() => postgres.resume())
+  postgres.pause()
+  app.cache.doubt([`${user.id}/designs/rows`])
+  const read = timed(user.get('/api/designs?tag=a'))
+  const { ms } = await read
+  t.match(await read, BUSY)
+  t.ok(ms < 10_000, `${Math.round(ms)} ms`)
+  postgres.resume()
 })
 
 t.test('a Postgres that hangs: who waits is told within a second, and all is as before within five', async (t) => {

@@ -135,7 +135,7 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   connect(timeoutMs = this.#options.queryTimeoutMs): Promise<Session> {
-    return this.#session(this.#connector, { timeoutMs })
+    return this.#session(this.#connector, { timeoutMs, isGivenUp: true })
   }
 
   renewConnections(check: ConnectionCheck): void {
@@ -152,6 +152,7 @@ export class PostgresDatabase implements MigratableDatabase {
       onNotification: () => {},
       onQuery,
       silence: this.#silence,
+      isGivenUp: false,
       ...options,
       timeoutMs,
     })
@@ -216,7 +217,7 @@ export class PostgresDatabase implements MigratableDatabase {
 
   /** Any answer will do, also from a server that has no room for one more. */
   async #probe(): Promise<void> {
-    const session = await this.connect()
+    const session = await this.#session(this.#connector, {})
     await session.close()
   }
 

@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly onQuery: (statementName: string) => void
   /** Hears of each answer. */
   readonly silence: Silence
+  /** Whether nothing of it is waited for while the server is silent. */
+  readonly isGivenUp: boolean
 }
 
 /** How long a server may take to say goodbye before its socket is closed from here, in ms. */
@@ -30,9 +32,9 @@ export class PostgresSession implements Session {
   #settle: (reason: Error | undefined) => void = () => {}
 
   private constructor(client: pg.Client, beginning: string, options: SessionOptions) {
-    const { onQuery, silence } = options
+    const { onQuery, silence, isGivenUp } = options
     this.#client = client
-    this.#connection = new PostgresConnection(client, { onQuery, beginning, silence })
+    this.#connection = new PostgresConnection(client, { onQuery, beginning, silence, isGivenUp })
     this.closed = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -43,8 +45,22 @@ export class PostgresSession implements Session {
     })
   }
 
-  /** @throws DatabaseUnavailableError when no connection can be made */
+  /** @throws DatabaseUnavailableError when no connection can be made, or the server is silent and that counts */
   static async open(options: SessionOptions): Promise<PostgresSession> {
+    if (!options.isGivenUp) return PostgresSession.#open(options)
+    let isGivenUp = false
+    const open = (): Promise<PostgresSession> => {
+      const opening = PostgresSession.#open(options)
+      opening.then(
+        (session) => void (isGivenUp && session.close()),
+        () => {},
+      )
+      return opening
+    }
+    return options.silence.during(open, () => (isGivenUp = true))
+  }
+
+  static async #open(options: SessionOptions): Promise<PostgresSession> {
     const { connector, limits, timeoutMs, channel } = options
     const client = await connector.connect(timeoutMs)
     try {

@@ -6,7 +6,8 @@ import { missesOf, writesOf } from './tenants.js'
 
 /** So many times what the database can do. */
 const TIMES = 3
-const MOST_CONNECTIONS = 1_500
+/** As many as an edge keeps: each costs the service something with every request. Thousands are a scene of their own. */
+const MOST_CONNECTIONS = 300
 
 /** Misses and writes of forty tenants at three times what the database can do, while hits come at half of what the service can do. */
 export const flood: Scene = {

@@ -40,6 +40,8 @@ interface Cast {
 }
 
 const MEASURING_CONNECTIONS = 64
+/** More than answers come in one turn of the event loop, or those who ask would wait for a connection and not for the service. */
+const HIT_CONNECTIONS = 256
 const WRITES_PER_MISSES = 1 / 4
 /** A hit that takes longer is late; the rest may wait in the line. */
 export const [HIT_LIMIT_MS, MISS_LIMIT_MS] = [50, 1_000]
@@ -117,7 +119,7 @@ export class OverloadStage {
         {
           name: 'hits',
           requests: hitsOf(readers),
-          connections: MEASURING_CONNECTIONS,
+          connections: HIT_CONNECTIONS,
           perSecond: hitShare * this.rates.hits,
           isPatient: true,
           slowMs: HIT_LIMIT_MS,

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Admission } from '../../../services/database/admission.js'
 import { deferred } from '../../helpers/cache/deferred.js'
+import { until } from '../../helpers/deadline.js'
 
 /** Work that ends when it is told to; `begun` has who began, in order. */
 function stage(admission: Admission) {
@@ -36,6 +37,64 @@ t.test('so many are in at a time, the next ones wait, and who comes then is refu
   await Promise.all(all)
   t.same(begun, ['a', 'b', 'c'])
   t.match(admission.counts, { inside: 0, waiting: 0 })
+})
+
+t.test(
+  'of those that may be in only a share is let in while the process is short of time, and one at least',
+  async (t) => {
+    let share = 1
+    const waits = { mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 }
+    const admission = new Admission({ most: 4, ...waits, share: () => share })
+    const { begun, run, endOne } = stage(admission)
+    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => run(name))
+    t.same(begun, ['a', 'b', 'c', 'd'])
+    share = 0.5
+    await endOne()
+    await endOne()
+    t.same(begun.length, 4, 'who leaves hands no place on')
+    await endOne()
+    t.same(begun.length, 5)
+    share = 0
+    await endOne()
+    t.match(admission.counts, { inside: 1, waiting: 3 })
+    await endOne()
+    t.match(admission.counts, { inside: 1, waiting: 2 }, 'one at least')
+    share = 1
+    await endOne()
+    t.match(admission.counts, { inside: 2, waiting: 0 }, 'all who wait and fit')
+    await endOne()
+    await endOne()
+    await Promise.all(all)
+    t.match(admission.counts, { inside: 0, waiting: 0 })
+  },
+)
+
+t.test('who waits comes in when the share rises, although nobody leaves', async () => {
+  let share = 0.5
+  const waits = { mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 }
+  const admission = new Admission({ most: 2, ...waits, share: () => share })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('a'), run('b')]
+  share = 1
+  await until(() => begun.length === 2, { describe: 'both are in' })
+  await endOne()
+  await endOne()
+  await Promise.all(all)
+})
+
+t.test('who comes while there is room again does not overtake those that wait', async (t) => {
+  let share = 0.5
+  const waits = { mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 }
+  const admission = new Admission({ most: 2, ...waits, share: () => share })
+  const { begun, run, endOne } = stage(admission)
+  const all = [run('a'), run('b')]
+  share = 1
+  all.push(run('c'))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(begun, ['a', 'b'])
+  for (let n = 0; n < 3; n += 1) await endOne()
+  await Promise.all(all)
+  t.same(begun, ['a', 'b', 'c'])
 })
 
 t.test('who waits for too long is refused, and takes no place', async (t) => {
