@@ -1,88 +1,16 @@
-import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Edit, Mutant } from './mutant.js'
+import type { Mutant } from './mutant.js'
 import { MUTANTS } from './mutants.js'
-import { TYPESCRIPT } from '../helpers/typescript.js'
+import { hasNoticed, inTurn, ROOT, type Workshop } from './workshop.js'
 
 /**
  * Takes each guard of the protocol out of a copy of the source, one at a time, and demands that the tests named fail.
  * `--only <words>` takes the mutants whose name has these words.
  */
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } })
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const EXPLORER = 'test/services/cache/schedules/run.ts'
-const WORKERS = 2
-const LIMIT_MS = 120_000
-
-interface Run {
-  readonly hasPassed: boolean
-  readonly output: string
-}
-
-class Workshop {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'rh-mutants-'))
-
-  constructor() {
-    for (const part of [
-      'app.ts',
-      'commands',
-      'dashboard',
-      'plugins',
-      'routes',
-      'services',
-      'test',
-      'package.json',
-      'tsconfig.json',
-    ]) {
-      cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true })
-    }
-    symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'))
-  }
-
-  /** Applies the edits while `work` runs. */
-  async without<T>(edits: readonly Edit[], work: () => Promise<T>): Promise<T> {
-    const before = new Map<string, string>()
-    for (const { file, from, to } of edits) {
-      const path = join(this.#directory, file)
-      const source = readFileSync(path, 'utf8')
-      if (!before.has(path)) before.set(path, source)
-      writeFileSync(
-        path,
-        source.replace(from, () => to),
-      )
-    }
-    try {
-      return await work()
-    } finally {
-      for (const [path, source] of before) writeFileSync(path, source)
-    }
-  }
-
-  run(file: string, ...args: string[]): Promise<Run> {
-    return new Promise((resolve) => {
-      // A file that is run alone has 30 s otherwise.
-      const env = { ...process.env, TAP_TIMEOUT: String(LIMIT_MS / 1_000) }
-      const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory, env })
-      const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-      let output = ''
-      const hear = (chunk: Buffer): void => void (output += chunk.toString())
-      child.stdout.on('data', hear)
-      child.stderr.on('data', hear)
-      child.once('close', (code) => {
-        clearTimeout(timer)
-        resolve({ hasPassed: code === 0, output })
-      })
-    })
-  }
-
-  remove(): void {
-    rmSync(this.#directory, { recursive: true, force: true })
-  }
-}
 
 /** Fragments that are not in their file exactly once: the list is out of date. */
 function lostFragments(mutants: readonly Mutant[]): string[] {
@@ -99,11 +27,6 @@ function testFile(name: string): string {
   return `test/${name}.test.ts`
 }
 
-/** A failed assertion, not a source that does not load: then no test would have said a word. */
-function hasNoticed({ hasPassed, output }: Run): boolean {
-  return !hasPassed && /^\s*not ok /m.test(output) && !/SyntaxError|Transform failed|ERR_MODULE_NOT_FOUND/.test(output)
-}
-
 /** Those that should have noticed, and did not. */
 async function silent(workshop: Workshop, mutant: Mutant): Promise<string[]> {
   const tests: string[] = []
@@ -115,19 +38,6 @@ async function silent(workshop: Workshop, mutant: Mutant): Promise<string[]> {
 async function isExplored(workshop: Workshop, schedules: number): Promise<boolean> {
   const { hasPassed, output } = await workshop.run(EXPLORER, '--schedules', String(schedules), '--seed', '1')
   return !hasPassed && output.includes('A promise was broken')
-}
-
-async function inTurn<T>(items: readonly T[], work: (workshop: Workshop, item: T) => Promise<void>): Promise<void> {
-  const queue = [...items]
-  const worker = async (): Promise<void> => {
-    const workshop = new Workshop()
-    try {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item)
-    } finally {
-      workshop.remove()
-    }
-  }
-  await Promise.all(Array.from({ length: WORKERS }, worker))
 }
 
 const mutants = MUTANTS.filter(({ name }) => name.includes(options.only ?? ''))

@@ -1,0 +1,117 @@
+/**
+ * `npm run test:sweep -- [folder …] --most 200 --seed 1`: changes an operator, a condition, a literal or a statement at random places of the
+ * folders, one at a time, and runs the tests that reach the file until one fails. Those that none notices are listed: docs/mutants.md judges
+ * them. Unlike the list of mutants.ts, which names what must be noticed and by whom, this finds what nobody has thought of.
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Seeded } from '../helpers/seeded.js'
+import { startPostgres } from '../helpers/servers/postgres.js'
+import { startRedis } from '../helpers/servers/redis.js'
+import { type Mutation, mutationsOf } from './sweep-mutations.js'
+import { inTurn, ROOT } from './workshop.js'
+
+const FOLDERS = ['services/cache', 'services/documents', 'services/resource']
+/** Explorers and rounds of minutes: who waits for them waits for hours. */
+const TOO_LONG = [
+  'test/services/cache/schedules/schedules.test.ts',
+  'test/services/cache/races/forgotten-raise.test.ts',
+]
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    most: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+})
+const [most, seed] = [Number(values.most), Number(values.seed)]
+if (!Number.isInteger(most) || !Number.isInteger(seed)) {
+  console.error('Usage: npm run test:sweep -- [folder …] [--most <integer>] [--seed <integer>]')
+  process.exit(2)
+}
+
+interface Swept extends Mutation {
+  readonly file: string
+}
+
+const folders = positionals.length === 0 ? FOLDERS : positionals
+const files = folders.flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name)),
+)
+const all: Swept[] = files.flatMap((file) => mutationsOf(file, text(file)).map((mutation) => ({ file, ...mutation })))
+const random = new Seeded(seed)
+const chosen = shuffled(all).slice(0, most)
+/** How often each test has noticed something: those that do come first. */
+const noticed = new Map<string, number>()
+const closures = new Map(testFiles().map((test) => [test, closureOf(test)]))
+
+console.log(`seed ${seed}: ${chosen.length} of ${all.length} mutations of ${files.length} files`)
+const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+process.env['TEST_DATABASE_URL'] = postgres.url
+process.env['TEST_REDIS_URL'] = redis.url
+// A test ends with its first failure.
+process.env['TAP_BAIL'] = '1'
+const startedAt = performance.now()
+const survivors: string[] = []
+await inTurn(chosen, async (workshop, { file, line, what, source }) => {
+  const tests = testsOf(file)
+  const by = await workshop.without([{ file, from: text(file), to: source }], async () => {
+    for (const test of tests) if (!(await workshop.run(test)).hasPassed) return test
+    return undefined
+  })
+  if (by === undefined) survivors.push(`${file}:${line}  ${what}`)
+  else noticed.set(by, (noticed.get(by) ?? 0) + 1)
+  console.log(
+    `${by === undefined ? 'SURVIVED' : 'noticed '}  ${file}:${line}  ${what}  ${by ?? `${tests.length} tests`}`,
+  )
+})
+await Promise.all([postgres.stop(), redis.stop()])
+const minutes = Math.round((performance.now() - startedAt) / 60_000)
+console.log(
+  `\n${chosen.length - survivors.length} of ${chosen.length} noticed in ${minutes} min, seed ${seed}. Not noticed:`,
+)
+for (const survivor of survivors.sort()) console.log(survivor)
+
+function text(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8')
+}
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  return items
+    .map((item) => ({ item, at: random.next() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ item }) => item)
+}
+
+function testFiles(): string[] {
+  return ['test/services', 'test/routes'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => join(folder, name)),
+  )
+}
+
+/** The tests that reach the file: its own first, then those that notice much, then those that need little else. */
+function testsOf(file: string): string[] {
+  const own = file.replace(/^services/, 'test/services').replace(/\.ts$/, '.test.ts')
+  const room = file.startsWith('services/cache/') ? 'test/services/cache/' : 'test/'
+  const rank = (test: string): number =>
+    test === own ? -Infinity : (closures.get(test)?.size ?? 0) - 50 * (noticed.get(test) ?? 0)
+  return [...closures]
+    .filter(([test, modules]) => modules.has(file) && test.startsWith(room) && !TOO_LONG.includes(test))
+    .map(([test]) => test)
+    .sort((one, other) => rank(one) - rank(other))
+}
+
+/** The modules of this repository that a test needs. */
+function closureOf(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file) || !existsSync(join(ROOT, file))) return found
+  found.add(file)
+  for (const [, name = ''] of text(file).matchAll(/(?:from|import)\(? ?'(\.[^']+)\.js'/g))
+    closureOf(relative(ROOT, join(ROOT, file, '..', `${name}.ts`)), found)
+  return found
+}
