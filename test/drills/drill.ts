@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { until } from '../helpers/deadline.js'
 import type { ClientNews, ClientOrder, ClientReport } from './clients.js'
-import { faults } from './faults.js'
+import { type Fault, faults } from './faults.js'
 import { QUIET } from './ledger.js'
 import { planRounds, type Round } from './plan.js'
 import { Seeded } from '../helpers/seeded.js'
-import { ADMIN_TOKEN, Stage, type UnexpectedExit } from './stage.js'
+import { ADMIN_TOKEN, plainServers, type Servers, Stage, type UnexpectedExit } from './stage.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
 const REPLICAS = 3
@@ -32,8 +32,16 @@ export interface DrillOptions {
   readonly without?: readonly string[]
   /** A replica that no fault kills. */
   readonly spared?: number
+  /** Other servers than {@link plainServers}, and what happens to them in place of all other faults. */
+  readonly engine?: Engine
   /** Begins when the faults do; what it returns ends it. */
   readonly watch?: (stage: Stage) => () => Promise<void>
+}
+
+export interface Engine {
+  readonly start: () => Promise<Servers>
+  readonly faults: Readonly<Record<string, Fault>>
+  readonly rounds: readonly Round[]
 }
 
 /** One fault as it happened. */
@@ -60,7 +68,8 @@ export interface DrillReport {
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { seed, minutes, boundMs, log, recoveryLimitMs, without, spared } = options
   const isShort = minutes === 'short'
-  const stage = await Stage.open({ replicas: REPLICAS, boundMs })
+  const { engine = { start: plainServers, faults, rounds: undefined } } = options
+  const stage = await Stage.open({ replicas: REPLICAS, boundMs, servers: await engine.start() })
   const clients = fork(CLIENTS, { execArgv: [TYPESCRIPT] })
   try {
     const workersPerReplica = options.workersPerReplica ?? WORKERS_PER_REPLICA[isShort ? 'short' : 'long']
@@ -70,9 +79,10 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     await heard(clients, 'ready')
     await sleep(isShort ? 1_000 : WARM_UP_MS)
     const random = new Seeded(seed)
-    const rounds = planRounds({ random, replicas: REPLICAS, isShort, without, spared })
+    const rounds = engine.rounds ?? planRounds({ random, replicas: REPLICAS, isShort, without, spared })
     const endAt = performance.now() + (isShort ? Number.POSITIVE_INFINITY : minutes * 60_000 - WARM_UP_MS)
-    const surroundings = { stage, clients, random, recoveryLimitMs, scale: isShort ? 0.35 : 1 }
+    const scale = isShort ? 0.35 : 1
+    const surroundings = { stage, clients, random, recoveryLimitMs, scale, faults: engine.faults }
     const show = progress(clients, log)
     const happenings: Happening[] = []
     const endWatch = options.watch?.(stage)
@@ -99,11 +109,12 @@ interface Surroundings {
   readonly random: Seeded
   readonly recoveryLimitMs: number
   readonly scale: number
+  readonly faults: Readonly<Record<string, Fault>>
 }
 
 async function runRound(
   { faults: names, victim }: Round,
-  { stage, clients, random, recoveryLimitMs, scale }: Surroundings,
+  { stage, clients, random, recoveryLimitMs, scale, faults }: Surroundings,
 ): Promise<Happening[]> {
   order(clients, { kind: 'phases', phases: names })
   const happened = await Promise.all(

@@ -17,7 +17,7 @@ export interface Scene {
 }
 
 /** Goes over once it resolves, with the proof that it happened; it rejects when it did not. */
-type Fault = (scene: Scene) => Promise<string>
+export type Fault = (scene: Scene) => Promise<string>
 
 const held = (scene: Scene, lowMs: number, highMs: number): Promise<void> =>
   sleep(scene.random.between(lowMs, highMs) * scene.scale)

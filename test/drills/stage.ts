@@ -13,6 +13,26 @@ export const ADMIN_TOKEN = 'an-admin-token-of-the-drill-0123456789'
 const MEMORY_ITEMS = 200
 const RESTART_PAUSE_MS = 100
 
+/** What the replicas stand on. */
+export interface Servers {
+  readonly postgres: PostgresServer
+  readonly redis: RedisServer
+  /** Where the links to Redis lead, if not to the port of {@link Servers.redis}. */
+  readonly linkedRedisPort?: number
+  /** For who looks past every link; it leads to whatever is the primary. */
+  readonly databaseUrl: string
+  /** Settings of every replica in place of those that lead to these two by links; of the address over the replica's link, if need be. */
+  readonly env?: (addresses: { readonly databaseUrl: string; readonly redisPort: number }) => Record<string, string>
+  stop(): Promise<void>
+}
+
+/** One PostgreSQL and one Redis. */
+export async function plainServers(): Promise<Servers> {
+  const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
+  const stop = async (): Promise<void> => void (await Promise.all([redis.stop(), postgres.stop()]))
+  return { postgres, redis, databaseUrl: await postgres.createDatabase(), stop }
+}
+
 export interface UnexpectedExit {
   readonly replica: number
   readonly how: string
@@ -27,22 +47,34 @@ export class Stage {
   readonly unexpectedExits: UnexpectedExit[] = []
   #isClosing = false
 
-  private constructor(
-    readonly postgres: PostgresServer,
-    readonly redis: RedisServer,
-    /** Past every link. */
-    readonly databaseUrl: string,
-  ) {
+  private constructor(readonly servers: Servers) {
     // A stopped process does not notice that its parent is gone.
     process.once('exit', () => this.replicas.forEach((replica) => replica.killNow()))
   }
 
-  static async open({ replicas, boundMs }: { replicas: number; boundMs: number }): Promise<Stage> {
-    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
-    const stage = new Stage(postgres, redis, await postgres.createDatabase())
+  static async open(options: {
+    readonly replicas: number
+    readonly boundMs: number
+    readonly servers: Servers
+  }): Promise<Stage> {
+    const { replicas, boundMs, servers } = options
+    const stage = new Stage(servers)
     for (let n = 0; n < replicas; n++) await stage.#addReplica(n, boundMs)
     await stage.sql(COMMITTED_WRITES)
     return stage
+  }
+
+  get postgres(): PostgresServer {
+    return this.servers.postgres
+  }
+
+  get redis(): RedisServer {
+    return this.servers.redis
+  }
+
+  /** Past every link. */
+  get databaseUrl(): string {
+    return this.servers.databaseUrl
   }
 
   /** One statement on a connection of its own, past every link. */
@@ -95,11 +127,14 @@ export class Stage {
     this.redis.resume()
     for (const replica of this.replicas) await replica.kill()
     for (const link of [...this.redisLinks, ...this.postgresLinks]) link.close()
-    await Promise.all([this.redis.stop(), this.postgres.stop()])
+    await this.servers.stop()
   }
 
   async #addReplica(index: number, boundMs: number): Promise<void> {
-    const [redisLink, postgresLink] = await Promise.all([Link.open(this.redis.port), Link.open(this.postgres.port)])
+    const [redisLink, postgresLink] = await Promise.all([
+      Link.open(this.servers.linkedRedisPort ?? this.redis.port),
+      Link.open(this.postgres.port),
+    ])
     this.redisLinks.push(redisLink)
     this.postgresLinks.push(postgresLink)
     const database = new URL(this.databaseUrl)
@@ -109,6 +144,7 @@ export class Stage {
         ADMIN_TOKENS: ADMIN_TOKEN,
         DATABASE_URL: database.href,
         REDIS_URL: `redis://127.0.0.1:${redisLink.port}`,
+        ...this.servers.env?.({ databaseUrl: database.href, redisPort: redisLink.port }),
         CACHE_STALENESS_BOUND_MS: String(boundMs),
         CACHE_MAX_MEMORY_ITEMS: String(MEMORY_ITEMS),
       },

@@ -10,7 +10,7 @@ import { Seeded } from '../helpers/seeded.js'
 import { startPostgres } from '../helpers/servers/postgres.js'
 import { startRedis } from '../helpers/servers/redis.js'
 import { type Mutation, mutationsOf } from './sweep-mutations.js'
-import { inTurn, ROOT } from './workshop.js'
+import { inTurn, ROOT, type Workshop } from './workshop.js'
 
 const FOLDERS = ['services/cache', 'services/documents', 'services/resource']
 /** Explorers and rounds of minutes: who waits for them waits for hours. */
@@ -18,6 +18,8 @@ const TOO_LONG = [
   'test/services/cache/schedules/schedules.test.ts',
   'test/services/cache/races/forgotten-raise.test.ts',
 ]
+/** A test that hangs has noticed something. */
+const LIMIT_MS = 30_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,7 +59,16 @@ process.env['TEST_REDIS_URL'] = redis.url
 process.env['TAP_BAIL'] = '1'
 const startedAt = performance.now()
 const survivors: string[] = []
-await inTurn(chosen, async (workshop, { file, line, what, source }) => {
+await inTurn(chosen, sweep, LIMIT_MS)
+await Promise.all([postgres.stop(), redis.stop()])
+const minutes = Math.round((performance.now() - startedAt) / 60_000)
+console.log(
+  `\n${chosen.length - survivors.length} of ${chosen.length} noticed in ${minutes} min, seed ${seed}. Not noticed:`,
+)
+for (const survivor of survivors.sort()) console.log(survivor)
+
+async function sweep(workshop: Workshop, { file, line, what, source }: Swept): Promise<void> {
+  const began = performance.now()
   const tests = testsOf(file)
   const by = await workshop.without([{ file, from: text(file), to: source }], async () => {
     for (const test of tests) if (!(await workshop.run(test)).hasPassed) return test
@@ -65,16 +76,12 @@ await inTurn(chosen, async (workshop, { file, line, what, source }) => {
   })
   if (by === undefined) survivors.push(`${file}:${line}  ${what}`)
   else noticed.set(by, (noticed.get(by) ?? 0) + 1)
+  const seconds = `${Math.round((performance.now() - began) / 1_000)} s`
+  const found = by ?? `${tests.length} tests`
   console.log(
-    `${by === undefined ? 'SURVIVED' : 'noticed '}  ${file}:${line}  ${what}  ${by ?? `${tests.length} tests`}`,
+    `${by === undefined ? 'SURVIVED' : 'noticed '} ${seconds.padStart(5)}  ${file}:${line}  ${what}  ${found}`,
   )
-})
-await Promise.all([postgres.stop(), redis.stop()])
-const minutes = Math.round((performance.now() - startedAt) / 60_000)
-console.log(
-  `\n${chosen.length - survivors.length} of ${chosen.length} noticed in ${minutes} min, seed ${seed}. Not noticed:`,
-)
-for (const survivor of survivors.sort()) console.log(survivor)
+}
 
 function text(file: string): string {
   return readFileSync(join(ROOT, file), 'utf8')

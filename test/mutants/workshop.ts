@@ -8,6 +8,7 @@ import type { Edit } from './mutant.js'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const WORKERS = 2
+/** For one file of tests, which then has failed. */
 const LIMIT_MS = 120_000
 
 export interface Run {
@@ -18,8 +19,10 @@ export interface Run {
 /** A copy of the source, in which something is taken out while tests run. */
 export class Workshop {
   readonly #directory = mkdtempSync(join(tmpdir(), 'rh-mutants-'))
+  readonly #limitMs: number
 
-  constructor() {
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs
     for (const part of [
       'app.ts',
       'commands',
@@ -58,9 +61,9 @@ export class Workshop {
   run(file: string, ...args: string[]): Promise<Run> {
     return new Promise((resolve) => {
       // A file that is run alone has 30 s otherwise.
-      const env = { ...process.env, TAP_TIMEOUT: String(LIMIT_MS / 1_000) }
+      const env = { ...process.env, TAP_TIMEOUT: String(this.#limitMs / 1_000) }
       const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory, env })
-      const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
+      const timer = setTimeout(() => child.kill('SIGKILL'), this.#limitMs)
       let output = ''
       const hear = (chunk: Buffer): void => void (output += chunk.toString())
       child.stdout.on('data', hear)
@@ -86,10 +89,11 @@ export function hasNoticed({ hasPassed, output }: Run): boolean {
 export async function inTurn<T>(
   items: readonly T[],
   work: (workshop: Workshop, item: T) => Promise<void>,
+  limitMs = LIMIT_MS,
 ): Promise<void> {
   const queue = [...items]
   const worker = async (): Promise<void> => {
-    const workshop = new Workshop()
+    const workshop = new Workshop(limitMs)
     try {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(workshop, item)
     } finally {
