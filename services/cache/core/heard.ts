@@ -60,7 +60,6 @@ export class Heard {
   forget(): void {
     this.#slots = new Float64Array(this.#mask + 1)
     this.#snapshots = []
-    this.#dropped = 0
     this.#everything = 0
   }
 

@@ -14,6 +14,7 @@ t.test('switched off, everything is loaded and nothing is kept', async (t) => {
   t.same(lookups.map(words), ['x: bypass', 'nothing: bypass'])
   t.equal(only.cache.set(key, options, 'x', only.cache.begin()), false)
   t.equal(await only.cache.get(key, options), undefined)
+  t.match(only.cache.stats(), { misses: 3, loads: 3 })
   t.equal(only.cache.state, 'disabled')
   t.equal(only.journal.tails, 0)
   t.match(only.cache.health(), { redis: 'disabled', journal: 'disabled', announcements: 'disabled' })

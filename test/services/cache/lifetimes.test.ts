@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rows, startWorld } from '../../helpers/cache/replicas.js'
+import { entry, Rows, startWorld } from '../../helpers/cache/replicas.js'
 
 const POLICY = { ttl: 10_000, grace: 5_000 }
 
@@ -62,6 +62,8 @@ t.test(
       [...keys.keys.keys()].filter((key) => !key.includes(':l:')),
       [],
     )
+    const { key, ...options } = entry('c', policy)
+    t.match(await only.cache.getOrLoad(key, options, rows.loader('c')), { outcome: 'miss', stored: false })
     database.rows.set('b', 'x')
     await rows.read(only, 'b', policy)
     t.equal(only.cache.stats().memoryItems, 1)

@@ -66,6 +66,16 @@ t.test('what was used stays when room is made, and what came first and was not g
   t.same(full, [true, true, true, true])
 })
 
+t.test('where all were used the one that came first goes: each is passed over once', async (t) => {
+  const { memory, keep, keys } = setUp({ maxItems: 3 })
+  for (const key of 'abc') keep(key)
+  for (const key of 'abc') memory.read(key, 0)
+  keep('d')
+  t.same(keys(), ['b', 'c', 'd'])
+  keep('e')
+  t.same(keys(), ['c', 'd', 'e'])
+})
+
 t.test('the bytes are bounded too, and what is larger than all of memory is not kept', async (t) => {
   const { memory, keep, keys, full } = setUp({ maxBytes: 250 })
   keep('a')

@@ -3,7 +3,7 @@ import { openCache } from '../../../services/cache/index.js'
 import { FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
-import { BOUND_MS, Rows, startWorld } from '../../helpers/cache/replicas.js'
+import { BOUND_MS, Rows, startWorld, tagOf } from '../../helpers/cache/replicas.js'
 
 t.test('a replica with Redis is coherent, one without is memory-only, and each says so once', async (t) => {
   const { members, clock } = await startWorld(t, { replicas: 1 })
@@ -194,4 +194,16 @@ t.test('a listener that throws stops nothing: its error is an uncaught one of it
   const rows = new Rows(database)
   database.rows.set('a', 'x')
   t.equal(await rows.read(only, 'a'), 'x: miss')
+})
+
+t.test('each change that a tail brings is told once, and a tail that brings none tells nothing', async (t) => {
+  const told: unknown[] = []
+  const events = { onChanges: (changes: unknown) => void told.push(changes) }
+  const { database, clock } = await startWorld(t, { replicas: 1, options: { events } })
+  await clock.advance(2 * BOUND_MS)
+  t.same(told, [])
+  database.change([tagOf('a')], { a: 'x' })
+  await clock.advance(2 * BOUND_MS)
+  t.match(told, [[{ tags: [tagOf('a')] }]])
+  t.equal(told.length, 1)
 })
