@@ -199,11 +199,13 @@ t.test('a listener that throws stops nothing: its error is an uncaught one of it
 t.test('each change that a tail brings is told once, and a tail that brings none tells nothing', async (t) => {
   const told: unknown[] = []
   const events = { onChanges: (changes: unknown) => void told.push(changes) }
-  const { database, clock } = await startWorld(t, { replicas: 1, options: { events } })
+  const { database, members, clock } = await startWorld(t, { replicas: 1, options: { events } })
   await clock.advance(2 * BOUND_MS)
   t.same(told, [])
+  const before = members[0]?.cache.stats().invalidations ?? 0
   database.change([tagOf('a')], { a: 'x' })
   await clock.advance(2 * BOUND_MS)
   t.match(told, [[{ tags: [tagOf('a')] }]])
   t.equal(told.length, 1)
+  t.equal(members[0]?.cache.stats().invalidations, before + 1)
 })
