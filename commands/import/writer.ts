@@ -57,7 +57,7 @@ export class BatchWriter {
         const written =
           userId === undefined || importer === undefined
             ? undefined
-            : await patiently(() => importer.write(userId, rows, this.#mode), this.#patience)
+            : await this.#patiently(() => importer.write(userId, rows, this.#mode))
         for (const [index, place] of places.entries()) outcomes[place] = written?.[index] ?? WITHOUT_OWNER
       }
     }
@@ -69,9 +69,14 @@ export class BatchWriter {
     const { body, own } = row
     if (!isUser(body)) return refused('it is no user')
     const user = { body, ...(own && { own }) }
-    const outcome = await patiently(() => this.#users.write(user, this.#mode), this.#patience)
+    const outcome = await this.#patiently(() => this.#users.write(user, this.#mode))
     if (outcome.outcome === 'created') this.#owners.add(row)
     return outcome
+  }
+
+  /** Not where nothing is written: what was planned before the refusal would be found as if it were there. */
+  #patiently<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mode.planned === undefined ? patiently(work, this.#patience) : work()
   }
 
   /** The places of the rows of one kind, by their owner; `undefined`: there is no such user. */
@@ -79,7 +84,7 @@ export class BatchWriter {
     const places = new Map<string | undefined, number[]>()
     for (const [place, waiting] of batch.entries()) {
       if (waiting.kind !== kind) continue
-      const owner = this.#userId ?? (await patiently(() => this.#owners.idOf(waiting.owner), this.#patience))
+      const owner = this.#userId ?? (await this.#patiently(() => this.#owners.idOf(waiting.owner)))
       const ofOwner = places.get(owner)
       if (ofOwner === undefined) places.set(owner, [place])
       else ofOwner.push(place)
