@@ -61,6 +61,12 @@ export class Admission {
     return { inside: this.#inside, waiting: this.#waiting, refused: this.#refused }
   }
 
+  /** How many may be in, now. */
+  get most(): number {
+    const { most, share } = this.#options
+    return share === undefined ? most : Math.max(Math.min(most, LEAST), Math.round(most * share()))
+  }
+
   /** Whether who comes now is refused, whoever it is. */
   get isFull(): boolean {
     return this.#options.isClosed?.() === true || this.#waiting >= this.#options.mostWaiting
@@ -72,7 +78,7 @@ export class Admission {
    */
   async run<T>(work: () => Promise<T>, entrant: Entrant = {}): Promise<T> {
     if (this.isFull) throw this.#refusal()
-    if (this.#waiting === 0 && this.#inside < this.#most) this.#inside += 1
+    if (this.#waiting === 0 && this.#inside < this.most) this.#inside += 1
     else {
       const turn = this.#wait(entrant)
       this.#letIn()
@@ -101,11 +107,6 @@ export class Admission {
     return new Promise((enter, refuse) => line.push({ until, enter, refuse }))
   }
 
-  get #most(): number {
-    const { most, share } = this.#options
-    return share === undefined ? most : Math.max(Math.min(most, LEAST), Math.round(most * share()))
-  }
-
   #leave(): void {
     this.#inside -= 1
     this.#letIn()
@@ -113,7 +114,7 @@ export class Admission {
 
   /** Whoever waits, as long as there is room. */
   #letIn(): void {
-    while (this.#waiting > 0 && this.#inside < this.#most) {
+    while (this.#waiting > 0 && this.#inside < this.most) {
       const user = this.#next()
       if (user === undefined) return
       this.#inside += 1

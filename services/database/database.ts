@@ -39,6 +39,8 @@ export interface PoolUse {
   readonly idle: number
   /** Who waits for one. */
   readonly waiting: number
+  /** How many may be in use by requests now: fewer while the process is short of time. */
+  readonly allowed: number
 }
 
 /** Runs statements, and several of them as one transaction. */

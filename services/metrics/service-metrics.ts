@@ -50,6 +50,13 @@ export const serviceMetrics: readonly Metric[] = [
   ),
   metric(
     'gauge',
+    'database_pool_allowed_connections',
+    'How many of these requests may use now: fewer while the event loop is late by the work of the service',
+    '',
+    one(({ pool }) => pool.allowed),
+  ),
+  metric(
+    'gauge',
     'event_loop_delay_seconds',
     'By how much timers came late, over 10 to 20 s',
     'percentile',

@@ -87,7 +87,7 @@ export class PostgresDatabase implements MigratableDatabase {
   get poolUse(): PoolUse {
     const { totalCount, idleCount: idle } = this.#pool
     const { waiting } = this.#admission.counts
-    return { max: this.#options.poolSize, used: totalCount - idle, idle, waiting }
+    return { max: this.#options.poolSize, used: totalCount - idle, idle, waiting, allowed: this.#admission.most }
   }
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {

@@ -59,6 +59,7 @@ t.test(
     t.match(admission.counts, { inside: 1, waiting: 3 })
     await endOne()
     t.match(admission.counts, { inside: 1, waiting: 2 }, 'one at least')
+    t.equal(admission.most, 1)
     share = 1
     await endOne()
     t.match(admission.counts, { inside: 2, waiting: 0 }, 'all who wait and fit')
