@@ -23,13 +23,13 @@ export class BatchWriter {
   readonly #owners: Owners
   readonly #userId: string | undefined
   readonly #mode: ImportMode
-  readonly #patience: PatienceOptions
+  readonly #patience: PatienceOptions | undefined
 
   /**
    * @param userId whose all rows are; `undefined`: of those whom they name
-   * @param patience with a database that is away or busy
+   * @param patience with a database that is away or busy; none unless given
    */
-  constructor(app: FastifyInstance, userId: string | undefined, mode: ImportMode, patience: PatienceOptions) {
+  constructor(app: FastifyInstance, userId: string | undefined, mode: ImportMode, patience?: PatienceOptions) {
     const dependencies = { database: app.db, cache: app.cache, resources }
     this.#importers = new Map(
       resources.map((definition) => [definition.name, new RowImporter(dependencies, definition)]),
@@ -76,7 +76,8 @@ export class BatchWriter {
 
   /** Not where nothing is written: what was planned before the refusal would be found as if it were there. */
   #patiently<T>(work: () => Promise<T>): Promise<T> {
-    return this.#mode.planned === undefined ? patiently(work, this.#patience) : work()
+    const isWritten = this.#mode.planned === undefined
+    return isWritten && this.#patience !== undefined ? patiently(work, this.#patience) : work()
   }
 
   /** The places of the rows of one kind, by their owner; `undefined`: there is no such user. */

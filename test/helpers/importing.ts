@@ -31,14 +31,13 @@ export async function imported(
     name: 'test.begin',
     text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
   })
-  const { signal } = new AbortController()
   const counts = await importLines({
     lines: linesOf(Readable.from([Buffer.from(text)]), 131_072),
     maxLineBytes: 131_072,
     kind: undefined,
     kept: { ids: keeps, dates: keeps },
-    writer: new BatchWriter(app, userId, { existing, planned, since }, { onWait: () => {}, signal }),
-    signal,
+    writer: new BatchWriter(app, userId, { existing, planned, since }),
+    signal: new AbortController().signal,
     onTrouble: (trouble) => troubles.push(trouble),
     onBatch: () => {},
   })

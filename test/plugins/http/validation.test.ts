@@ -46,8 +46,7 @@ t.test('texts', async (t) => {
 
   t.test('are told apart as composed by an import, too', async (t) => {
     const reader = new LineReader('designs', { ids: false, dates: false })
-    const { signal } = new AbortController()
-    const writer = new BatchWriter(app, user.id, { existing: 'compare' }, { onWait: () => {}, signal })
+    const writer = new BatchWriter(app, user.id, { existing: 'compare' })
     const imported = async (filename: string): Promise<unknown> => {
       const read = reader.read({ ...DESIGN, filename })
       return 'row' in read ? (await writer.write([{ kind: 'designs', ...read }]))[0]?.outcome : read
