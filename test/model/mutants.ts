@@ -79,7 +79,7 @@ const HEARD = inFile('heard.ts', {
     'this.#slots = new Float64Array(this.#mask + 1)\n    this.#snapshots = []',
     'this.#snapshots = []',
   ],
-  'EVERYTHING not forgotten': ['this.#dropped = 0\n    this.#everything = 0\n', 'this.#dropped = 0\n'],
+  'EVERYTHING not forgotten': ['this.#snapshots = []\n    this.#everything = 0\n', 'this.#snapshots = []\n'],
   'numbers of snapshots not moved when old ones go': ['      this.#dropped += MOST_SNAPSHOTS / 2\n', ''],
   'dropped snapshots count as covered': [
     'covers(snapshot, this.#snapshotOf(value))',
