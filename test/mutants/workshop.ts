@@ -10,6 +10,8 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const WORKERS = 2
 /** For one file of tests, which then has failed. */
 const LIMIT_MS = 120_000
+/** After this part of it a test that hangs says so. */
+const SAID = 0.7
 
 export interface Run {
   readonly hasPassed: boolean
@@ -60,8 +62,8 @@ export class Workshop {
 
   run(file: string, ...args: string[]): Promise<Run> {
     return new Promise((resolve) => {
-      // A file that is run alone has 30 s otherwise.
-      const env = { ...process.env, TAP_TIMEOUT: String(this.#limitMs / 1_000) }
+      // A file that is run alone has 30 s otherwise; it ends with its first failure, and says itself that it hangs before it is killed.
+      const env = { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: String((this.#limitMs * SAID) / 1_000) }
       const child = spawn(process.execPath, [TYPESCRIPT, file, ...args], { cwd: this.#directory, env })
       const timer = setTimeout(() => child.kill('SIGKILL'), this.#limitMs)
       let output = ''
