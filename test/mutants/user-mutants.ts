@@ -16,13 +16,23 @@ export const USER_MUTANTS: readonly Mutant[] = [
     "row: [profileTag('{id}')],",
     'services/users/tags',
   ),
-  serviceMutant(
-    'a change of a user puts their tokens in doubt here at once',
-    'users/service',
-    'this.#write([profileTag(userId), tokensTag(userId)], work',
-    'this.#write([profileTag(userId)], work',
-    'services/users/tags',
-  ),
+  {
+    name: 'a change of a user puts their tokens in doubt here at once',
+    // By what it was told to change and by what it has changed: either is enough where it succeeds.
+    edits: [
+      {
+        file: 'services/users/service.ts',
+        from: 'this.#write([profileTag(userId), tokensTag(userId)], work',
+        to: 'this.#write([profileTag(userId)], work',
+      },
+      {
+        file: 'services/users/service.ts',
+        from: '[profileTag(made.row.id), tokensTag(made.row.id)]',
+        to: '[profileTag(made.row.id)]',
+      },
+    ],
+    noticedBy: ['services/users/tags'],
+  },
   serviceMutant(
     'what was judged of a token is judged anew when the profile is another one',
     'users/authenticator',

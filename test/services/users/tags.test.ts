@@ -22,7 +22,8 @@ t.test('a change of a user raises the profile and every token of theirs, whoever
 t.test(
   'once a change of a user is acknowledged, nothing that memory holds of their tokens is served without a look',
   async (t) => {
-    const { app, admin, newUser } = await startService(t)
+    // So that no reading of the journal comes in between, which would tell of the change too.
+    const { app, admin, newUser } = await startService(t, { env: { CACHE_STALENESS_BOUND_MS: '60000' } })
     const user = await newUser()
     const { key } = tokenEntry(user.id, tokenHash(user.token))
     await user.get('/api/users/me')
