@@ -44,13 +44,23 @@ export const CHANGES_MUTANTS: readonly Mutant[] = [
     't.oid, ascii',
     HISTORY,
   ),
-  serviceMutant(
-    'a feed: nothing is told while a trigger is missing',
-    'changes/feed',
-    'if (!seen.is_complete) {',
-    'if (!seen.is_complete && !seen.is_on) {',
-    HISTORY,
-  ),
+  {
+    name: 'a feed: nothing is told while a trigger is missing',
+    // The first alone says why; what is missing begins no history either.
+    edits: [
+      {
+        file: 'services/changes/feed.ts',
+        from: 'if (!seen.is_complete) {',
+        to: 'if (!seen.is_complete && !seen.is_on) {',
+      },
+      {
+        file: 'services/changes/feed.ts',
+        from: 'if (seen?.history !== null || !seen.is_on || !seen.is_complete) return',
+        to: 'if (seen?.history !== null || !seen.is_on) return',
+      },
+    ],
+    noticedBy: [HISTORY],
+  },
   serviceMutant(
     'a feed: a truncated table begins it anew',
     'changes/installation',
