@@ -35,8 +35,9 @@ const READS = ['GET', 'HEAD', 'OPTIONS']
 
 /**
  * Refuses with 503 what this replica can't do in time, before the event loop drowns in it. At first loads and writes are let in more slowly
- * ({@link Pace}), and those that wait for too long are refused. When the event loop is late all the same, or the heap nearly full, loads end (at the way into the database: `isOverloaded`) and writes, before their body is read; hits go on. Much later than that everything
- * ends. A write also ends here when the line for the database is full: it would only be refused later.
+ * ({@link Pace}), and those that wait for too long are refused. When the event loop is late all the same, or the heap nearly full, loads end
+ * (at the way into the database: `isOverloaded`) and writes, before their body is read; hits go on. Much later than that everything ends. A
+ * write also ends here when the line for the database is full: it would only be refused later.
  */
 export default fp(
   async (fastify) => {

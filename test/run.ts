@@ -5,11 +5,12 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { compiled, keepFoldedPackages } from './compiled.js'
+import { modulesOf } from './helpers/modules.js'
 import { missingServers } from './helpers/servers/missing-servers.js'
 import { startPostgres } from './helpers/servers/postgres.js'
 import { startRedis } from './helpers/servers/redis.js'
@@ -95,21 +96,11 @@ function testsThatRun(): string[] {
   // What only uses a shared server starts none.
   const isShared = urls['TEST_DATABASE_URL'] !== undefined && urls['TEST_REDIS_URL'] !== undefined
   const left = files.filter((name) => {
-    const modules = imported(join(TESTS, name), isShared ? new Set([SHARED]) : new Set())
+    const modules = modulesOf(join(TESTS, name), isShared ? new Set([SHARED]) : new Set())
     return !starters.some((starter) => modules.has(starter))
   })
   console.log(
     `# ${left.length} of ${files.length} test files run without: ${missing.map((server) => server.package).join(', ')}`,
   )
   return left.map((name) => relative(ROOT, join(TESTS, name)))
-}
-
-/** The modules of this repository that a module needs, itself among them; those of `found` are not looked into. */
-function imported(path: string, found: Set<string>): Set<string> {
-  if (found.has(path) || !existsSync(path)) return found
-  found.add(path)
-  for (const [, name = ''] of readFileSync(path, 'utf8').matchAll(/(?:from|import)\(? ?'(\.[^']+)\.js'/g)) {
-    imported(join(path, '..', `${name}.ts`), found)
-  }
-  return found
 }

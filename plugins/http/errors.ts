@@ -16,6 +16,7 @@ export type { CatalogueError }
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Where each answer that failed or was refused leaves its line. */
     answerLog: AnswerLog
     /** The body that a request would be answered with, had it failed so. */
     errorBody(error: unknown, request: FastifyRequest): ReturnType<typeof errorBody>

@@ -33,7 +33,7 @@ interface Waiting {
 
 /** The line of what is done for several users at once, or for nobody. */
 const EVERYBODY = ''
-/** More than one, so that a single statement that hangs does not hold up everybody. */
+/** However short of time the process is. A statement that waits for a lock then holds up the others, as long as both last. */
 const LEAST = 1
 /** How often it is looked who has waited for too long, and whether more may come in, in ms. */
 const LOOK_EVERY_MS = 25

@@ -3,9 +3,10 @@
  * folders, one at a time, and runs the tests that reach the file until one fails. Those that none notices are listed: docs/mutants.md judges
  * them. Unlike the list of mutants.ts, which names what must be noticed and by whom, this finds what nobody has thought of.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { modulesOf } from '../helpers/modules.js'
 import { Seeded } from '../helpers/seeded.js'
 import { startPostgres } from '../helpers/servers/postgres.js'
 import { startRedis } from '../helpers/servers/redis.js'
@@ -49,7 +50,7 @@ const random = new Seeded(seed)
 const chosen = shuffled(all).slice(0, most)
 /** How often each test has noticed something: those that do come first. */
 const noticed = new Map<string, number>()
-const closures = new Map(testFiles().map((test) => [test, closureOf(test)]))
+const closures = new Map(testFiles().map((test) => [test, modulesOf(join(ROOT, test))]))
 
 console.log(`seed ${seed}: ${chosen.length} of ${all.length} mutations of ${files.length} files`)
 const [postgres, redis] = await Promise.all([startPostgres(), startRedis()])
@@ -107,16 +108,7 @@ function testsOf(file: string): string[] {
   const rank = (test: string): number =>
     test === own ? -Infinity : (closures.get(test)?.size ?? 0) - 50 * (noticed.get(test) ?? 0)
   return [...closures]
-    .filter(([test, modules]) => modules.has(file) && test.startsWith(room) && !TOO_LONG.includes(test))
+    .filter(([test, modules]) => modules.has(join(ROOT, file)) && test.startsWith(room) && !TOO_LONG.includes(test))
     .map(([test]) => test)
     .sort((one, other) => rank(one) - rank(other))
-}
-
-/** The modules of this repository that a test needs. */
-function closureOf(file: string, found = new Set<string>()): Set<string> {
-  if (found.has(file) || !existsSync(join(ROOT, file))) return found
-  found.add(file)
-  for (const [, name = ''] of text(file).matchAll(/(?:from|import)\(? ?'(\.[^']+)\.js'/g))
-    closureOf(relative(ROOT, join(ROOT, file, '..', `${name}.ts`)), found)
-  return found
 }
