@@ -9,6 +9,7 @@ import { planRounds, type Round } from './plan.js'
 import { Seeded } from '../helpers/seeded.js'
 import { ADMIN_TOKEN, plainServers, type Servers, Stage, type UnexpectedExit } from './stage.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
+import type { VerifierCounts } from '../../services/cache/verifier.js'
 
 const REPLICAS = 3
 /** The long drill keeps two cores busy; the short one shares them with other tests. */
@@ -62,6 +63,8 @@ export interface DrillReport {
   readonly happenings: readonly Happening[]
   readonly unexpectedExits: readonly UnexpectedExit[]
   readonly clients: ClientReport
+  /** What the verifiers of all replicas found. */
+  readonly verified: VerifierCounts
 }
 
 /** Starts everything, lets the faults of the plan happen under load, and reports. Ends every process it started. */
@@ -96,7 +99,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     await sleep(2 * boundMs)
     order(clients, { kind: 'stop' })
     const { result } = await heard(clients, 'result')
-    return { happenings, unexpectedExits: stage.unexpectedExits, clients: result }
+    return { happenings, unexpectedExits: stage.unexpectedExits, clients: result, verified: stage.verified }
   } finally {
     clients.kill('SIGKILL')
     await stage.close()

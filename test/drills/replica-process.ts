@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../helpers/servers/servers.js'
+import type { VerifierCounts } from '../../services/cache/verifier.js'
 import type { ProcessFigures, ReplicaNews, ReplicaOrder, ReplicaReport } from './replica.js'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
@@ -30,6 +31,8 @@ export class ReplicaProcess {
   #reports = 0
   /** The longest time its event loop reported to have been blocked, in ms. */
   blockedMs = 0
+  /** Of all its lives. */
+  readonly verified: VerifierCounts = { confirmed: 0, missed: 0, undecided: 0 }
 
   private constructor(port: number, options: ReplicaOptions) {
     this.port = port
@@ -142,8 +145,15 @@ export class ReplicaProcess {
   }
 
   #hear(news: Exclude<ReplicaNews, { kind: 'listening' }>): void {
-    if (news.kind !== 'blocked') this.#asked.get(news.id)?.(news)
-    else this.blockedMs = Math.max(this.blockedMs, news.ms)
+    if (news.kind === 'blocked') this.blockedMs = Math.max(this.blockedMs, news.ms)
+    else if (news.kind === 'verified') this.#add(news.counts)
+    else this.#asked.get(news.id)?.(news)
+  }
+
+  #add({ confirmed, missed, undecided }: VerifierCounts): void {
+    this.verified.confirmed += confirmed
+    this.verified.missed += missed
+    this.verified.undecided += undecided
   }
 
   #keep(data: Buffer): void {

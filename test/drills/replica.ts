@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
+import type { VerifierCounts } from '../../services/cache/verifier.js'
 
 /** What the parent asks. */
 export type ReplicaOrder =
@@ -21,6 +22,8 @@ export type ReplicaNews =
   | { readonly kind: 'blocked'; readonly ms: number }
   | { readonly kind: 'report'; readonly id: number; readonly report: ReplicaReport }
   | { readonly kind: 'figures'; readonly id: number; readonly figures: ProcessFigures }
+  /** Of the last second. */
+  | { readonly kind: 'verified'; readonly counts: VerifierCounts }
 
 export interface ReplicaReport {
   readonly state: string
@@ -88,6 +91,23 @@ process.on('message', (order: ReplicaOrder) => {
   }
 })
 process.on('disconnect', () => process.exit())
+
+// Told step by step, since a killed process takes its counts along.
+const TELL_EVERY_MS = 1_000
+let told: VerifierCounts = { confirmed: 0, missed: 0, undecided: 0 }
+setInterval(() => {
+  const { verified } = app.cache.stats()
+  const { confirmed, missed, undecided } = verified
+  say({
+    kind: 'verified',
+    counts: {
+      confirmed: confirmed - told.confirmed,
+      missed: missed - told.missed,
+      undecided: undecided - told.undecided,
+    },
+  })
+  told = { ...verified }
+}, TELL_EVERY_MS).unref()
 
 await app.listen({ host: '127.0.0.1', port: config.port })
 say({ kind: 'listening' })

@@ -4,7 +4,7 @@ import type { Summary } from './histogram.js'
 import type { PhaseCounts } from './ledger.js'
 
 /** Each promise that the drill saw broken, in words; empty when all held. */
-export function broken({ clients, happenings, unexpectedExits }: DrillReport): string[] {
+export function broken({ clients, happenings, unexpectedExits, verified }: DrillReport): string[] {
   const { violationCount, final } = clients
   const missing = happenings
     .filter(({ evidence }) => evidence === undefined)
@@ -14,6 +14,8 @@ export function broken({ clients, happenings, unexpectedExits }: DrillReport): s
     ...Object.entries(violationCount).map(([kind, count]) => `${count} × ${kind}`),
     ...(final.lostWrites.length > 0 ? [`${final.lostWrites.length} acknowledged writes lost`] : []),
     ...(final.different.length > 0 ? [`${final.different.length} answers differ from PostgreSQL at the end`] : []),
+    ...(verified.missed > 0 ? [`${verified.missed} changes that the verifier says nobody was told of`] : []),
+    ...(verified.confirmed === 0 ? ['the verifier confirmed nothing'] : []),
     ...(missing.length > 0 ? [`planned faults that did not happen: ${missing.join('; ')}`] : []),
     ...(slow.length > 0 ? [`not coherent in time after: ${slow.join('; ')}`] : []),
     ...unexpectedExits.map(({ replica, how, log }) => `replica ${replica} ended by itself (${how}):\n${log}`),
@@ -38,6 +40,7 @@ export function reportText(report: DrillReport, { seed, minutes, boundMs, recove
     `reads beyond the bound           ${violations('a read beyond the bound')}`,
     `tokens accepted beyond the bound ${violations('a token accepted beyond the bound')}`,
     `documents compared at the end    ${clients.final.comparedDocuments}, different: ${clients.final.different.length}`,
+    `hits looked at again             ${report.verified.confirmed} confirmed, ${report.verified.undecided} undecided, missed invalidations: ${report.verified.missed}`,
     '',
     'staleness: how long before a read began the oldest acknowledged write was acknowledged that the answer misses, ms',
     row('', ['judged', 'p50', 'p99', 'p99.9', 'max', 'missed one', 'their p50', 'p99', 'p99.9']),

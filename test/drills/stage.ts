@@ -6,12 +6,15 @@ import { type RedisServer, startRedis } from '../helpers/servers/redis.js'
 import { Link } from './link.js'
 import { ReplicaProcess } from './replica-process.js'
 import { COMMITTED_WRITES } from './final-check.js'
+import type { VerifierCounts } from '../../services/cache/verifier.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-drill-0123456789'
 
 /** Few enough that memory evicts and Redis is read all the time. */
 const MEMORY_ITEMS = 200
 const RESTART_PAUSE_MS = 100
+/** So many hits that those looked at again are as many a second as they may be. */
+const VERIFY_SHARE = 0.2
 
 /** What the replicas stand on. */
 export interface Servers {
@@ -75,6 +78,16 @@ export class Stage {
   /** Past every link. */
   get databaseUrl(): string {
     return this.servers.databaseUrl
+  }
+
+  get verified(): VerifierCounts {
+    const sum = { confirmed: 0, missed: 0, undecided: 0 }
+    for (const { verified } of this.replicas) {
+      sum.confirmed += verified.confirmed
+      sum.missed += verified.missed
+      sum.undecided += verified.undecided
+    }
+    return sum
   }
 
   /** One statement on a connection of its own, past every link. */
@@ -147,6 +160,7 @@ export class Stage {
         ...this.servers.env?.({ databaseUrl: database.href, redisPort: redisLink.port }),
         CACHE_STALENESS_BOUND_MS: String(boundMs),
         CACHE_MAX_MEMORY_ITEMS: String(MEMORY_ITEMS),
+        CACHE_VERIFY_SHARE: String(VERIFY_SHARE),
       },
       onUnexpectedExit: (end) => {
         if (this.#isClosing) return

@@ -22,9 +22,12 @@ t.test('the coherence drill over TLS, as a user with no more rights than the doc
 t.test('what a promoted standby may have lost is no fault of the cache, what stays different is', async (t) => {
   const final = { acknowledgedWrites: 1, lostWrites: ['a'], comparedDocuments: 1, different: [] }
   const clients = { violationCount: { 'a read beyond the bound': 1 }, final }
-  const report = { happenings: [], unexpectedExits: [], clients } as unknown as Parameters<typeof brokenOf>[1]
+  const verified = { confirmed: 1, missed: 0, undecided: 0 }
+  const report = { happenings: [], unexpectedExits: [], clients, verified } as unknown as Parameters<typeof brokenOf>[1]
   t.same(brokenOf('standby-asynchronous', report), [])
   t.equal(brokenOf('standby-synchronous', report).length, 2)
+  const missing = { ...report, verified: { ...verified, missed: 1 } }
+  t.match(brokenOf('standby-asynchronous', missing), [/nobody was told/])
   const different = { ...report, clients: { ...report.clients, final: { ...final, different: ['b'] } } }
   t.equal(brokenOf('standby-asynchronous', different).length, 1)
 })
