@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
+import { join } from 'node:path'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import cachePlugin from '../../plugins/cache.js'
@@ -11,7 +13,7 @@ import redisPlugin from '../../plugins/redis.js'
 import { Document } from '../../services/documents/document.js'
 import { until } from '../helpers/deadline.js'
 import { type RedisServer, startRedis } from '../helpers/servers/redis.js'
-import { freePort } from '../helpers/servers/servers.js'
+import { freePort, temporaryDirectory } from '../helpers/servers/servers.js'
 import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 t.setTimeout(180_000)
@@ -38,8 +40,8 @@ async function cacheWith(test: Test, env: Record<string, string>) {
   return { app, fill, about, warnings: () => about().filter((line) => line.startsWith('warn')) }
 }
 
-async function redisOf(test: Test): Promise<RedisServer> {
-  const redis = await startRedis()
+async function redisOf(test: Test, ...args: string[]): Promise<RedisServer> {
+  const redis = await startRedis({ args })
   test.teardown(() => redis.stop())
   return redis
 }
@@ -94,24 +96,47 @@ t.test('each cause has a line that names it, and a healthy start has no warning'
   t.equal(healthy.app.cache.state, 'coherent')
 })
 
-t.test(
-  'a Redis that refuses every write says so in health, once in the log, and once when it takes them again',
-  async (t) => {
-    const [postgres, redis] = await Promise.all([sharedPostgres(t), redisOf(t)])
-    const { app, fill, about } = await cacheWith(t, {
-      DATABASE_URL: await postgres.createDatabase(),
-      REDIS_URL: redis.url,
-    })
-    cli(redis, 'config', 'set', 'maxmemory', '1000')
-    for (let n = 0; n < 50; n++) await fill()
-    await until(() => app.cache.health().redis === 'refusing', { describe: 'health says so' })
-    t.match((await app.health.check()).cache_health, { redis: 'refusing', redis_refuses: 'writes (OOM)' })
-    t.equal((await app.health.check()).status, 'degraded')
-    cli(redis, 'config', 'set', 'maxmemory', '0')
-    await until(() => app.cache.health().redis === 'healthy', { timeoutMs: 30_000, describe: 'it is over' })
-    t.match(about(), [/^warn: Redis refuses writes: OOM command not allowed/, 'info: Redis takes writes again'])
+/** Ways to make a Redis refuse every write, and to make it stop. */
+const REFUSALS: Readonly<Record<string, { readonly begin: (redis: RedisServer) => void; readonly end: string[] }>> = {
+  OOM: {
+    begin: (redis) => cli(redis, 'config', 'set', 'maxmemory', '1000'),
+    end: ['config', 'set', 'maxmemory', '0'],
   },
-)
+  MISCONF: {
+    begin(redis) {
+      const folder = mkdtempSync(join(temporaryDirectory(), 'gone-'))
+      cli(redis, 'config', 'set', 'dir', folder)
+      rmSync(folder, { recursive: true })
+      cli(redis, 'config', 'set', 'save', '1 1')
+    },
+    end: ['config', 'set', 'save', ''],
+  },
+}
+
+for (const [word, { begin, end }] of Object.entries(REFUSALS)) {
+  t.test(
+    `a Redis that refuses every write (${word}) says so in health, once in the log, and once when it takes them again`,
+    async (t) => {
+      const args = ['--enable-protected-configs', 'yes']
+      const [postgres, redis] = await Promise.all([sharedPostgres(t), redisOf(t, ...args)])
+      const { app, fill, about } = await cacheWith(t, {
+        DATABASE_URL: await postgres.createDatabase(),
+        REDIS_URL: redis.url,
+      })
+      begin(redis)
+      const isRefusing = async (): Promise<boolean> => {
+        for (let n = 0; n < 50; n++) await fill()
+        return app.cache.health().redis === 'refusing'
+      }
+      await until(isRefusing, { intervalMs: 100, describe: 'health says so' })
+      t.match((await app.health.check()).cache_health, { redis: 'refusing', redis_refuses: `writes (${word})` })
+      t.equal((await app.health.check()).status, 'degraded')
+      cli(redis, ...end)
+      await until(() => app.cache.health().redis === 'healthy', { timeoutMs: 30_000, describe: 'it is over' })
+      t.match(about(), [new RegExp(`^warn: Redis refuses writes: ${word} `), 'info: Redis takes writes again'])
+    },
+  )
+}
 
 t.test('after a failover by name the connection to the old server is left, without a restart', async (t) => {
   const [postgres, old, next] = await Promise.all([sharedPostgres(t), redisOf(t), redisOf(t)])
