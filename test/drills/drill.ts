@@ -24,7 +24,7 @@ export interface DrillOptions {
   /** How long faults go on; the short drill takes what one pass over all faults takes, about a minute. */
   readonly minutes: number | 'short'
   readonly boundMs: number
-  /** Everybody is coherent again this long after a fault is over, or the drill has failed. */
+  /** Everybody follows the journal and uses Redis again this long after a fault is over, or the drill has failed. */
   readonly recoveryLimitMs: number
   readonly log: (line: string) => void
   /** Clients of each replica; {@link WORKERS_PER_REPLICA} by default. */
@@ -55,7 +55,7 @@ export interface Happening {
   readonly evidence: string | undefined
   /** Why it did not happen. */
   readonly failure: string | undefined
-  /** From its end (and that of those beside it) until every replica was coherent; `undefined` when that took too long. */
+  /** From its end (and that of those beside it) until every replica was well; `undefined` when that took too long. */
   readonly recoveryMs: number | undefined
 }
 
@@ -139,8 +139,8 @@ async function runRound(
     }),
   )
   const overAt = performance.now()
-  const waiting = { describe: 'every replica is coherent', timeoutMs: recoveryLimitMs, intervalMs: RECOVERY_POLL_MS }
-  const recoveryMs = await until(() => stage.areCoherent(), waiting).then(
+  const waiting = { describe: 'every replica is well', timeoutMs: recoveryLimitMs, intervalMs: RECOVERY_POLL_MS }
+  const recoveryMs = await until(() => stage.areWell(), waiting).then(
     () => performance.now() - overAt,
     () => undefined,
   )
@@ -198,7 +198,7 @@ function progress(clients: ChildProcess, log: (line: string) => void): () => str
 function describe(happening: Happening, done: string): string {
   const { fault, victim, startedAtMs, endedAtMs, evidence, failure, recoveryMs } = happening
   const took = `${((endedAtMs - startedAtMs) / 1_000).toFixed(1)} s`
-  const recovery = recoveryMs === undefined ? 'NOT coherent in time' : `coherent after ${Math.round(recoveryMs)} ms`
+  const recovery = recoveryMs === undefined ? 'NOT well in time' : `well after ${Math.round(recoveryMs)} ms`
   const at = `${(startedAtMs / 1_000).toFixed(1)} s`
   return `${at.padStart(8)}  ${fault} (replica ${victim}) ${took}; ${evidence ?? `DID NOT HAPPEN: ${failure}`}; ${recovery}; ${done}`
 }

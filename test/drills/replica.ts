@@ -27,6 +27,8 @@ export type ReplicaNews =
 
 export interface ReplicaReport {
   readonly state: string
+  /** Does it follow the journal, and use Redis? One whose Redis has come and gone too often does, and does not say `coherent` yet. */
+  readonly isWell: boolean
   /** Requests that arrived since the start. */
   readonly requests: number
   /** Statements sent to the database since the start, by name. */
@@ -74,7 +76,7 @@ app.cache.write = (tags, work) =>
 process.on('message', (order: ReplicaOrder) => {
   switch (order.kind) {
     case 'report':
-      say({ kind: 'report', id: order.id, report: { state: app.cache.state, requests, statements } })
+      say({ kind: 'report', id: order.id, report: { state: app.cache.state, isWell: isWell(), requests, statements } })
       break
     case 'figures':
       say({ kind: 'figures', id: order.id, figures: figures() })
@@ -111,6 +113,11 @@ setInterval(() => {
 
 await app.listen({ host: '127.0.0.1', port: config.port })
 say({ kind: 'listening' })
+
+function isWell(): boolean {
+  const { state } = app.cache
+  return state === 'coherent' || (state === 'memory-only' && app.cache.health().redis === 'unstable')
+}
 
 function figures(): ProcessFigures {
   const residentBytes = process.memoryUsage.rss()

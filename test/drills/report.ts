@@ -17,7 +17,7 @@ export function broken({ clients, happenings, unexpectedExits, verified }: Drill
     ...(verified.missed > 0 ? [`${verified.missed} changes that the verifier says nobody was told of`] : []),
     ...(verified.confirmed === 0 ? ['the verifier confirmed nothing'] : []),
     ...(missing.length > 0 ? [`planned faults that did not happen: ${missing.join('; ')}`] : []),
-    ...(slow.length > 0 ? [`not coherent in time after: ${slow.join('; ')}`] : []),
+    ...(slow.length > 0 ? [`not well in time after: ${slow.join('; ')}`] : []),
     ...unexpectedExits.map(({ replica, how, log }) => `replica ${replica} ended by itself (${how}):\n${log}`),
   ]
 }
@@ -29,7 +29,7 @@ export function reportText(report: DrillReport, { seed, minutes, boundMs, recove
   const perSecond = Math.round(clients.operations / (clients.elapsedMs / 1_000))
   const lines = [
     `machine     ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${osType()} ${release()} ${arch()}, Node ${process.version}`,
-    `drill       seed ${seed}, ${minutes === 'short' ? 'short' : `${minutes} minutes`}, bound H ${boundMs} ms, ${happenings.length} faults, coherent again within ${recoveryLimitMs} ms`,
+    `drill       seed ${seed}, ${minutes === 'short' ? 'short' : `${minutes} minutes`}, bound H ${boundMs} ms, ${happenings.length} faults, well again within ${recoveryLimitMs} ms`,
     `operations  ${clients.operations} in ${Math.round(clients.elapsedMs / 1_000)} s (${perSecond}/s): ${pairs(clients.operationsByKind)}`,
     `answered by ${pairs(clients.answeredBy)}`,
     `states      ${pairs(clients.states)} (of the replica, per request)`,

@@ -130,9 +130,9 @@ export class Stage {
     return work(redis).finally(() => redis.disconnect())
   }
 
-  async areCoherent(): Promise<boolean> {
+  async areWell(): Promise<boolean> {
     const reports = await Promise.all(this.replicas.map((replica) => replica.report()))
-    return reports.every((report) => report?.state === 'coherent')
+    return reports.every((report) => report?.isWell)
   }
 
   async close(): Promise<void> {
