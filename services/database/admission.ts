@@ -6,6 +6,11 @@ export interface AdmissionOptions {
   readonly most: number
   /** What part of them, now: the process itself may be short of time. {@link LEAST} may be in at any time. */
   readonly share?: (() => number) | undefined
+  /**
+   * Whoever has been in for longer, in ms, waits for the database: for a lock, say. That takes nothing of the time that this process is
+   * short of, so of the share they have no part. By default all have.
+   */
+  readonly waitsAfterMs?: number | undefined
   /** How many may wait; who comes then is refused. */
   readonly mostWaiting: number
   /** How long a load may wait, in ms; then it is refused. */
@@ -25,15 +30,21 @@ export interface Entrant {
   readonly since?: number | undefined
 }
 
+/** One of those that are in. */
+interface Place {
+  /** When it came, in ms of the monotonic clock. */
+  readonly since: number
+}
+
 interface Waiting {
   readonly until: number
-  readonly enter: () => void
+  readonly enter: (place: Place) => void
   readonly refuse: (error: Error) => void
 }
 
 /** The line of what is done for several users at once, or for nobody. */
 const EVERYBODY = ''
-/** However short of time the process is. A statement that waits for a lock then holds up the others, as long as both last. */
+/** However short of time the process is. */
 const LEAST = 1
 /** How often it is looked who has waited for too long, and whether more may come in, in ms. */
 const LOOK_EVERY_MS = 25
@@ -46,7 +57,8 @@ export class Admission {
   readonly #options: AdmissionOptions
   /** By user and kind, in the order of their turns. Those that are empty are not in it. */
   readonly #lines = new Map<string, Waiting[]>()
-  #inside = 0
+  /** The first that came is the first. */
+  readonly #inside = new Set<Place>()
   #waiting = 0
   #isTurnOfEverybody = true
   #refused = 0
@@ -58,10 +70,10 @@ export class Admission {
 
   /** What it is doing now, and how many it has refused since the start. */
   get counts(): { readonly inside: number; readonly waiting: number; readonly refused: number } {
-    return { inside: this.#inside, waiting: this.#waiting, refused: this.#refused }
+    return { inside: this.#inside.size, waiting: this.#waiting, refused: this.#refused }
   }
 
-  /** How many may be in, now. */
+  /** How many may be in, now, besides those that wait for the database. */
   get most(): number {
     const { most, share } = this.#options
     return share === undefined ? most : Math.max(Math.min(most, LEAST), Math.round(most * share()))
@@ -78,24 +90,45 @@ export class Admission {
    */
   async run<T>(work: () => Promise<T>, entrant: Entrant = {}): Promise<T> {
     if (this.isFull) throw this.#refusal()
-    if (this.#waiting === 0 && this.#inside < this.most) this.#inside += 1
-    else {
-      const turn = this.#wait(entrant)
-      this.#letIn()
-      await turn
-    }
+    const place = this.#waiting === 0 && this.#hasRoom() ? this.#enter() : await this.#turn(entrant)
     try {
       return await work()
     } finally {
-      this.#leave()
+      this.#inside.delete(place)
+      this.#letIn()
     }
+  }
+
+  #turn(entrant: Entrant): Promise<Place> {
+    const turn = this.#wait(entrant)
+    this.#letIn()
+    return turn
+  }
+
+  #hasRoom(): boolean {
+    const { most, waitsAfterMs } = this.#options
+    if (this.#inside.size >= most) return false
+    let room = this.most - this.#inside.size
+    if (room > 0 || waitsAfterMs === undefined) return room > 0
+    const before = systemClock.now() - waitsAfterMs
+    for (const { since } of this.#inside) {
+      if (since > before) break
+      room += 1
+    }
+    return room > 0
+  }
+
+  #enter(): Place {
+    const place = { since: systemClock.now() }
+    this.#inside.add(place)
+    return place
   }
 
   /**
    * A user's loads and writes are two lines, so that nobody's load waits for what they write. Each is half of all that may wait at most, so
    * that others find room.
    */
-  #wait({ user = EVERYBODY, isWrite = false, since = systemClock.now() }: Entrant): Promise<void> {
+  #wait({ user = EVERYBODY, isWrite = false, since = systemClock.now() }: Entrant): Promise<Place> {
     const name = isWrite ? `writes of ${user}` : user
     const line = this.#lines.get(name) ?? []
     const { mostWaiting, longestWaitMs, longestWriteWaitMs } = this.#options
@@ -107,18 +140,12 @@ export class Admission {
     return new Promise((enter, refuse) => line.push({ until, enter, refuse }))
   }
 
-  #leave(): void {
-    this.#inside -= 1
-    this.#letIn()
-  }
-
   /** Whoever waits, as long as there is room. */
   #letIn(): void {
-    while (this.#waiting > 0 && this.#inside < this.most) {
+    while (this.#waiting > 0 && this.#hasRoom()) {
       const user = this.#next()
       if (user === undefined) return
-      this.#inside += 1
-      this.#take(user)?.enter()
+      this.#take(user)?.enter(this.#enter())
     }
   }
 

@@ -61,6 +61,13 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'services/database/admission',
   ),
   serviceMutant(
+    'who waits for a lock has no part of the share',
+    'database/admission',
+    '      room += 1\n',
+    '',
+    'services/database/admission',
+  ),
+  serviceMutant(
     'who waits comes in when the share rises',
     'database/admission',
     '    this.#refuseLate()\n    this.#letIn()',

@@ -138,23 +138,42 @@ t.test('the line is bounded: who comes when it is full is refused at once', asyn
   t.ok(app.db.load.refused > 0)
 })
 
-t.test('a late event loop lets fewer loads and writes in at a time, until it is in time again', async (t) => {
-  const { user, id, url, app } = await start(t, { DATABASE_POOL_SIZE: '4', CACHE_STALENESS_BOUND_MS: '20000' }, true)
-  const busy = setInterval(() => {
-    const end = performance.now() + 60
-    while (performance.now() < end);
-  }, 1)
-  t.teardown(() => clearInterval(busy))
-  await until(() => app.pace.share < 0.25, { describe: 'the pace is slow' })
-  const unlock = await locked(t, url, 'designs')
-  const writes = Array.from({ length: 4 }, () => user.patch(`/api/designs/${id}`, { description: 'a' }))
-  await until(() => app.db.load.inside + app.db.load.waiting >= 4, { describe: 'all have come' })
-  t.equal(app.db.load.inside, 1)
-  clearInterval(busy)
-  await unlock()
-  for (const { status } of await Promise.all(writes)) t.equal(status, 200)
-  await until(() => app.pace.share === 1, { describe: 'it is as fast as before' })
+t.test('the pace hears how late the event loop is, and what part of that was work of this process', async (t) => {
+  const { app } = await start(t, {}, true)
+  const ticks: { readonly lateMs: number; readonly busy: number }[] = []
+  app.pace.tick = (lateMs, busy) => void ticks.push({ lateMs, busy })
+  const { user, system } = process.cpuUsage()
+  const from = performance.now()
+  while (performance.now() - from < 300);
+  const passed = performance.now() - from
+  const worked = process.cpuUsage({ user, system })
+  const isLate = () => ticks.find(({ lateMs }) => lateMs > 200)
+  const late = await until(isLate, { describe: 'a tick was late' })
+  // As far as this machine had a core for it.
+  const had = (worked.user + worked.system) / 1_000 / passed
+  t.ok(late.busy > had * 0.8, `${late.busy.toFixed(2)} of one core, where ${had.toFixed(2)} were there`)
 })
+
+t.test(
+  'while the pace is slow fewer loads and writes are let in at a time, and those that wait for a lock hold up nobody',
+  async (t) => {
+    const { user, id, url, app } = await start(t, { DATABASE_POOL_SIZE: '4', CACHE_STALENESS_BOUND_MS: '20000' }, true)
+    const late = setInterval(() => app.pace.tick(100, 1), 5)
+    t.teardown(() => clearInterval(late))
+    await until(() => app.pace.share < 0.1, { describe: 'the pace is slow' })
+    const unlock = await locked(t, url, 'designs')
+    const writes = Array.from({ length: 4 }, () => user.patch(`/api/designs/${id}`, { description: 'a' }))
+    await until(() => app.db.load.inside + app.db.load.waiting >= 4, { describe: 'all have come' })
+    t.ok(app.db.load.waiting > 0, 'not all of them are let in at once')
+    t.equal(app.db.poolUse?.allowed, 1)
+    await until(() => app.db.load.inside === 4, { describe: 'those that wait for the lock hold up nobody' })
+    t.equal(app.db.poolUse?.allowed, 1)
+    clearInterval(late)
+    await unlock()
+    for (const { status } of await Promise.all(writes)) t.equal(status, 200)
+    await until(() => app.pace.share === 1, { describe: 'it is as fast as before' })
+  },
+)
 
 t.test('a read that is in doubt does not wait for the bound when nothing comes from the server', async (t) => {
   const { user, app } = await start(t, { CACHE_STALENESS_BOUND_MS: '60000' })

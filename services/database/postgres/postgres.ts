@@ -35,6 +35,9 @@ export interface PostgresOptions {
 /** Requests never hold this connection: it is for the marks and the clears of the journal. */
 const RESERVED: AdmissionOptions = { most: 1, mostWaiting: 1_000, longestWaitMs: 5_000, longestWriteWaitMs: 5_000 }
 
+/** Longer than answers wait to be read where the event loop is late, and shorter than a load may wait. */
+const WAITS_AFTER_MS = 400
+
 function ignore(): void {}
 
 /** A server, by `pg`. Opens no connection before the first query. */
@@ -74,7 +77,7 @@ export class PostgresDatabase implements MigratableDatabase {
       idleTimeoutMillis: 30_000,
       query_timeout: queryTimeoutMs,
     })
-    this.#admission = new Admission({ ...options.line, most: options.poolSize })
+    this.#admission = new Admission({ ...options.line, most: options.poolSize, waitsAfterMs: WAITS_AFTER_MS })
     const reserved = new Admission(RESERVED)
     this.reserved = { query: (statement) => this.#query(reserved, statement) }
     this.#silence = new Silence({ afterMs: options.silenceMs, probe: () => this.#probe() })

@@ -70,6 +70,21 @@ t.test(
   },
 )
 
+t.test('of the share those who wait for the database have no part', async (t) => {
+  const waits = { mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 }
+  const admission = new Admission({ most: 3, ...waits, share: () => 0, waitsAfterMs: 100 })
+  const { begun, run, endOne } = stage(admission)
+  const all = ['a', 'b', 'c', 'd'].map((name) => run(name))
+  t.same(begun, ['a'])
+  await until(() => begun.length === 2, { describe: 'the first one waits for the database' })
+  await until(() => begun.length === 3, { describe: 'and the second one' })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.match(admission.counts, { inside: 3, waiting: 1 }, 'no more than there are connections')
+  for (let n = 0; n < 4; n += 1) await endOne()
+  await Promise.all(all)
+  t.match(admission.counts, { inside: 0, waiting: 0 })
+})
+
 t.test('who waits comes in when the share rises, although nobody leaves', async () => {
   let share = 0.5
   const waits = { mostWaiting: 10, longestWaitMs: 10_000, longestWriteWaitMs: 10_000 }
