@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -12,6 +13,9 @@ const DOCS = join(import.meta.dirname, '../../docs')
 const READ_TOKEN = 'a-token-of-the-tests-that-may-look-0123456789'
 const METRICS_TOKEN = 'a-token-of-the-tests-for-metrics-0123456789'
 const ADMIN_TOKENS = [ADMIN_TOKEN, `looks:read:${READ_TOKEN}`, `prometheus:metrics:${METRICS_TOKEN}`].join(',')
+
+/** Prometheus' own judge; Debian and Ubuntu have it in the package prometheus. */
+const skipPromtool = spawnSync('promtool', ['--version']).error !== undefined && 'promtool is not installed'
 
 const LINE = /^(?<name>[a-z_]+)(?:\{(?<labels>[^}]*)\})? (?<value>-?[\d.e+-]+)$/
 const LABEL = /(?<name>\w+)="(?<text>(?:[^"\\]|\\.)*)"/g
@@ -241,3 +245,21 @@ t.test('the dashboard and the alerts ask for metrics and labels that there are',
     'all others are looked at',
   )
 })
+
+t.test(
+  'promtool has nothing to say against the rules, nor against what is served',
+  { skip: skipPromtool },
+  async (t) => {
+    const promtool = (args: string[], input = ''): string => {
+      const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' })
+      return status === 0 ? '' : `${stdout}${stderr}`
+    }
+    t.equal(promtool(['check', 'rules', join(DOCS, 'metrics/alerts.yml')]), '')
+    const { newUser, app } = await startService(t, { env: { ADMIN_TOKENS } })
+    const user = await newUser()
+    for (let n = 0; n < 3; n += 1) await user.get('/api/designs')
+    const { text } = await app.metrics({ isOfThisAlone: true })
+    t.match(text, /roundhouse_http_requests/)
+    t.equal(promtool(['check', 'metrics'], text), '')
+  },
+)
