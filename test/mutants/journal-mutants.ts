@@ -236,8 +236,29 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
   mutant(
     'triggers that were off for a while are another history',
     'journal/postgres-journal',
-    "concat_ws(',', t.oid, t.xmin, ascii(t.tgenabled))",
+    "concat_ws(',', t.oid, t.xmin, t.tgenabled)",
     "concat_ws(',', t.oid)",
+    'postgres-journal',
+  ),
+  mutant(
+    'a table that is missing, or has children, is noticed',
+    'journal/postgres-journal',
+    'if found <> cardinality(oids) or made',
+    'if made',
+    'postgres-journal',
+  ),
+  mutant(
+    'a trigger that is off, or fires for the wrong changes, is noticed',
+    'journal/postgres-journal',
+    ' or made <> cardinality($triggers$) then',
+    ' then',
+    'postgres-journal',
+  ),
+  mutant(
+    'only one of the triggers may be for replicated changes alone',
+    'journal/postgres-journal',
+    "t.tgenabled = 'R' and t.tgname = any ($replica$)",
+    "t.tgenabled = 'R'",
     'postgres-journal',
   ),
   mutant(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Journal, SqlRunner, TailAnswer } from './journal.js'
 import { transactionId } from '../core/snapshot.js'
-import { type CachedTable, literal, triggerFunctions, triggersOf } from './table-triggers.js'
+import { type CachedTable, literal, quoted, triggerFunctions, triggersOf } from './table-triggers.js'
 
 export interface PostgresJournalOptions extends Pick<Journal, 'listen' | 'close'> {
   /** Runs one statement each, in no transaction of the caller's: a pool. */
@@ -107,22 +107,32 @@ const ROWS = `(select j.changed_in, j.tags from cache_journal j
     union all (select j.changed_in, j.tags from cache_journal j
       where j.changed_in = any (array(select pg_snapshot_xip(start))) limit most + 1)`
 
+/** What is wrong with the tables and triggers; null when nothing is. */
+const FAULT = `select string_agg(w.name || case when c.oid is null then ' is missing' else ' has child tables, whose changes nobody sees' end, ', ')
+      into fault from unnest($names$) with ordinality w (name, n) left join pg_class c on c.oid = oids[w.n]
+      where c.oid is null or c.relhassubclass;
+    select coalesce(fault, 'not there or not "enable always": ' || string_agg(w.name || ' on ' || oids[w.tab]::regclass, ', ')
+        || ': run the migrations again')
+      into fault from unnest($tables$, $triggers$, $fires$) w (tab, name, fires)
+      left join pg_trigger t on t.tgrelid = oids[w.tab] and t.tgname = w.name
+      where t.oid is null or not t.tgenabled = any (w.fires::"char"[])`
+
 /** Everything of one statement, so of one snapshot; a function, so that its plan is kept. */
 const TAIL = `declare
   own pg_snapshot := pg_current_snapshot();
   since pg_snapshot := known_since; start pg_snapshot := since; most integer := most_tags;
-  state record; oids oid[]; tables text; triggers text; fault text; identity text; oldest xid8; total bigint;
+  state record; oids oid[]; tables text; triggers text; fault text; identity text; oldest xid8; total bigint; found integer; made integer;
 begin
   ${STATE};
-  select string_agg(concat_ws(',', c.oid, c.relfilenode, c.relnatts), ';' order by w.n),
-    string_agg(w.name || case when c.oid is null then ' is missing' else ' has child tables, whose changes nobody sees' end, ', ')
-      filter (where c.oid is null or c.relhassubclass), array_agg(c.oid order by w.n) into tables, fault, oids from unnest($watched$) with ordinality w (name, n)
-    left join pg_class c on c.relname = w.name and c.relnamespace = $schema$::regnamespace;
-  select string_agg(concat_ws(',', t.oid, t.xmin, ascii(t.tgenabled)), ';' order by w.n),
-    coalesce(fault, 'not there or not "enable always": ' || string_agg(w.name || ' on ' || oids[w.tab]::regclass, ', ')
-      filter (where t.oid is null or not t.tgenabled = any (w.fires::"char"[])) || ': run the migrations again')
-    into triggers, fault from unnest($tables$, $triggers$, $fires$) with ordinality w (tab, name, fires, n)
-    left join pg_trigger t on t.tgrelid = oids[w.tab] and t.tgname = w.name;
+  oids := $watched$;
+  select string_agg(concat_ws(',', c.oid, c.relfilenode, c.relnatts), ';' order by c.oid), count(*) filter (where not c.relhassubclass)
+    into tables, found from pg_class c where c.oid = any (oids);
+  select string_agg(concat_ws(',', t.oid, t.xmin, t.tgenabled), ';' order by t.oid),
+    count(*) filter (where t.tgenabled = 'A' or t.tgenabled = 'R' and t.tgname = any ($replica$))
+    into triggers, made from pg_trigger t where t.tgrelid = any (oids) and t.tgname >= '$release$_' and t.tgname < '$release$\`';
+  if found <> cardinality(oids) or made <> cardinality($triggers$) then
+    ${FAULT};
+  end if;
   if fault is not null or ${IS_BROKEN} then
     return json_build_object('snapshot', own, 'fault', fault, 'is_broken', fault is null);
   end if;
@@ -214,10 +224,14 @@ export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlF
   const triggers = tables.flatMap((table, at) => triggersOf(table).map((trigger) => ({ ...trigger, at: at + 1 })))
   const names = triggers.map(({ event }) => literal(`$release$_${event.replaceAll(' ', '_')}`))
   const states = triggers.map(({ fires }) => literal(fires === 'always' ? '{A}' : '{A,R}'))
-  const tail = TAIL.replace('$watched$', `${arrayOf(watched.map(literal))}::name[]`)
-    .replace('$tables$', arrayOf(triggers.map(({ at }) => at)))
-    .replace('$triggers$', `${arrayOf(names)}::name[]`)
-    .replace('$fires$', arrayOf(states))
+  const ofReplicas = triggers.flatMap(({ fires }, at) => (fires === 'always' ? [] : [names[at] ?? '']))
+  const oids = watched.map((table) => `to_regclass($schema$ || ${literal(`.${quoted(table)}`)})`)
+  const tail = TAIL.replaceAll('$watched$', `${arrayOf(oids)}::oid[]`)
+    .replaceAll('$names$', `${arrayOf(watched.map(literal))}::name[]`)
+    .replaceAll('$tables$', arrayOf(triggers.map(({ at }) => at)))
+    .replaceAll('$triggers$', `${arrayOf(names)}::name[]`)
+    .replaceAll('$replica$', `${arrayOf([...new Set(ofReplicas)])}::name[]`)
+    .replaceAll('$fires$', arrayOf(states))
   const planned = 'returns json language plpgsql stable set enable_seqscan = off set jit = off'
   const functions = {
     tail: make('known_since text, known_identity text, most_tags text', tail, planned),

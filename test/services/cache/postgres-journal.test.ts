@@ -257,6 +257,26 @@ t.test(
     await query('alter table others rename to things')
     await query('create table child () inherits (things)')
     t.match(await fault(), /things has child tables/)
+    await query('drop table child; analyze things')
+    t.equal(await fault(), undefined, 'it has none any more')
+    const triggers = await query(`select tgname as name, tgenabled as fires from pg_trigger where tgname ~ '^cache_'`)
+    for (const { name, fires } of triggers) {
+      const says = new RegExp(`^not there or not "enable always": ${name} on things: run the migrations again$`)
+      for (const how of ['disable', 'enable', 'enable replica']) {
+        await query(`alter table things ${how} trigger ${name}`)
+        if (how === 'enable replica' && fires === 'R') t.equal(await fault(), undefined, 'as it is meant')
+        else t.match(await fault(), says, how)
+      }
+      await query(`alter table things enable always trigger ${name}`)
+    }
+    t.equal(await fault(), undefined)
+    const [{ name = '' } = {}] = triggers
+    await query(`alter trigger ${name} on things rename to other`)
+    t.match(await fault(), new RegExp(`${name} on things`))
+    await query(`create function nothing() returns trigger language plpgsql as 'begin return null; end'`)
+    await query(`alter trigger other on things rename to ${name}`)
+    await query(`create trigger ${name}_of_somebody after insert on things execute function nothing()`)
+    t.equal(await fault(), undefined)
   },
 )
 
