@@ -3,7 +3,7 @@ import { CanNotStartError, sqlState } from './errors.js'
 import type { MigratableDatabase, ScriptRunner } from './migratable.js'
 import { type Migration, readMigrations } from './migration-files.js'
 import { note, readRecord, refuseEdited } from './migration-record.js'
-import { installIndexes, type Table } from './table-indexes.js'
+import { dropOldIndexes, installIndexes, type Table } from './table-indexes.js'
 
 export interface MigrateOptions {
   /** Told every few seconds whom a migration waits for. */
@@ -36,6 +36,7 @@ export async function migrate(
       await installIndexes(runner, tables)
       await installJournal(sql, tables)
       await install?.(sql)
+      await dropOldIndexes(runner, tables)
       return made
     }, onWait)
   } catch (error) {

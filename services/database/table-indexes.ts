@@ -14,23 +14,73 @@ export interface TableIndex {
 /** A table, with those of its indexes that no migration makes. */
 export type Table = CachedTable & { readonly indexes?: readonly TableIndex[] }
 
+/** An index of a name that only the service gives. */
+interface Found {
+  readonly table: string
+  readonly name: string
+  /** When it was first found that no definition wants it. */
+  readonly unwanted_since: string | null
+  /** That was a day ago: replicas of the release that asked by it are gone. */
+  readonly is_due: boolean | null
+  /** A role that may change it. */
+  readonly is_own: boolean
+}
+
 /**
- * Makes the indexes that are missing, and drops those of an earlier definition. Where nothing is to be done it asks for no right to change a
- * schema. While one is made the table is read but not written: some minutes for a million rows.
+ * Makes the indexes that are missing. Those of an earlier definition are noted, and stay for a day: replicas of another release may still ask by
+ * them, and would go through the table. Where nothing is to be done it asks for no right to change a schema. While one is made the table is read but
+ * not written: some minutes for a million rows.
  */
 export async function installIndexes(runner: ScriptRunner, tables: readonly Table[]): Promise<void> {
-  const wanted = tables.flatMap(({ table, indexes = [] }) => indexes.map((index) => ({ table, ...index })))
-  const there = (await runner.query(
-    `select tablename as table, indexname as name from pg_indexes
-      where schemaname = current_schema() and indexname ~ '_list_[a-z_]+_[0-9a-f]{8}$'`,
-  )) as { table: string; name: string }[]
+  const wanted = wantedOf(tables)
+  const there = await indexesThere(runner)
   for (const { table, name, text, settings } of wanted) {
-    if (there.some((index) => index.name === name)) continue
-    await runner.script(`create index ${name} on ${table} ${text}; ${settings}`)
+    const found = there.find((index) => index.name === name)
+    if (found === undefined) await runner.script(`create index ${name} on ${table} ${text}; ${settings}`)
+    else if (found.unwanted_since !== null && found.is_own) await runner.script(`comment on index ${name} is null`)
   }
-  for (const { table, name } of there) {
+  for (const { name, unwanted_since: since, is_own: isOwn } of unwantedOf(tables, there)) {
+    if (since !== null || !isOwn) continue
+    await runner.script(`do $$ begin execute format('comment on index ${name} is %L',
+      to_char(now() at time zone 'UTC', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"')); end $$`)
+  }
+}
+
+/**
+ * Drops the indexes that no definition has wanted for a day. It waits for nobody: where the table is in use a later start does it. The lock lasts to the
+ * end of the transaction, so this comes last.
+ */
+export async function dropOldIndexes(runner: ScriptRunner, tables: readonly Table[]): Promise<void> {
+  for (const { table, name, is_due: isDue, is_own: isOwn } of unwantedOf(tables, await indexesThere(runner))) {
+    if (isDue !== true || !isOwn) continue
+    await runner.script(`do $$ begin
+      lock table ${table} in access exclusive mode nowait;
+      drop index ${name};
+      exception when lock_not_available then null; end $$`)
+  }
+}
+
+async function indexesThere(runner: ScriptRunner): Promise<readonly Found[]> {
+  const rows = await runner.query(
+    `select *, unwanted_since::timestamptz < now() - interval '1 day' as is_due from (
+      select t.relname as table, c.relname as name, pg_has_role(c.relowner, 'usage') as is_own,
+          substring(obj_description(c.oid, 'pg_class') from '^Not wanted since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$') as unwanted_since
+        from pg_index join pg_class c on c.oid = indexrelid join pg_class t on t.oid = indrelid
+          join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = current_schema() and c.relname ~ '_list_[a-z0-9_]+_[0-9a-f]{8}$') as found`,
+  )
+  return rows as Found[]
+}
+
+function wantedOf(tables: readonly Table[]): readonly ({ readonly table: string } & TableIndex)[] {
+  return tables.flatMap(({ table, indexes = [] }) => indexes.map((index) => ({ table, ...index })))
+}
+
+function unwantedOf(tables: readonly Table[], there: readonly Found[]): readonly Found[] {
+  const wanted = wantedOf(tables)
+  return there.filter(({ table, name }) => {
     const isOurs =
       name.startsWith(`${table}_list_`) && tables.some((one) => one.table === table && one.indexes !== undefined)
-    if (isOurs && !wanted.some((index) => index.name === name)) await runner.script(`drop index ${name}`)
-  }
+    return isOurs && !wanted.some((index) => index.name === name)
+  })
 }

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, type MigratableDatabase, openDatabase } from '../../../services/database/index.js'
@@ -32,13 +33,63 @@ t.test('the indexes of lists are made from the definitions, and kept as these ar
     for (const name of ['designs_list_terms_00000000', 'designs_list_mine', 'users_list_name_00000000']) {
       await database.query({ name: 'test', text: `create index ${name} on ${name.split('_')[0]} (id)` })
     }
-    await migrate(database, cachedTables)
-    const after = (await namesIn(database)) as { name: string }[]
-    t.same(
-      after.map(({ name }) => name),
-      [...expected.map(({ name }) => name), 'designs_list_mine', 'users_list_name_00000000'].sort(),
-    )
+    const after = async (): Promise<string[]> => {
+      await migrate(database, cachedTables)
+      return ((await namesIn(database)) as { name: string }[]).map(({ name }) => name)
+    }
+    const own = [...expected.map(({ name }) => name), 'designs_list_mine', 'users_list_name_00000000']
+    t.same(await after(), [...own, OLD].sort(), 'replicas of the release before may still ask by it')
+    t.same(await after(), [...own, OLD].sort(), 'and when the next one starts')
+    await database.query({ name: 'test', text: A_DAY_LATER })
+    t.same(await after(), own.sort(), 'a day later they are gone')
   }
+})
+
+const OLD = 'designs_list_terms_00000000'
+const A_DAY_LATER = `do $$ begin execute format('comment on index ${OLD} is %L',
+  regexp_replace(obj_description('${OLD}'::regclass, 'pg_class'), '[0-9]{4}', '2024')); end $$`
+
+t.test('an old index is dropped when nobody is in the way, and one that is wanted again stays', async (t) => {
+  const postgres = await sharedPostgres(t)
+  const url = await postgres.createDatabase()
+  const [database, busy] = [await openDatabase({ url, dataDir: '' }), new pg.Client(url)]
+  await busy.connect()
+  t.teardown(() => Promise.all([database.close(), busy.end()]))
+  await migrate(database, cachedTables)
+  const run = (text: string): Promise<object[]> => database.query({ name: 'test', text })
+  const isThere = async (): Promise<boolean> =>
+    ((await namesIn(database)) as { name: string }[]).some(({ name }) => name === OLD)
+  const tables = cachedTables.map((table) => {
+    const index = { name: OLD, text: '(id, user_id)', settings: '' }
+    return table.table === 'designs' ? { ...table, indexes: [...(table.indexes ?? []), index] } : table
+  })
+  await migrate(database, tables)
+  await migrate(database, cachedTables)
+  await run(A_DAY_LATER)
+  await busy.query('begin; select from designs')
+  await migrate(database, cachedTables)
+  t.equal(await isThere(), true, 'nobody waited for the one who reads')
+  await busy.query('rollback')
+  await migrate(database, tables)
+  await migrate(database, cachedTables)
+  t.equal(await isThere(), true, 'its day begins anew')
+  await run(A_DAY_LATER)
+  await migrate(database, cachedTables)
+  t.equal(await isThere(), false)
+})
+
+t.test('the release before leaves the index of this one alone when it starts beside it', async (t) => {
+  const postgres = await sharedPostgres(t)
+  const database = await openDatabase({ url: await postgres.createDatabase(), dataDir: '' })
+  t.teardown(() => database.close())
+  await migrate(database, cachedTables)
+  const pattern = /_list_[a-z_]+_[0-9a-f]{8}$/
+  const names = (await namesIn(database)).map((index) => (index as { name: string }).name)
+  t.same(
+    names.filter((name) => name.includes('_terms_') && pattern.test(name)),
+    [],
+    'it looks for its own by this pattern',
+  )
 })
 
 t.test('a role that may not change the schema starts where nothing is to be done', async (t) => {
