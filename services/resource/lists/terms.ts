@@ -10,7 +10,7 @@ const FILTER_TYPES: readonly SqlType[] = ['text', 'uuid', 'boolean', 'integer', 
 
 /**
  * SQL of what a row is found by: the words of the columns that are searched, and the values of those that lists are narrowed by, each
- * with its owner before it (the functions of the migration `lists`). One index of it answers every combination of filters by the rows that
+ * with its owner before it (the functions of the migrations `lists` and `list-terms`). One index of it answers every combination of filters by the rows that
  * fit; no extension of the database is needed for that. `undefined` when lists are neither searched nor narrowed.
  * @throws Error for a column that can be neither
  */
@@ -23,27 +23,27 @@ export function termsOf({ name, columns, filters, search = [] }: Searched): stri
   if (wrong !== undefined) throw new Error(`${name}: lists can not be searched or narrowed by ${wrong}`)
   if (search.length + filtered.length === 0) return undefined
   const words = [`array[${texts.join(', ')}]::text[]`, ...arrays].join(' || ')
-  const single = filtered.filter((column) => !isArray(column)).map((column) => singleFacet(column, column))
-  const lists = filtered.filter(isArray).map((column) => listFacets(column, columns[column], column))
-  const facets = [`array[${single.join(', ')}]::text[]`, ...lists].join(' || ')
-  return `list_terms(user_id, list_words(list_fold(${words})), ${facets})`
+  const facets = filtered.map((column) => facetsIn(column, columns[column], column))
+  return `list_terms(user_id, list_words_2(list_fold(${words})), ${facets.join(' || ') || `'{}'`})`
 
   function ofType(names: readonly string[], type: SqlType): string[] {
     return names.filter((column) => columns[column] === type)
   }
+}
 
-  function isArray(column: string): boolean {
-    return columns[column]?.endsWith('[]') === true
+/** SQL of the facets of a value: the same of a row's as of one that is asked for. Texts in arrays are compared without letter case. */
+function facetsIn(column: string, type: string | undefined, value: string): string {
+  switch (type) {
+    case 'text':
+      return `list_facets_2('${column}', array[${value}])`
+    case 'text[]':
+      return `list_facets_2('${column}', list_fold(${value}))`
+    case 'uuid[]':
+      return `list_facets_2('${column}', ${value}::text[])`
+    default:
+      // Short, and of plain characters.
+      return `array['${column}=' || ${value}::text]`
   }
-}
-
-function singleFacet(column: string, value: string): string {
-  return `'${column}=' || left(${value}::text, 100)`
-}
-
-/** Texts in arrays are compared without letter case. */
-function listFacets(column: string, type: string | undefined, values: string): string {
-  return `list_facets('${column}', ${type === 'text[]' ? `list_fold(${values})` : `${values}::text[]`})`
 }
 
 /** SQL of the tsquery for the terms that a selection asks for; `undefined` when it asks for none. `owner` is the place of the user's id. */
@@ -51,10 +51,10 @@ export function termQuery(selection: Selection, owner: string, parameters: Param
   const { matches, words } = selection
   const queries: string[] = []
   if (words !== undefined) {
-    queries.push(`list_all(${owner}, list_words(list_fold(array[${parameters.place(words, 'text')}])), '{}')`)
+    queries.push(`list_all_2(${owner}, list_words_2(list_fold(array[${parameters.place(words, 'text')}])), '{}')`)
   }
   const all = matches.filter(({ isAny }) => !isAny).map((match) => facetsOf(match, parameters))
-  if (all.length > 0) queries.push(`list_all(${owner}, '{}', ${all.join(' || ')})`)
+  if (all.length > 0) queries.push(`list_all_2(${owner}, '{}', ${all.join(' || ')})`)
   for (const match of matches.filter(({ isAny }) => isAny)) {
     queries.push(`list_any(${owner}, ${facetsOf(match, parameters)})`)
   }
@@ -62,8 +62,8 @@ export function termQuery(selection: Selection, owner: string, parameters: Param
 }
 
 function facetsOf({ filter: { column, type, test }, values }: Match, parameters: Parameters): string {
-  if (test === 'equals') return `array[${singleFacet(column, parameters.place(values[0], type))}]`
-  return listFacets(column, `${type}[]`, parameters.place(values, `${type}[]`))
+  if (test === 'equals') return facetsIn(column, type, parameters.place(values[0], type))
+  return facetsIn(column, `${type}[]`, parameters.place(values, `${type}[]`))
 }
 
 /** SQL that compares a row itself with one filter: without the index, and cheaper than to make a row's terms. */
@@ -73,7 +73,7 @@ export function comparison({ filter: { column, type, test }, values, isAny }: Ma
   return `${folded(column)} ${isAny ? '&&' : '@>'} ${folded(parameters.place(values, `${type}[]`))}`
 }
 
-/** Filters whose terms may have been cut, or are another owner's of the same beginning: compared with the row once more. */
+/** Filters that cost little to compare with the row once more. No term is cut: without it the answer is the same. */
 export function isToCompare({ test }: Filter): boolean {
   return test === 'equals'
 }

@@ -5,7 +5,7 @@ import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 /** Every character of two bytes but the byte order mark, which a driver leaves out; 1,000 in a text. Above, releases know more and more of them. */
-const ALL = `select string_agg(list_fold(array[texts])::text || list_words(list_fold(array[texts]))::text || list_key(list_fold(array[texts])), '' order by part) as all
+const ALL = `select string_agg(list_fold(array[texts])::text || list_words_2(list_fold(array[texts]))::text || list_key(list_fold(array[texts])), '' order by part) as all
   from (select n / 1000 as part, string_agg(chr(n), ' ' order by n) as texts from generate_series(1, 65535) n
     where n not between 55296 and 57343 and n <> 65279 group by 1) as parts`
 
@@ -53,9 +53,44 @@ async function functions(t: Test, database: Queryable): Promise<void> {
     t.same(await valueOf(database, `list_fold('{}')`), [])
   })
 
+  await t.test('what a text has beside letters, digits and signs of a script parts its words', async (t) => {
+    const all = Array.from({ length: 0x20000 }, (_, code) => code)
+      .filter((code) => code > 0 && !(code >= 0xd800 && code < 0xe000))
+      .map((code) => String.fromCodePoint(code))
+    const ofKind = (kind: RegExp): string[] => all.filter((character) => kind.test(character))
+    const parted = async (characters: readonly string[]): Promise<string[]> => {
+      const texts = characters.map((character) => `xx${character}xx`)
+      const words = await valueOf<number[]>(
+        database,
+        '(select array_agg(cardinality(list_words_2(array[item])) order by nth) from unnest($1::text[]) with ordinality as of (item, nth))',
+        texts,
+      )
+      return characters.filter((_, n) => words?.[n] !== 1)
+    }
+    t.same(await parted(ofKind(/(?![\u20d0-\u20ff])[\p{L}\p{Nd}\p{Nl}\p{M}]/u)), [], 'no letter, digit or mark')
+    for (const kind of [/\p{P}/u, /\p{Z}|\p{Cc}|\p{Cf}/u, /(?=\p{Script=Common})[\p{S}\p{No}]/u]) {
+      const others = ofKind(kind)
+      t.same(await parted(others), others, String(kind))
+    }
+  })
+
+  await t.test('an item is mapped by itself: the same one alone and among others', async (t) => {
+    const lengths = [1, 40, 99, 100, 101, 249, 250, 251, 332, 333, 334, 499, 500, 501, 999, 1_000, 1_001, 5_000]
+    const items = ['x', 'é', '한', '𠀀', '\u0001'].flatMap((one) => lengths.map((length) => one.repeat(length)))
+    const alone = await Promise.all(
+      items.map((item) => valueOf<string[]>(database, `list_facets_2('x', array[$1::text])`, item)),
+    )
+    t.same(await valueOf(database, `list_facets_2('x', $1::text[])`, items), alone.flat())
+    t.equal(new Set(alone.flat()).size, items.length, 'and is no other')
+    t.ok(alone.flat().every((facet = '') => Buffer.byteLength(facet) <= 1_002))
+    t.same(await valueOf(database, `list_facets_2('x', array[null, 'a', null])`), ['x=a'])
+    t.match(await valueOf(database, `list_facets_2('x', array[null, E'a\\x01b'])`), [/^x#.{44}$/])
+    t.same(await valueOf(database, `list_facets_2('x', array[null]::text[])`), [])
+  })
+
   await t.test('long and odd texts become terms, and nothing fails', async (t) => {
     const owner = '01a2069f-4382-76fe-94e2-50d41d9cb575'
-    const terms = `list_terms('${owner}', list_words(list_fold(array[$1::text])), list_facets('x', list_fold(array[$1::text])))`
+    const terms = `list_terms('${owner}', list_words_2(list_fold(array[$1::text])), list_facets_2('x', list_fold(array[$1::text])))`
     for (const text of [
       'x'.repeat(5_000),
       'é'.repeat(5_000),
@@ -67,10 +102,10 @@ async function functions(t: Test, database: Queryable): Promise<void> {
       'МОСКВА '.repeat(700),
     ]) {
       t.equal(await valueOf(database, `${terms} is not null`, text), true, text.slice(0, 10))
-      const found = `list_all('${owner}', list_words(list_fold(array[left($1::text, 200)])), '{}')`
+      const found = `list_all_2('${owner}', list_words_2(list_fold(array[left($1::text, 200)])), '{}')`
       t.equal(await valueOf(database, `coalesce(${terms} @@ ${found}, true)`, text), true, text.slice(0, 10))
     }
-    t.equal(await valueOf(database, `list_all('${owner}', '{}', '{}')`), null)
+    t.equal(await valueOf(database, `list_all_2('${owner}', '{}', '{}')`), null)
     t.equal(await valueOf(database, `list_any('${owner}', '{}')`), null)
     t.equal(await valueOf(database, `list_terms('${owner}', '{}', '{NULL}') = ''`), true)
   })
