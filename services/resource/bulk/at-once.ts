@@ -53,7 +53,6 @@ export async function doAtOnce(
 /** Why a row can't be as it is to be: it refers to what is not there. */
 type Refusal = (columns: ColumnValues) => Error | undefined
 
-/** Somebody who takes one of the external_ids just now makes the statement fail. */
 async function create(
   transaction: Queryable,
   { definition }: Resource,
@@ -61,17 +60,11 @@ async function create(
   rows: readonly ColumnValues[],
   refusalOf: Refusal,
 ): Promise<Outcome[]> {
-  const { name, kind } = definition
-  const wanted = rows.flatMap(({ external_id: externalId }) => (typeof externalId === 'string' ? externalId : []))
-  const taken = await transaction.query<{ external_id: string }>({
-    name: `${name}.taken-external-ids`,
-    text: `select external_id from ${name} where user_id = $1::uuid and external_id = any($2::text[])`,
-    values: [userId, wanted],
-  })
-  const isTaken = new Set<unknown>(taken.map(({ external_id: externalId }) => externalId))
+  const holders = await holdersOf(transaction, definition.name, userId, rows)
   const refusals = rows.map(
     (columns) =>
-      refusalOf(columns) ?? (isTaken.has(columns['external_id']) ? new ExternalIdTakenError(kind) : undefined),
+      refusalOf(columns) ??
+      (holders.has(columns['external_id']) ? new ExternalIdTakenError(definition.kind) : undefined),
   )
   const good = rows.flatMap((columns, place) => (refusals[place] === undefined ? [{ columns }] : []))
   const made = (await insertRows(transaction, definition, userId, good)).values()
@@ -106,7 +99,27 @@ async function upsert(
   })
 }
 
-/** All of them name the same columns. */
+/** Which rows have the external_ids that these are to have. Somebody who takes one just now makes the statement that writes it fail. */
+async function holdersOf(
+  transaction: Queryable,
+  table: string,
+  userId: string,
+  rows: readonly ColumnValues[],
+): Promise<ReadonlyMap<unknown, string>> {
+  const wanted = rows.flatMap(({ external_id: externalId }) => (typeof externalId === 'string' ? externalId : []))
+  if (wanted.length === 0) return new Map()
+  const found = await transaction.query<Pick<There, 'id' | 'external_id'>>({
+    name: `${table}.taken-external-ids`,
+    text: `select id, external_id from ${table} where user_id = $1::uuid and external_id = any($2::text[])`,
+    values: [userId, wanted],
+  })
+  return new Map(found.map(({ id, external_id: externalId }) => [externalId, id]))
+}
+
+/**
+ * All of them name the same columns. An external_id that another of the rows has is free only once that one is written, so their order
+ * decides: one statement would meet them in an order of its own.
+ */
 async function update(
   transaction: Queryable,
   { definition }: Resource,
@@ -121,18 +134,30 @@ async function update(
     userId,
     changes.map(({ key }) => key),
   )
-  const there = changes.flatMap(({ key, columns }) => {
+  const all = changes.map(({ columns }) => columns)
+  const holders = await holdersOf(transaction, definition.name, userId, all)
+  const locked = new Set([...rows.values()].map(({ id }) => id))
+  const refusals = changes.map(({ key, columns }) => {
     const row = rows.get(keyText(key))
-    return row === undefined || refusalOf(columns) !== undefined ? [] : [{ row, columns }]
+    if (row === undefined) return new NotFoundError(definition.kind)
+    const refusal = refusalOf(columns)
+    const holder = holders.get(columns['external_id'])
+    if (refusal !== undefined || holder === undefined || holder === row.id) return refusal
+    if (locked.has(holder)) throw new NotAtOnceError()
+    return new ExternalIdTakenError(definition.kind)
+  })
+  const there = changes.flatMap(({ key, columns }, place) => {
+    const row = rows.get(keyText(key))
+    return row === undefined || refusals[place] !== undefined ? [] : [{ row, columns }]
   })
   if (changes.some(({ columns }) => Object.values(columns).includes(DEFAULT))) throw new NotAtOnceError()
   if (new Set(there.map(({ row }) => row.id)).size < there.length) throw new NotAtOnceError()
   const written = there.length === 0 ? [] : await updateRows(transaction, definition, userId, there)
   const changed = new Map(written.map((row) => [row.id, row]))
-  return changes.map(({ key, columns }) => {
+  return changes.map(({ key }, place) => {
     const row = rows.get(keyText(key))
     if (row === undefined) return new NotFoundError(definition.kind)
-    return refusalOf(columns) ?? done(200, changed.get(row.id) ?? row, changed.has(row.id))
+    return refusals[place] ?? done(200, changed.get(row.id) ?? row, changed.has(row.id))
   })
 }
 

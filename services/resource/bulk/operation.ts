@@ -31,7 +31,10 @@ export interface Done {
   readonly isChanged: boolean
 }
 
-/** Operations of one kind whose rows are all different: their order makes no difference. */
+/**
+ * Operations of one kind whose rows are all different: their order makes no difference, but for the external_ids that updates by id hand
+ * on. What a row is called before, only the database knows: at-once.ts looks.
+ */
 export type Run = readonly { readonly index: number; readonly operation: Operation }[]
 
 /** Neighbours that can be done in one statement, in the order in which they came. */

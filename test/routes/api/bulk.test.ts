@@ -168,6 +168,36 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
       t.match(await byExternalId('twice'), { description: '3', version: 1 })
     })
 
+    await t.test(
+      'an external_id that moves between rows goes by the order of the operations, whichever row is older',
+      async (t) => {
+        const statuses = ({ body }: { body: { results: { status: number }[] } }) =>
+          body.results.map(({ status }) => status)
+        for (const isHolderOlder of [true, false]) {
+          const named = { ...DESIGN, external_id: 'moving' }
+          const made = await bulk(
+            (isHolderOlder ? [named, DESIGN] : [DESIGN, named]).map((row) => ({ op: 'create', row })),
+          )
+          const ids: string[] = made.body.results.map(({ id }: { id: string }) => id)
+          const [holder, other] = isHolderOlder ? ids : ids.toReversed()
+          const take = { op: 'update', id: other, row: { external_id: 'moving' } }
+          const release = { op: 'update', id: holder, row: { external_id: `moved-${isHolderOlder}` } }
+          t.equal((await bulk([take, release], { atomic: true })).status, 422)
+          t.same(statuses(await bulk([take, release])), [409, 200], `the holder is older: ${isHolderOlder}`)
+          await user.patch(`/api/designs/${holder}`, { external_id: 'moving' })
+          t.same(statuses(await bulk([release, take])), [200, 200])
+          statements.length = 0
+          const taken = await bulk([
+            { op: 'update', id: holder, row: { external_id: 'old' } },
+            { op: 'update', id: other, row: { external_id: 'moving' } },
+          ])
+          t.same(statuses(taken), [409, 200], 'of a row that stands beside them')
+          t.notOk(statements.includes('bulk.rollback'), 'and the others are one statement')
+          await user.delete('/api/designs/by-external-id/moving')
+        }
+      },
+    )
+
     await t.test('what is in use stays, what refers to the deleted forgets it', async (t) => {
       const made = await user.post('/api/templates/bulk', {
         operations: Array.from({ length: 3 }, (_, n) => ({
