@@ -61,6 +61,26 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
     t.match(await listed(user), [{ version: 2 }], 'what is equal is not written')
   })
 
+  await t.test('null for a list or a flag is its default, as in a PATCH', async (t) => {
+    const user = await newUser()
+    const held = { tags: ['x'], is_active: false, metadata: { a: 1 } }
+    await imported(app, user.id, [design('a.png', { ...held, description: 'kept' })])
+    const nulls = [design('a.png', { tags: null, is_active: null, metadata: null })]
+    const shown = await imported(app, user.id, nulls)
+    t.same(shown.counts, { read: 1, different: 1 })
+    t.match(shown.troubles, [/tags is \["x"\] there and \[\] here/])
+    t.match(shown.troubles, [/is_active is false there and true here/])
+    for (const isDryRun of [true, false])
+      t.same((await imported(app, user.id, nulls, { existing: 'update', isDryRun })).counts, { read: 1, updated: 1 })
+    const [row] = await listed(user)
+    t.match(row, { is_active: true, description: 'kept', version: 2 })
+    t.strictSame([row?.['tags'], row?.['metadata']], [[], null])
+    t.same((await imported(app, user.id, nulls, { existing: 'update' })).counts, { read: 1, equal: 1 })
+    const made = [design('b.png', { tags: null, is_active: null, metadata: null, template_ids: null })]
+    t.same((await imported(app, user.id, made)).counts, { read: 1, created: 1 })
+    t.same((await imported(app, user.id, made)).counts, { read: 1, equal: 1 })
+  })
+
   await t.test('--only-new leaves alone what is there, however it differs', async (t) => {
     const user = await newUser()
     await imported(app, user.id, [design('a.png')])

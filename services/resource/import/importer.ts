@@ -6,6 +6,7 @@ import { listTag, ownersWhenRefused, ownerTag } from '../addresses.js'
 import { insertRows, lockBulkInserts } from '../sql/bulk-rows.js'
 import { bodyColumns } from '../body-columns.js'
 import { type ColumnValues, DEFAULT } from '../sql/columns.js'
+import { ColumnDefaults } from '../sql/defaults.js'
 import type { ResourceDefinition } from '../definition.js'
 import type { ServiceDependencies } from '../dependencies.js'
 import { isExternalIdTaken } from '../external-id.js'
@@ -31,6 +32,8 @@ interface Line {
   readonly nth: number
   readonly row: ImportRow
   readonly columns: ColumnValues
+  /** Columns of which the line wants the default: a new row gets it from the table itself. */
+  readonly defaulted: readonly string[]
   readonly keys: readonly RowKey[]
 }
 
@@ -49,6 +52,7 @@ export class RowImporter {
   readonly #dependencies: Pick<ServiceDependencies, 'database' | 'cache'>
   readonly #definition: ResourceDefinition
   readonly #references: readonly Reference[]
+  readonly #defaults: ColumnDefaults
 
   /** @throws Error when the definition contradicts the others of `dependencies.resources` */
   constructor(
@@ -58,6 +62,7 @@ export class RowImporter {
     this.#dependencies = dependencies
     this.#definition = definition
     this.#references = referencesOf(definition, dependencies.resources)
+    this.#defaults = new ColumnDefaults(definition.name)
   }
 
   /**
@@ -100,17 +105,21 @@ export class RowImporter {
   ): Promise<readonly ImportOutcome[]> {
     await lockOwner(transaction, userId)
     await lockBulkInserts(transaction, this.#definition, userId)
-    const referring = rows.map(({ body, names = {} }) => ({
-      columns: named(bodyColumns(this.#definition, body)),
-      body,
-      names,
-    }))
+    const given = rows.map(({ body }) => bodyColumns(this.#definition, body))
+    const defaults = await this.#defaults.values(transaction, this.#definition.columns, given)
+    const referring = rows.map(({ body, names = {} }, nth) => {
+      const columns = Object.entries(given[nth] ?? {}).map(([name, value]) => {
+        return [name, value === DEFAULT ? defaults[name] : value] as const
+      })
+      return { columns: Object.fromEntries(columns), body, names }
+    })
     const resolved = await resolveReferences(transaction, userId, this.#references, referring, mode.planned)
     const outcomes = new Map<number, ImportOutcome>()
     let lines: readonly Line[] = rows.flatMap((row, nth) => {
       const { columns, reasons, isEarly } = resolved[nth] ?? { columns: {}, reasons: [], isEarly: false }
       if (reasons.length > 0) outcomes.set(nth, { outcome: 'refused', reasons, isEarly })
-      return reasons.length > 0 ? [] : [{ nth, row, columns, keys: this.#keysOf(row, columns) }]
+      const defaulted = Object.keys(columns).filter((name) => given[nth]?.[name] === DEFAULT)
+      return reasons.length > 0 ? [] : [{ nth, row, columns, defaulted, keys: this.#keysOf(row, columns) }]
     })
     // Lines with one key are written one after the other: a later one meets what the earlier one made.
     while (lines.length > 0) {
@@ -160,7 +169,10 @@ export class RowImporter {
       transaction,
       definition,
       userId,
-      missing.map(({ columns, row: { own } }) => ({ columns, ...(own && { own }) })),
+      missing.map(({ columns, defaulted, row: { own } }) => ({
+        columns: without(columns, defaulted),
+        ...(own && { own }),
+      })),
     )
     for (const { nth } of missing) outcomes.set(nth, { outcome: 'created' })
     return outcomes
@@ -208,9 +220,8 @@ function byPlace<Item extends Placed>(items: readonly Item[]): ReadonlyMap<numbe
   return groups
 }
 
-/** Without what is left to the database: a row that is there keeps what it has. */
-function named(columns: ColumnValues): ColumnValues {
-  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== DEFAULT))
+function without(columns: ColumnValues, names: readonly string[]): ColumnValues {
+  return Object.fromEntries(Object.entries(columns).filter(([name]) => !names.includes(name)))
 }
 
 function refused(reasons: readonly string[]): ImportOutcome {

@@ -1,10 +1,11 @@
 import type { Queryable } from '../../database/database.js'
-import { type ColumnValues, DEFAULT } from './columns.js'
+import { type Columns, type ColumnValues, DEFAULT, isJson } from './columns.js'
 
 /** What a table gives to the columns that an insert does not name, as SQL: the database's own text, read when it is first needed. */
 export class ColumnDefaults {
   readonly #table: string
   #known: Readonly<Record<string, string>> | undefined
+  #values: ColumnValues | undefined
 
   constructor(table: string) {
     this.#table = table
@@ -15,6 +16,31 @@ export class ColumnDefaults {
     if (!Object.values(columns).includes(DEFAULT)) return {}
     this.#known ??= await this.#read(db)
     return this.#known
+  }
+
+  /** What they are, as values of `columns`. Empty when none of `rows` asks for one: nothing is read then. */
+  async values(db: Queryable, columns: Columns, rows: readonly ColumnValues[]): Promise<ColumnValues> {
+    const asking = rows.find((row) => Object.values(row).includes(DEFAULT))
+    if (asking === undefined) return {}
+    this.#values ??= await this.#evaluate(db, columns, await this.of(db, asking))
+    return this.#values
+  }
+
+  async #evaluate(
+    db: Queryable,
+    columns: Columns,
+    expressions: Readonly<Record<string, string>>,
+  ): Promise<ColumnValues> {
+    // Of JSON its very text: it is compared by its bytes.
+    const values = Object.entries(columns).map(([name, type]) => {
+      return `(${expressions[name] ?? 'null'})::${type}${isJson(type) ? '::text' : ''} as ${name}`
+    })
+    const [row] = await db.query<{ defaults: string }>({
+      name: `${this.#table}.default-values`,
+      text: `select row_to_json(d)::text as defaults from (select ${values.join(', ')}) as d`,
+    })
+    const defaults: ColumnValues = JSON.parse(row?.defaults ?? '{}')
+    return defaults
   }
 
   async #read(db: Queryable): Promise<Readonly<Record<string, string>>> {
