@@ -142,6 +142,21 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
     t.match(troubles, [/^2 refused: several rows have its key.*external_id/])
   })
 
+  await t.test('of however many rows with one natural key the equal one is found', async (t) => {
+    const user = await newUser()
+    const named = Array.from({ length: 10 }, (_, n) => design('a.png', { external_id: `${n}` }))
+    const nameless = Array.from({ length: 8 }, (_, n) => design('a.png', { external_id: null, tags: [`${n}`] }))
+    for (const row of [...named, ...nameless]) await user.post('/api/designs', row)
+    const lines = [...nameless, ...named, design('a.png', { tags: ['9'] })]
+    for (const isDryRun of [true, false]) {
+      const { counts, troubles } = await imported(app, user.id, lines, { isDryRun })
+      t.same(counts, { read: 19, equal: 18, refused: 1 })
+      t.match(troubles, [
+        /^19 refused: several rows have its key, none of them is equal \(([0-9a-f-]{36}, ){9}[0-9a-f-]{36}\)/,
+      ])
+    }
+  })
+
   await t.test('all that is wrong with a line is said', async (t) => {
     const [user, other] = [await newUser(), await newUser()]
     const { body: foreign } = await other.post('/api/templates', template('foreign'))

@@ -21,8 +21,8 @@ export interface Sought extends Placed {
   readonly columns: ColumnValues
 }
 
-/** Of several rows with one natural key it is enough to know of so many. */
-const MOST_ALIKE = 10
+/** Of several rows with one natural key so many are compared in full, and named when none is equal. */
+export const MOST_NAMED = 10
 
 /**
  * The rows that lines may mean: by the id that they keep, by external_id, and by their natural key.
@@ -46,7 +46,7 @@ export async function candidatesOf(
       ? []
       : [
           `(select id, user_id, 'natural_key' from ${name} there where line.id is null and ${hasKey('there', 'line', key)}
-          and (line.external_id is null or there.external_id is null) ${oldest(MOST_ALIKE)})`,
+          and (line.external_id is null or there.external_id is null) ${oldest(MOST_NAMED)})`,
         ]),
   ]
   return transaction.query<Candidate>({

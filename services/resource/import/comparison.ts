@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import { type Columns, type ColumnValues, isJson } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
-import { isOf } from './key-lookup.js'
+import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Difference, type Placed, recordset, SHOWN, type Since } from './row.js'
 
 /** A line and the row that it means, or may mean. */
@@ -44,6 +44,40 @@ export async function comparePairs(
     compared.push(...(await transaction.query<Compared>({ name: `${definition.name}.import-compare`, text, values })))
   }
   return compared
+}
+
+/** Of rows with one natural key so many are asked whether they are equal to a line: the cost of a batch is that of half a million rows at most. */
+const MOST_ALIKE = 1_000
+
+/**
+ * Looks for a row that has the natural key of a line and holds all that it names, among the oldest thousand that have the key.
+ * @returns the ids of those rows, by the places of the lines
+ */
+export async function equalAmongAlike(
+  transaction: Queryable,
+  definition: ResourceDefinition,
+  userId: string,
+  lines: readonly Omit<Pair, 'id'>[],
+): Promise<ReadonlyMap<number, string>> {
+  const { name: table, columns: known, naturalKey = [] } = definition
+  const key = keyColumns(known, naturalKey)
+  const equal = new Map<number, string>()
+  for (const [names, alike] of byColumns(definition, lines)) {
+    const types = typesOf(definition, names)
+    const values = alike.map(({ nth, columns }) => ({ nth, ...keyValues(key, columns), ...columns }))
+    const found = await transaction.query<Placed & { readonly id: string }>({
+      name: `${table}.import-equal`,
+      text: `select line.nth, found.id from ${recordset('$2', 'line', { ...key, ...types })}
+        cross join lateral (
+          select there.id
+          from (select * from ${table} alike where ${hasKey('alike', 'line', key)} ${oldest(MOST_ALIKE)}) as there
+          where not ${differs(names, types)} limit 1
+        ) as found`,
+      values: [userId, JSON.stringify(values)],
+    })
+    for (const { nth, id } of found) equal.set(nth, id)
+  }
+  return equal
 }
 
 /**
@@ -101,18 +135,18 @@ function typesOf({ name, columns }: ResourceDefinition, names: readonly string[]
   return Object.fromEntries(types)
 }
 
-function byColumns(
+function byColumns<Line extends { readonly columns: ColumnValues }>(
   { columns: known }: ResourceDefinition,
-  pairs: readonly Pair[],
-): readonly (readonly [names: readonly string[], pairs: readonly Pair[]])[] {
-  const groups = new Map<string, Pair[]>()
-  for (const pair of pairs) {
+  lines: readonly Line[],
+): readonly (readonly [names: readonly string[], lines: readonly Line[]])[] {
+  const groups = new Map<string, Line[]>()
+  for (const line of lines) {
     const names = Object.keys(known)
-      .filter((name) => name in pair.columns)
+      .filter((name) => name in line.columns)
       .join(',')
     const group = groups.get(names)
-    if (group === undefined) groups.set(names, [pair])
-    else group.push(pair)
+    if (group === undefined) groups.set(names, [line])
+    else group.push(line)
   }
   return [...groups].map(([names, group]) => [names.split(','), group])
 }

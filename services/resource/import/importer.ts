@@ -11,8 +11,8 @@ import type { ResourceDefinition } from '../definition.js'
 import type { ServiceDependencies } from '../dependencies.js'
 import { isExternalIdTaken } from '../external-id.js'
 import { lockOwner, type Reference, referencesOf } from '../sql/references.js'
-import { candidatesOf } from './candidates.js'
-import { type Compared, comparePairs, type Pair, updatePairs } from './comparison.js'
+import { candidatesOf, MOST_NAMED } from './candidates.js'
+import { type Compared, comparePairs, equalAmongAlike, type Pair, updatePairs } from './comparison.js'
 import { type Choice, chooseRow } from './choice.js'
 import { resolveReferences } from './named-references.js'
 import { digestOf, type PlannedRows, type RowKey } from './planned-rows.js'
@@ -151,9 +151,11 @@ export class RowImporter {
       else pairs.push(...choice.ids.map((id) => ({ nth, id, columns })))
     }
     const compared = byPlace(await comparePairs(transaction, definition, pairs, mode.since))
+    const crowded = lines.filter(({ nth }) => isCrowded(compared.get(nth) ?? []))
+    const equal = await equalAmongAlike(transaction, definition, userId, crowded)
     const differing: Pair[] = []
     for (const nth of new Set(pairs.map((pair) => pair.nth))) {
-      const outcome = judge(compared.get(nth) ?? [], mode)
+      const outcome: ImportOutcome = equal.has(nth) ? { outcome: 'equal' } : judge(compared.get(nth) ?? [], mode)
       outcomes.set(nth, outcome)
       if (outcome.outcome === 'updated') differing.push(...pairs.filter((pair) => pair.nth === nth))
     }
@@ -226,6 +228,11 @@ function without(columns: ColumnValues, names: readonly string[]): ColumnValues 
 
 function refused(reasons: readonly string[]): ImportOutcome {
   return { outcome: 'refused', reasons, isEarly: false }
+}
+
+/** More rows may have the natural key than were compared, and one of them may be equal. */
+function isCrowded(compared: readonly Compared[]): boolean {
+  return compared.length >= MOST_NAMED && compared.every(({ differences }) => differences !== null)
 }
 
 /** What the rows that a line may mean are to it. Several have its natural key only where it has no external_id. */

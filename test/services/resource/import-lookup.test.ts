@@ -3,6 +3,7 @@ import type { Queryable, Statement } from '../../../services/database/index.js'
 import { designs } from '../../../services/designs/definition.js'
 import { mockups } from '../../../services/mockups/definition.js'
 import { candidatesOf } from '../../../services/resource/import/candidates.js'
+import { equalAmongAlike } from '../../../services/resource/import/comparison.js'
 import { resolveReferences } from '../../../services/resource/import/named-references.js'
 import { startService } from '../../helpers/app.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
@@ -66,6 +67,8 @@ t.test('to look up a batch costs the same for a user of many rows whom the stati
     }))
     const found = await candidatesOf(counting, designs, id, lines)
     t.ok(new Set(found.map(({ nth }) => nth)).size >= LINES - 1)
+    const equal = await equalAmongAlike(counting, designs, id, lines)
+    t.ok(equal.size >= LINES - 1)
     const rowsOf = lines.map(({ nth }) => ({
       columns: {},
       body: { template_id: ID },
