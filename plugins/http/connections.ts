@@ -14,29 +14,80 @@ import { NO_SNIFFING } from './security-headers.js'
 /** How long a refused connection is read from, so that the refusal is not lost to a reset while the client still sends. */
 const LINGER_MS = 1_000
 
-/**
- * Answers what never became a request: too slow, too large or not HTTP. For Fastify's `clientErrorHandler`; what it finds is an error
- * of the connection, which ends.
- */
-export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
-  // Data that comes after the first error is an error again.
-  if (socket.writableEnded) return
-  const answering = propertyOf(socket, '_httpMessage')
-  const isHalfAnswered = propertyOf(answering, 'headersSent') === true
-  const isAnswered = (answering ?? null) === null && isWithinBody(socket)
-  if (error.code === 'ECONNRESET' || !socket.writable || isHalfAnswered || isAnswered) return void socket.destroy()
-  const refusal = refusalOf(error.code)
-  answerRaw(socket, refusal)
-  // The rest of a slow request could still complete it, and would then be served although its sender was told that it failed.
-  if (refusal.statusCode === 408) socket.destroySoon()
-}
+/** Connections whose refusal waits for its turn. Data that comes after the first error is an error again. */
+const refused = new WeakSet<Socket>()
 
 /**
- * Whether the parser is in the body of a request. Where nothing is being answered then, that request was, before its body had come: one
- * more answer would be taken for that to the next request on the connection.
+ * Answers what never became a request: too slow, too large or not HTTP. For Fastify's `clientErrorHandler`; what it finds is an error
+ * of the connection, which ends. Answers are sent in the order of their requests (RFC 9112, 9.3.2): a refusal that came in the place of one that
+ * is under way would say of a write that was carried out that it was not.
  */
+export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (socket.writableEnded) return
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  if (refused.has(socket)) return
+  refused.add(socket)
+  refuseInTurn(socket, {
+    error: refusalOf(error.code),
+    received: receivedBy(socket),
+    isWithinBody: isWithinBody(socket),
+  })
+}
+
+/** What was wrong, and where the parser was then. */
+interface Refusal {
+  readonly error: CatalogueError
+  /** The last request whose headers had come. */
+  readonly received: unknown
+  /** It is the body of that request which does not come, or is broken. */
+  readonly isWithinBody: boolean
+}
+
+function refuseInTurn(socket: Socket, refusal: Refusal, answered = refusal.received): void {
+  if (!socket.writable) return
+  const answering = answerUnderWay(socket)
+  if (answering === undefined) {
+    // One more answer than requests would be taken for that to the next one.
+    const isAnswered = refusal.isWithinBody || answered !== refusal.received
+    return isAnswered ? endWith(socket, refusal) : refuse(socket, refusal)
+  }
+  const isIncomplete = answering.req === receivedBy(socket) && isWithinBody(socket)
+  if (isIncomplete && !answering.headersSent) return refuse(socket, refusal)
+  // It goes on, and nobody knows until when: what is asked of it is broken.
+  if (isIncomplete && !answering.writableEnded) return void socket.destroy()
+  // Node has handed the connection to the next answer by then.
+  answering.once('close', () => refuseInTurn(socket, refusal, answering.req))
+}
+
+function refuse(socket: Socket, refusal: Refusal): void {
+  answerRaw(socket, refusal.error)
+  endWith(socket, refusal)
+}
+
+function endWith(socket: Socket, { error }: Refusal): void {
+  endGently(socket)
+  // The rest of a slow request could still complete it, and would then be carried out although nobody can be told of it.
+  if (error.statusCode === 408) socket.destroySoon()
+}
+
+/** The one whose turn it is. */
+function answerUnderWay(socket: Socket): ServerResponse | undefined {
+  const answering = propertyOf(socket, '_httpMessage')
+  return isAnswer(answering) ? answering : undefined
+}
+
+function isAnswer(message: unknown): message is ServerResponse {
+  return typeof message === 'object' && message !== null && 'headersSent' in message
+}
+
+/** The request that Node's parser is at, or has read last. */
+function receivedBy(socket: Socket): unknown {
+  return propertyOf(propertyOf(socket, 'parser'), 'incoming')
+}
+
+/** Whether the parser is in the body of a request. */
 function isWithinBody(socket: Socket): boolean {
-  return propertyOf(propertyOf(propertyOf(socket, 'parser'), 'incoming'), 'complete') === false
+  return propertyOf(receivedBy(socket), 'complete') === false
 }
 
 /** Of Node's own, which has no types for these; `undefined` where there is no such object. */
@@ -66,7 +117,11 @@ function answerRaw(socket: Socket, error: CatalogueError, ...headers: string[]):
     'Connection: close',
     ...headers,
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function endGently(socket: Socket): void {
+  socket.end()
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
@@ -88,6 +143,7 @@ export default fp(
     server.on('connect', (_request: IncomingMessage, socket: Socket) => {
       socket.on('error', () => socket.destroy())
       answerRaw(socket, new MethodNotAllowedError('CONNECT', 'here', 'the methods of the API'), 'Allow: OPTIONS')
+      endGently(socket)
     })
   },
   { name: 'connections', fastify: '5.x' },
