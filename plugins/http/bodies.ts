@@ -1,14 +1,24 @@
 import { isUtf8 } from 'node:buffer'
 import type { ServerResponse } from 'node:http'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyBodyParser, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { LARGE_WORK, ownTurn } from '../../services/documents/own-turn.js'
-import { MalformedBodyError, UnsupportedCodingError, UnsupportedMediaTypeError } from '../../services/errors.js'
+import {
+  InvalidRequestError,
+  MalformedBodyError,
+  UnsupportedCodingError,
+  UnsupportedMediaTypeError,
+} from '../../services/errors.js'
+import { poisonousName } from '../../services/json-names.js'
+import { inexactNumber } from '../../services/json-numbers.js'
 
 const JSON_TYPE = 'application/json'
 
 /** JSON is always UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as what it is not. */
 const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-?8\b)/i
+
+/** A name may be as long as a body. */
+const LONGEST_NAME = 100
 
 /**
  * Bodies are JSON in UTF-8, as they are: nothing else is guessed at, and no byte becomes U+FFFD. Where a route takes no body an empty
@@ -16,7 +26,7 @@ const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-?8\b)/i
  */
 export default fp(
   async (fastify) => {
-    const parse = fastify.getDefaultJsonParser('error', 'error')
+    const parse = judging(fastify.getDefaultJsonParser('error', 'error'))
     fastify.removeAllContentTypeParsers()
 
     fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
@@ -37,6 +47,37 @@ export default fp(
   },
   { name: 'bodies', fastify: '5.x' },
 )
+
+/** What the parser refuses has its field named; and so has a number that would be another one once it is parsed. */
+function judging(parse: FastifyBodyParser<string>): FastifyBodyParser<string> {
+  return (request, text, done) =>
+    parse(request, text, (error, value: unknown) => {
+      if (error) return done(unparsed(text))
+      const inexact = inexactNumber(text)
+      if (inexact === undefined) done(null, value)
+      else done(new InvalidRequestError(`body: ${named(inexact.path)} ${inexact.message}`))
+    })
+}
+
+function unparsed(text: string): Error {
+  const path = poisonousName(parsed(text))
+  if (path === undefined) return new MalformedBodyError()
+  return new InvalidRequestError(`body: ${named(path)} is a name that is not taken: give it another one`)
+}
+
+/** As it stands; `undefined` when it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''))
+  } catch {
+    return undefined
+  }
+}
+
+function named(path: readonly string[]): string {
+  const names = path.map((name) => name.slice(0, LONGEST_NAME))
+  return names.length === 0 ? 'it' : names.join('.')
+}
 
 /** The headers that say which bodies a method takes: Accept-Patch (RFC 5789) and its sibling for POST. */
 export function acceptedTypes(method: string): readonly (readonly [header: string, value: string])[] {

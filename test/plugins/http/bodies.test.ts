@@ -27,7 +27,41 @@ t.test('bodies', async (t) => {
     }
     const latin = { 'content-type': 'application/json; charset=iso-8859-1' }
     t.match(await post(text, latin), { status: 415, body: { code: 'UNSUPPORTED_MEDIA_TYPE' } })
-    t.match(await post('{"__proto__":{"a":1}}', json), malformed)
+  })
+
+  t.test('with a name that could be taken for the prototype of all objects have it named', async (t) => {
+    for (const [more, name] of [
+      ['"__proto__":{"a":1}', '__proto__'],
+      ['"metadata":{"a":[{"__proto__":1}]}', 'metadata.a.0.__proto__'],
+      ['"metadata":{"\\u005f_proto__":1}', 'metadata.__proto__'],
+      ['"metadata":{"constructor":{"prototype":{}}}', 'metadata.constructor.prototype'],
+    ] as const) {
+      const message = `body: ${name} is a name that is not taken: give it another one`
+      const answer = await post(text.replace('{', `{${more},`), json)
+      t.match(answer, { status: 400, body: { code: 'INVALID_REQUEST', message } }, more)
+    }
+    const metadata = { constructor: 'Lego', prototype: 1, proto: '__proto__' }
+    t.match(await user.post('/api/designs', { ...DESIGN, metadata }), { status: 201, body: { metadata } })
+    const nested = `{"a":${'['.repeat(60_000)}{"__proto__":1}${']'.repeat(60_000)}}`
+    t.equal((await post(nested, json)).status, 400)
+  })
+
+  t.test('with a number that would be another one once it is read are refused, and have it named', async (t) => {
+    const changed = 'is a number with more digits than are kept, or too large: send it as a text, in quotation marks'
+    for (const [more, name] of [
+      ['"metadata":{"listing_id":9007199254740993}', 'metadata.listing_id'],
+      ['"metadata":{"shops":[{"id":"1"},{"id": 1729382256910270464}]}', 'metadata.shops.1.id'],
+      ['"metadata":{"a":1e999}', 'metadata.a'],
+      ['"external_id":9007199254740993', 'external_id'],
+    ] as const) {
+      const answer = await post(text.replace('{', `{${more},`), json)
+      t.match(answer, { status: 400, body: { code: 'INVALID_REQUEST', message: `body: ${name} ${changed}` } }, more)
+    }
+    const operations = `{"operations":[{"op":"create","row":${text}},{"op":"create","row":${text.replace('{', '{"metadata":{"a":9007199254740993},')}}]}`
+    const bulk = await post(operations, json, '/api/designs/bulk')
+    t.match(bulk, { status: 400, body: { message: `body: operations.1.row.metadata.a ${changed}` } })
+    const metadata = { most: Number.MAX_SAFE_INTEGER, least: -Number.MAX_SAFE_INTEGER, third: 1 / 3, text: ', 1e999' }
+    t.match(await user.post('/api/designs', { ...DESIGN, metadata }), { status: 201, body: { metadata } })
   })
 
   t.test('that are compressed are 415, and told to come as they are', async (t) => {
