@@ -12,9 +12,13 @@ const LONE_SURROGATE = /\p{Surrogate}/u
 /** Printable ASCII is composed and can be stored. */
 const PLAIN = /^[ -~]*$/
 
+/** A name may be as long as a body: so much of it is told. */
+export const LONGEST_NAME = 100
+
 /**
- * Composes every text in `value`, in place, into Unicode's form NFC, so that what looks the same is stored and found as the same.
- * @returns the first thing in it that no database stores; `undefined` when there is none
+ * Composes every text in `value`, and every name, in place, into Unicode's form NFC, so that what looks the same is stored and found as
+ * the same.
+ * @returns the first thing in it that not every database stores; `undefined` when there is none
  */
 export function composeTexts(value: unknown, level = 0): TextFault | undefined {
   if (typeof value !== 'object' || value === null) return undefined
@@ -33,11 +37,32 @@ function composeItems(items: unknown[], level: number): TextFault | undefined {
 }
 
 function composeFields(fields: object, level: number): TextFault | undefined {
+  let isRenamed = false
   for (const [name, field] of Object.entries(fields)) {
+    const ofName = isToCompose(name) ? unstorable(name) : undefined
+    if (ofName !== undefined) return { path: [], message: `has a name that ${ofName}` }
     const fault = faultOf(field, level)
     if (fault !== undefined) return { ...fault, path: [name, ...fault.path] }
     if (isToCompose(field)) Reflect.set(fields, name, field.normalize('NFC'))
+    isRenamed ||= isToCompose(name) && name.normalize('NFC') !== name
   }
+  return isRenamed ? composeNames(fields) : undefined
+}
+
+/** In their order: what comes back is what was sent. */
+function composeNames(fields: object): TextFault | undefined {
+  const composed = new Map<string, unknown>()
+  for (const [given, field] of Object.entries(fields)) {
+    const name = given.normalize('NFC')
+    if (composed.has(name)) {
+      const shown = name.slice(0, LONGEST_NAME)
+      return { path: [], message: `has two names that are one when they are composed (NFC): ${shown}` }
+    }
+    composed.set(name, field)
+  }
+  for (const name of Object.keys(fields)) Reflect.deleteProperty(fields, name)
+  for (const [name, value] of composed)
+    Reflect.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true })
   return undefined
 }
 
@@ -47,6 +72,14 @@ function isToCompose(value: unknown): value is string {
 
 function faultOf(value: unknown, level: number): TextFault | undefined {
   if (!isToCompose(value)) return composeTexts(value, level)
-  if (value.includes('\0')) return { path: [], message: 'must not hold the character U+0000' }
-  return LONE_SURROGATE.test(value) ? { path: [], message: 'must not hold half of a surrogate pair' } : undefined
+  const message = unstorable(value)
+  return message === undefined ? undefined : { path: [], message }
+}
+
+/** What is wrong with a text; `undefined` when every database stores it, and gives it back. */
+function unstorable(text: string): string | undefined {
+  if (text.includes('\0')) return 'must not hold the character U+0000'
+  if (LONE_SURROGATE.test(text)) return 'must not hold half of a surrogate pair'
+  // The client of the embedded database takes it for a mark of what it reads, and drops it.
+  return text.startsWith('\ufeff') ? 'must not begin with a byte order mark (U+FEFF)' : undefined
 }

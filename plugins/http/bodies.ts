@@ -11,14 +11,12 @@ import {
 } from '../../services/errors.js'
 import { poisonousName } from '../../services/json-names.js'
 import { inexactNumber } from '../../services/json-numbers.js'
+import { LONGEST_NAME } from '../../services/texts.js'
 
 const JSON_TYPE = 'application/json'
 
 /** JSON is always UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as what it is not. */
 const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-?8\b)/i
-
-/** A name may be as long as a body. */
-const LONGEST_NAME = 100
 
 /**
  * Bodies are JSON in UTF-8, as they are: nothing else is guessed at, and no byte becomes U+FFFD. Where a route takes no body an empty

@@ -3,7 +3,7 @@ import type { FastifySchema, FastifySchemaCompiler } from 'fastify'
 import fp from 'fastify-plugin'
 import { isCurrency } from '../../services/money.js'
 import { MOST_METADATA_BYTES } from '../../services/resource/schema.js'
-import { composeTexts } from '../../services/texts.js'
+import { composeTexts, LONGEST_NAME } from '../../services/texts.js'
 import { validationMessage } from '../../services/validation-message.js'
 
 /** ajv-formats also lets `urn:uuid:` through, which is another spelling of the same id and no key of ours. */
@@ -134,7 +134,13 @@ function query(validate: Validate, { flags, arrays }: FieldTypes): Validate {
 }
 
 function finding(path: readonly string[], keyword: string, message: string): Finding {
-  return { instancePath: path.map((name) => `/${name}`).join(''), keyword, message, schemaPath: '', params: {} }
+  return {
+    instancePath: path.map((name) => `/${name.slice(0, LONGEST_NAME)}`).join(''),
+    keyword,
+    message,
+    schemaPath: '',
+    params: {},
+  }
 }
 
 /** Ids need no composing: a path that holds nothing else is looked at once less. */

@@ -92,6 +92,45 @@ t.test('texts', async (t) => {
     t.equal((await admin.get('/api/cache/inspect?key=a%00b')).status, 400)
   })
 
+  t.test('are names as well: composed, and refused where no database stores them', async (t) => {
+    const headers = { 'content-type': 'application/json' }
+    const made = (metadata: string) => {
+      const payload = `${JSON.stringify(DESIGN).slice(0, -1)},"metadata":${metadata}}`
+      return user.send({ method: 'POST', url: '/api/designs', payload, headers })
+    }
+    const { status, body } = await made('{"z":1,"e\\u0301":{"a\\u030a":"e\\u0301"},"b":[{"e\\u0301":2}],"a":3}')
+    t.equal(status, 201)
+    const { body: row } = await user.get(`/api/designs/${body.id}`)
+    t.equal(JSON.stringify(row.metadata), '{"z":1,"é":{"å":"é"},"b":[{"é":2}],"a":3}', 'in their order')
+    for (const [metadata, message] of [
+      ['{"a\\u0000":1}', 'body: metadata has a name that must not hold the character U+0000'],
+      ['{"a":[{"\\ud800":1}]}', 'body: metadata.a.0 has a name that must not hold half of a surrogate pair'],
+      ['{"\\ufeffa":1}', 'body: metadata has a name that must not begin with a byte order mark (U+FEFF)'],
+      ['{"e\\u0301":1,"\\u00e9":2}', 'body: metadata has two names that are one when they are composed (NFC): é'],
+    ] as const) {
+      t.match(await made(metadata), { status: 400, body: { code: 'INVALID_REQUEST', message } }, metadata)
+    }
+    const long = await made(`{"${'é'.repeat(5_000)}":"\\u0000"}`)
+    t.ok(long.body.message.length < 300, 'a name is not repeated at its length')
+  })
+
+  t.test('begin with no byte order mark: one of the databases drops it', async (t) => {
+    const rule = 'must not begin with a byte order mark (U+FEFF)'
+    for (const [field, more] of [
+      ['filename', { filename: '\ufeffa.png' }],
+      ['external_id', { external_id: '\ufeff' }],
+      ['tags.0', { tags: ['\ufeffa'] }],
+      ['metadata.a', { metadata: { a: '\ufeffa' } }],
+    ] as const) {
+      const message = `body: ${field} ${rule}`
+      t.match(await user.post('/api/designs', { ...DESIGN, ...more }), { status: 400, body: { message } })
+    }
+    const put = await user.put('/api/designs/by-external-id/%EF%BB%BF', DESIGN)
+    t.match(put, { status: 400, body: { message: `path: external_id ${rule}` } })
+    const { body } = await user.post('/api/designs', { ...DESIGN, filename: 'a\ufeff.png' })
+    t.equal((await user.get(`/api/designs/${body.id}`)).body.filename, 'a\ufeff.png', 'within a text it is a character')
+  })
+
   t.test('may be nested as deep as somebody likes: it is refused', async (t) => {
     const headers = { 'content-type': 'application/json' }
     for (const payload of [
