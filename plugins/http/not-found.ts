@@ -11,6 +11,8 @@ const LONGEST_PATH_SHOWN = 200
 /** What no route answers: 404 for a path that none has, 405 with Allow for a path that other methods have, and OPTIONS. */
 export default fp(
   async (fastify) => {
+    // No route takes it. As a method with a body, its Content-Type would be asked for before there is an answer from here.
+    fastify.addHttpMethod('QUERY', { overrideExisting: true })
     fastify.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?', 1).join()
       const shown = path.slice(0, LONGEST_PATH_SHOWN)
@@ -39,8 +41,17 @@ function answerOptions(reply: FastifyReply, methods: readonly string[]): Fastify
   return reply.header('allow', allow(methods)).code(204).send()
 }
 
+/**
+ * Those of the route that has the path by its own words, where there is one: beside `POST /bulk`, `GET /:id` has the path too, and would say
+ * that there is no such row.
+ */
 function methodsOf(fastify: FastifyInstance, url: string): string[] {
-  return METHODS.filter((method) => fastify.findRoute({ method, url }) !== null)
+  const found = METHODS.flatMap((method) => {
+    const route = fastify.findRoute({ method, url })
+    return route === null ? [] : [{ method, parameters: Object.keys(route.params).length }]
+  })
+  const fewest = Math.min(...found.map(({ parameters }) => parameters))
+  return found.filter(({ parameters }) => parameters === fewest).map(({ method }) => method)
 }
 
 function allow(methods: readonly string[]): string {

@@ -9,7 +9,7 @@ t.test('paths and methods', async (t) => {
   const ask = (method: string, url: string) => anonymous.send({ method: method as 'GET', url })
 
   t.test('a path that no route has is 404 for every method', async (t) => {
-    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY']) {
       for (const url of ['/nowhere', '/nowhere?x=1', '/api', '/api/designs/1/2', '/api/Designs']) {
         const { status, body } = await ask(method, url)
         t.equal(status, 404, `${method} ${url}`)
@@ -29,12 +29,16 @@ t.test('paths and methods', async (t) => {
       ['TRACE', '/api/mockups/', list],
       ['POST', `/api/designs/${ID}`, row],
       ['PUT', `/api/users/${ID}/`, user],
-      ['PUT', '/api/users/me', user],
+      ['PUT', '/api/users/me', 'GET, HEAD, PATCH, OPTIONS'],
       ['GET', '/api/cache/clear', 'POST, OPTIONS'],
       ['HEAD', `/api/cache/clear/user/${ID}`, 'POST, OPTIONS'],
       ['POST', '/api/cache/health', 'GET, HEAD, OPTIONS'],
       ['PATCH', `/api/users/${ID}/tokens`, list],
       ['GET', `/api/users/${ID}/tokens/${ID}`, 'DELETE, OPTIONS'],
+      ['QUERY', '/api/designs', list],
+      // The word stands where another route has an id.
+      ['POST', '/api/designs/export', 'GET, HEAD, OPTIONS'],
+      ['TRACE', '/api/designs/bulk', 'POST, OPTIONS'],
     ]
     for (const [method, url, allow] of cases) {
       const answer = await ask(method, url)
@@ -48,6 +52,7 @@ t.test('paths and methods', async (t) => {
     t.match(row, { status: 204, text: '', headers: { allow: 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS' } })
     t.match(row.headers, { 'accept-patch': 'application/json', 'accept-post': undefined })
     const list = await ask('OPTIONS', '/api/designs')
+    t.equal((await ask('OPTIONS', '/api/designs/bulk')).headers['allow'], 'POST, OPTIONS')
     t.match(list.headers, { allow: 'GET, HEAD, POST, OPTIONS', 'accept-post': 'application/json' })
   })
 
