@@ -2,6 +2,7 @@ import { packUuid } from '../../uuid-text.js'
 import { decodeCursor, decodePosition, encodeCursor, type Position } from './cursor.js'
 import { elementType } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
+import { instantText } from './instant.js'
 import { type Order, type Orders, ordersOf } from './orders.js'
 
 /** In the name of a field: one of the values is enough. */
@@ -87,9 +88,10 @@ export function selectionOf(tag: string, { fields, orders }: Lists, query: ListQ
     const given = query[field.name]
     if (given !== undefined) matches.push(matchOf(field, given, parts))
   }
-  const { q: words, updated_since: updatedSince, external_id: externalId, sort = NEWEST_FIRST, cursor } = query
+  const { q: words, updated_since: since, external_id: externalId, sort = NEWEST_FIRST, cursor } = query
+  const updatedSince = since === undefined ? undefined : instantText(String(since))
   if (words !== undefined) parts.push(`q=${encodeURIComponent(lowered(String(words).trim()))}`)
-  if (updatedSince !== undefined) parts.push(`updated_since=${encodeURIComponent(String(updatedSince))}`)
+  if (updatedSince !== undefined) parts.push(`updated_since=${encodeURIComponent(updatedSince)}`)
   if (externalId !== undefined) parts.push(`external_id=${encodeURIComponent(String(externalId))}`)
   if (sort !== NEWEST_FIRST) parts.push(`sort=${String(sort)}`)
   const word = String(sort)
@@ -112,7 +114,7 @@ export function selectionOf(tag: string, { fields, orders }: Lists, query: ListQ
     after,
     matches,
     words: textOf(words),
-    updatedSince: textOf(updatedSince),
+    updatedSince,
     externalId: textOf(externalId),
     isCounted,
   }

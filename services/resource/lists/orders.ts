@@ -21,12 +21,20 @@ const created: Order = { word: 'created', text: `''`, isValue: (text) => text ==
 
 const MICROSECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
 
+/** No 30th of February, which JavaScript takes for the 2nd of March, and no year 0, which the database does not know. */
+function isThere(text: string): boolean {
+  const time = Date.parse(text)
+  return (
+    !Number.isNaN(time) && !text.startsWith('0000') && new Date(time).toISOString().slice(0, 19) === text.slice(0, 19)
+  )
+}
+
 /** A driver's dates end at milliseconds, and rows that one of these holds would be left out at the turn of a page. */
 export const updated: Order = {
   word: 'updated',
   key: { sql: 'updated_at', type: 'timestamptz', collation: '' },
   text: `to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
-  isValue: (text) => MICROSECONDS.test(text) && !Number.isNaN(Date.parse(text)),
+  isValue: (text) => MICROSECONDS.test(text) && isThere(text),
 }
 
 /** Longer than any key: it has 100 characters. */

@@ -148,7 +148,8 @@ async function suite(t: Test, service: TestService): Promise<void> {
       t.match(await list(query), { status: 400, body: { code: 'INVALID_CURSOR' } }, query)
     }
     const { next_cursor: changed } = (await list('sort=updated&limit=1')).body
-    for (const value of ['now', '2026-13-01T00:00:00.000000Z', 'infinity', '']) {
+    const odd = ['now', '2026-13-01', '2026-02-30', '0000-01-01'].map((day) => `${day}T00:00:00.000000Z`)
+    for (const value of [...odd, '2026-01-01T24:00:00.000000Z', 'now', 'infinity', '']) {
       const text = changed.slice(0, 29) + Buffer.from(value).toString('base64url')
       t.match(await list(`sort=updated&cursor=${text}`), { status: 400, body: { code: 'INVALID_CURSOR' } }, value)
     }
@@ -176,6 +177,24 @@ async function suite(t: Test, service: TestService): Promise<void> {
     }
     t.equal(namesOf(await other.get(`/api/designs?updated_since=${since}&platform=shopify`)), '')
     t.equal((await other.get('/api/designs?updated_since=2000-01-01T00:00:00Z&total=true')).body.total, 5)
+  })
+
+  await t.test('any time can be asked since, however it is written', async (t) => {
+    for (const since of [
+      '0000-01-01T00:00:00Z',
+      '0001-01-01T00:00:00+23:59',
+      `1999-01-31 00:00:00.${'0'.repeat(300)}Z`,
+    ]) {
+      const { status, body } = await list(`updated_since=${encodeURIComponent(since)}&total=true`)
+      t.match({ status, body }, { status: 200, body: { total: 5 } }, since)
+    }
+    for (const since of ['2999-12-31T23:59:59-23:59', '2999-12-31T23:59:59+23:59', '9999-12-31T23:59:59-23:59']) {
+      t.match(await list(`updated_since=${encodeURIComponent(since)}`), { status: 200, body: { items: [] } }, since)
+    }
+    t.match((await list('updated_since=2000-01-01T01:00:00%2B01:00')).headers['cache-status'], /fwd=miss/)
+    t.match((await list('updated_since=2000-01-01T00:00:00Z')).headers['cache-status'], /; hit;/, 'the same time')
+    const named = await list('updated_since=2026-02-30T00:00:00Z')
+    t.match(named, { status: 400, body: { message: /updated_since/ } })
   })
 
   await t.test('total says how many rows the list has', async (t) => {
