@@ -102,7 +102,7 @@ function composed(validate: Validate): Validate {
 }
 
 /** A key that comes more than once is an array; where the schema wants none it would fit without saying why not. */
-function query(validate: Validate, { flags, arrays }: FieldTypes): Validate {
+function query(validate: Validate, { flags, arrays, numbers }: FieldTypes): Validate {
   const judge: Validate = (fields: Record<string, string | string[]>) => {
     delete fields[CACHE_BUSTER]
     for (const name of arrays) {
@@ -120,6 +120,12 @@ function query(validate: Validate, { flags, arrays }: FieldTypes): Validate {
           repeated === 'ids' ? 'must be given once, separated by commas: ids=a,b' : 'must be given once',
         ),
       ]
+      return false
+    }
+    // 1e999 is read as infinity, which Ajv takes for an integer within all bounds.
+    const endless = numbers.find((name) => Math.abs(Number(fields[name])) === Infinity)
+    if (endless !== undefined) {
+      judge.errors = [{ ...finding([endless], 'type', ''), params: { type: 'integer' } }]
       return false
     }
     for (const name of flags) {
@@ -148,16 +154,17 @@ function hasTexts({ properties = {} }: FastifySchema & { readonly properties?: o
   return Object.values(properties).some(({ format }) => format !== 'uuid')
 }
 
-/** The fields of a query that are booleans, and those that may come more than once. */
+/** The fields of a query that are booleans, those that may come more than once, and those that are whole numbers. */
 interface FieldTypes {
   readonly flags: readonly string[]
   readonly arrays: readonly string[]
+  readonly numbers: readonly string[]
 }
 
 function fieldsOf({ properties = {} }: FastifySchema & { readonly properties?: object }): FieldTypes {
   const ofType = (wanted: string): string[] =>
     Object.entries(properties).flatMap(([name, { type }]) => (type === wanted ? [name] : []))
-  return { flags: ofType('boolean'), arrays: ofType('array') }
+  return { flags: ofType('boolean'), arrays: ofType('array'), numbers: ofType('integer') }
 }
 
 function compiler(options: {

@@ -11,6 +11,9 @@ const INSIDES = [
   /root:x:0:|"@roundhouse\/service"/,
 ]
 
+/** What plugins/http/errors.ts says of a value that no check stopped, but the database. */
+const NAMELESS = 'A value is out of range or malformed'
+
 /** What every answer of ours carries, whatever comes of the request. */
 const ALWAYS: readonly (readonly [name: string, value: string])[] = [['x-content-type-options', 'nosniff']]
 
@@ -64,6 +67,7 @@ export class Judge {
     if (status >= 400 && !isShaped(answer, shot.methods[index])) faults.push('not the one shape of errors')
     for (const line of lines) if (!LINE.test(line)) faults.push(`a line of the head: ${JSON.stringify(line)}`)
     if (headerOf(answer, INJECTED) !== '') faults.push('a header that the caller has made')
+    if (text.includes(NAMELESS)) faults.push('a refusal that does not name what it is about')
     for (const [name, value] of ALWAYS) if (headerOf(answer, name) !== value) faults.push(`${name} is not ${value}`)
     for (const owner of this.#othersThan(sender)) if (text.includes(owner.mark)) faults.push('a row of another tenant')
     for (const pattern of INSIDES) {

@@ -48,6 +48,13 @@ export const TEXTS: readonly string[] = [
   '👩‍👩‍👧‍👦'.repeat(20),
   '\u0300'.repeat(300),
   '\u{10ffff}',
+  '\u0001',
+  'x\u0001',
+  // Times that are well formed.
+  '0000-01-01T00:00:00Z',
+  '2999-12-31T23:59:59-23:59',
+  '9999-12-31T23:59:59.999999999-23:59',
+  `2026-01-31t12:00:00.${'0'.repeat(200)}1z`,
   // What programs read into a text.
   '<script>alert(1)</script>',
   '${7*7}{{7*7}}<%= 7*7 %>',

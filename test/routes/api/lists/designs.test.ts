@@ -144,6 +144,13 @@ t.test('lists of designs', async (t) => {
     t.equal(headers['cache-status'], 'roundhouse; fwd=miss; stored')
   })
 
+  t.test('take no number that is too large to be one', async (t) => {
+    for (const limit of ['1e999', '-1e999', 'Infinity', '-Infinity']) {
+      const { status, body } = await user.get(`/api/designs?limit=${limit}`)
+      t.match({ status, body }, { status: 400, body: { message: 'query: limit must be integer' } }, limit)
+    }
+  })
+
   t.test('refuse queries that are not exactly right with 400', async (t) => {
     const [a = ''] = ids
     const many = Array.from({ length: 101 }, () => a).join(',')
