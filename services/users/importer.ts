@@ -1,6 +1,6 @@
 import type { ServiceDependencies } from '../resource/dependencies.js'
 import type { ImportMode } from '../resource/import/importer.js'
-import { digestOf, type RowKey } from '../resource/import/planned-rows.js'
+import type { RowKey } from '../resource/import/planned-rows.js'
 import { type Difference, type ImportOutcome, type ImportRow, SHOWN } from '../resource/import/row.js'
 import { EmailTakenError } from '../errors.js'
 import { compareUser, findUser, findUserByEmail } from './repository.js'
@@ -9,7 +9,7 @@ import type { UserService } from './service.js'
 
 /** All users, whom no user owns. */
 const NOBODY = ''
-const TABLE = 'users'
+const TABLE = { name: 'users' }
 const MOST_ATTEMPTS = 10
 
 /** A row of which the rules of users have been asked. */
@@ -59,15 +59,25 @@ export class UserImporter {
   }
 }
 
-function plan(user: NewUser, id: string | undefined, mode: ImportMode): ImportOutcome {
-  const { planned } = mode
+/** As it would meet what earlier lines would have made. */
+function plan(user: NewUser, id: string | undefined, { planned, existing }: ImportMode): ImportOutcome {
   const keys: RowKey[] = [{ by: 'natural_key', key: user.email.toLowerCase() }]
-  if (id !== undefined) keys.push({ by: 'id', key: id })
-  const found = keys.map((key) => planned?.get(TABLE, NOBODY, key)).find((digest) => digest !== undefined)
-  if (found === digestOf({ ...user })) return { outcome: mode.existing === 'keep' ? 'there' : 'equal' }
-  if (found !== undefined) return { outcome: 'different', differences: [], isNew: true }
-  planned?.set(TABLE, NOBODY, keys, { ...user })
-  return { outcome: 'created' }
+  if (id !== undefined) keys.unshift({ by: 'id', key: id })
+  const line = { nth: 0, keys, columns: { ...user } }
+  const found = planned?.candidates(TABLE, NOBODY, line, []) ?? []
+  const [byId, ofAddress] = (['id', 'natural_key'] as const).map((by) => found.find((each) => each.found_by === by))
+  if (id !== undefined && ofAddress !== undefined && ofAddress.id !== byId?.id)
+    return refused(`another user has its email (${ofAddress.id})`)
+  const there = id === undefined ? ofAddress : byId
+  if (there?.plan === undefined) {
+    planned?.create(TABLE, NOBODY, line)
+    return { outcome: 'created' }
+  }
+  if (existing === 'keep') return { outcome: 'there' }
+  if (planned?.differing(TABLE, there.plan, line.columns, {}).length === 0) return { outcome: 'equal' }
+  if (existing === 'compare') return { outcome: 'different', differences: [], isNew: true }
+  planned?.change(TABLE, NOBODY, line, there.id)
+  return { outcome: 'updated' }
 }
 
 function differencesOf(there: User, user: NewUser): readonly Difference[] {

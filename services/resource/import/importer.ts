@@ -11,11 +11,12 @@ import type { ResourceDefinition } from '../definition.js'
 import type { ServiceDependencies } from '../dependencies.js'
 import { isExternalIdTaken } from '../external-id.js'
 import { lockOwner, type Reference, referencesOf } from '../sql/references.js'
-import { candidatesOf, MOST_NAMED } from './candidates.js'
+import { candidatesOf } from './candidates.js'
 import { type Compared, comparePairs, equalAmongAlike, type Pair, updatePairs } from './comparison.js'
 import { type Choice, chooseRow } from './choice.js'
 import { resolveReferences } from './named-references.js'
-import { digestOf, type PlannedRows, type RowKey } from './planned-rows.js'
+import { Changed, isCrowded, judge, refused } from './judgement.js'
+import { naturalKeyOf, type Plan, type PlannedCandidate, type PlannedRows, type RowKey } from './planned-rows.js'
 import type { ImportOutcome, ImportRow, Placed, Since } from './row.js'
 
 export interface ImportMode {
@@ -36,9 +37,6 @@ interface Line {
   readonly defaulted: readonly string[]
   readonly keys: readonly RowKey[]
 }
-
-/** Thrown to look again: what a batch decided by has changed since. */
-class Changed extends Error {}
 
 const FOREIGN_KEY_VIOLATION = '23503'
 /** Somebody else would have to change the same rows just so as often. */
@@ -79,12 +77,14 @@ export class RowImporter {
     const tags = mode.existing === 'update' ? [ownerTag(owner)] : [listTag(name, owner)]
     for (let attempt = 1; ; attempt += 1) {
       try {
+        mode.planned?.begin()
         if (mode.planned !== undefined) return await work()
         return await cache.write([...tags, missingTag(name)], work, {
           isChange: (outcomes) => outcomes.some(({ outcome }) => outcome === 'created' || outcome === 'updated'),
           refusedBy: ownersWhenRefused(owner),
         })
       } catch (error) {
+        mode.planned?.takeBack()
         if (attempt < MOST_ATTEMPTS && this.#isOvertaken(error)) continue
         // References are locked, so the one foreign key left to violate is the user's.
         if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new NotFoundError('user')
@@ -106,7 +106,8 @@ export class RowImporter {
     await lockOwner(transaction, userId)
     await lockBulkInserts(transaction, this.#definition, userId)
     const given = rows.map(({ body }) => bodyColumns(this.#definition, body))
-    const defaults = await this.#defaults.values(transaction, this.#definition.columns, given)
+    const isAsked = given.some((columns) => Object.values(columns).includes(DEFAULT))
+    const defaults = isAsked ? await this.#defaults.values(transaction, this.#definition.columns) : {}
     const referring = rows.map(({ body, names = {} }, nth) => {
       const columns = Object.entries(given[nth] ?? {}).map(([name, value]) => {
         return [name, value === DEFAULT ? defaults[name] : value] as const
@@ -139,35 +140,54 @@ export class RowImporter {
     const definition = this.#definition
     const sought = lines.map(({ nth, row: { own }, columns }) => ({ nth, id: own?.id, columns }))
     const candidates = byPlace(await candidatesOf(transaction, definition, userId, sought))
+    const plans = new Map<string, Plan>()
     const outcomes = new Map<number, ImportOutcome>()
     const missing: Line[] = []
     const pairs: Pair[] = []
     for (const line of lines) {
       const { nth, columns, row } = line
-      const choice: Choice = chooseRow(definition, userId, candidates.get(nth) ?? [], row.own?.id !== undefined)
+      const there = candidates.get(nth) ?? []
+      const found: readonly PlannedCandidate[] = mode.planned?.candidates(definition, userId, line, there) ?? there
+      for (const { id, plan } of found) if (plan !== undefined) plans.set(id, plan)
+      const choice: Choice = chooseRow(definition, userId, found, row.own?.id !== undefined)
       if ('reason' in choice) outcomes.set(nth, refused([choice.reason]))
-      else if (choice.ids.length === 0) missing.push(line)
-      else if (mode.existing === 'keep') outcomes.set(nth, { outcome: 'there' })
+      else if (choice.ids[0] === undefined) missing.push(line)
+      else if (mode.existing === 'keep') outcomes.set(nth, { outcome: 'there', id: choice.ids[0] })
       else pairs.push(...choice.ids.map((id) => ({ nth, id, columns })))
     }
-    const compared = byPlace(await comparePairs(transaction, definition, pairs, mode.since))
+    const real = await comparePairs(
+      transaction,
+      definition,
+      pairs.filter(({ id }) => plans.get(id)?.isNew !== true),
+      mode.since,
+    )
+    const compared = byPlace(
+      plans.size === 0 ? real : await this.#compareWithPlans(transaction, real, pairs, plans, mode),
+    )
     const crowded = lines.filter(({ nth }) => isCrowded(compared.get(nth) ?? []))
     const equal = await equalAmongAlike(transaction, definition, userId, crowded)
     const differing: Pair[] = []
     for (const nth of new Set(pairs.map((pair) => pair.nth))) {
-      const outcome: ImportOutcome = equal.has(nth) ? { outcome: 'equal' } : judge(compared.get(nth) ?? [], mode)
+      const id = equal.get(nth)
+      const outcome = id === undefined ? judge(compared.get(nth) ?? [], mode) : ({ outcome: 'equal', id } as const)
       outcomes.set(nth, outcome)
       if (outcome.outcome === 'updated') differing.push(...pairs.filter((pair) => pair.nth === nth))
     }
-    if (mode.planned !== undefined) {
-      for (const line of missing) outcomes.set(line.nth, this.#plan(userId, line, mode, mode.planned))
+    const { planned } = mode
+    if (planned !== undefined) {
+      for (const line of lines) {
+        const pair = differing.find(({ nth }) => nth === line.nth)
+        if (pair !== undefined) planned.change(definition, userId, line, pair.id)
+      }
+      for (const line of missing)
+        outcomes.set(line.nth, { outcome: 'created', id: planned.create(definition, userId, line) })
       return outcomes
     }
     if (differing.length > 0) {
       const there = await updatePairs(transaction, definition, userId, differing)
       if (there.size < differing.length) throw new Changed('A row was deleted while it was compared')
     }
-    await insertRows(
+    const made = await insertRows(
       transaction,
       definition,
       userId,
@@ -176,31 +196,39 @@ export class RowImporter {
         ...(own && { own }),
       })),
     )
-    for (const { nth } of missing) outcomes.set(nth, { outcome: 'created' })
+    for (const [place, { nth }] of missing.entries()) {
+      const id = made[place]?.id
+      outcomes.set(nth, { outcome: 'created', ...(id !== undefined && { id }) })
+    }
     return outcomes
   }
 
-  /** Of a dry run: an earlier line may have made the row. */
-  #plan(userId: string, { columns, keys }: Line, mode: ImportMode, planned: PlannedRows): ImportOutcome {
-    const { name } = this.#definition
-    const found = keys.map((key) => planned.get(name, userId, key)).find((digest) => digest !== undefined)
-    if (found !== undefined) {
-      if (mode.existing === 'keep') return { outcome: 'there' }
-      if (found === digestOf(columns)) return { outcome: 'equal' }
-      if (mode.existing === 'compare' || mode.since !== undefined)
-        return { outcome: 'different', differences: [], isNew: true }
-    }
-    planned.set(name, userId, keys, columns)
-    return { outcome: found === undefined ? 'created' : 'updated' }
+  /** Of a dry run: earlier lines may have made the row, or changed it. */
+  async #compareWithPlans(
+    transaction: Queryable,
+    real: readonly Compared[],
+    pairs: readonly Pair[],
+    plans: ReadonlyMap<string, Plan>,
+    { planned, since }: ImportMode,
+  ): Promise<readonly Compared[]> {
+    const defaults = await this.#defaults.values(transaction, this.#definition.columns)
+    const known = new Map(real.map((compared) => [`${compared.nth} ${compared.id}`, compared]))
+    return pairs.flatMap(({ nth, id, columns }) => {
+      const [there, plan] = [known.get(`${nth} ${id}`), plans.get(id)]
+      if (plan === undefined || planned === undefined) return there ?? []
+      const differences = there?.differences ?? []
+      const settings = { defaults, differing: differences.map(({ column }) => column) }
+      const differing = planned.differing(this.#definition, plan, columns, settings)
+      const shown = differences.filter(({ column }) => differing.includes(column))
+      return { nth, id, differences: differing.length === 0 ? null : shown, is_new: since !== undefined }
+    })
   }
 
   #keysOf({ own }: ImportRow, columns: ColumnValues): readonly RowKey[] {
-    const { naturalKey = [] } = this.#definition
     const { external_id: externalId } = columns
     const id: RowKey[] = own?.id === undefined ? [] : [{ by: 'id', key: own.id.toLowerCase() }]
     const named: RowKey[] = typeof externalId === 'string' ? [{ by: 'external_id', key: externalId }] : []
-    if (id.length > 0 || naturalKey.length === 0) return [...id, ...named]
-    return [...named, { by: 'natural_key', key: JSON.stringify(naturalKey.map((column) => columns[column] ?? null)) }]
+    return id.length > 0 ? [...id, ...named] : [...named, ...naturalKeyOf(this.#definition, columns)]
   }
 
   /** Somebody else took an external_id or an id, or was in the way: the next look finds it. */
@@ -224,29 +252,6 @@ function byPlace<Item extends Placed>(items: readonly Item[]): ReadonlyMap<numbe
 
 function without(columns: ColumnValues, names: readonly string[]): ColumnValues {
   return Object.fromEntries(Object.entries(columns).filter(([name]) => !names.includes(name)))
-}
-
-function refused(reasons: readonly string[]): ImportOutcome {
-  return { outcome: 'refused', reasons, isEarly: false }
-}
-
-/** More rows may have the natural key than were compared, and one of them may be equal. */
-function isCrowded(compared: readonly Compared[]): boolean {
-  return compared.length >= MOST_NAMED && compared.every(({ differences }) => differences !== null)
-}
-
-/** What the rows that a line may mean are to it. Several have its natural key only where it has no external_id. */
-function judge(compared: readonly Compared[], { existing }: ImportMode): ImportOutcome {
-  if (compared.some(({ differences }) => differences === null)) return { outcome: 'equal' }
-  const [one, another] = compared
-  // It was there a statement ago.
-  if (one === undefined) throw new Changed('A row was deleted while it was compared')
-  if (another !== undefined) {
-    const ids = compared.map(({ id }) => id).join(', ')
-    return refused([`several rows have its key, none of them is equal (${ids}): give it the external_id of one`])
-  }
-  if (existing === 'update' && !one.is_new) return { outcome: 'updated' }
-  return { outcome: 'different', differences: one.differences ?? [], isNew: one.is_new }
 }
 
 /** The lines before which no other has one of their keys, and the others; both in their order. */

@@ -59,9 +59,9 @@ export async function resolveReferences(
           row.reasons.push(`${column} (${id}) is not the row that has the external_id (${name})`)
           row.isEarly = false
         }
-        const one = own ?? (named !== undefined && found.has(named) ? named : undefined)
+        const there = own ?? (named !== undefined && found.has(named) ? named : undefined)
+        const one = there ?? plannedId(planned, table, userId, id, name)
         if (one !== undefined) chosen.push(one)
-        else if (isPlanned(planned, table, userId, id, name)) chosen.push(id)
         else missing.push(id === UNKNOWN_ID ? String(name) : id)
       }
       if (missing.length > 0) {
@@ -118,14 +118,16 @@ async function lockIds(
   return new Set(rows.map(({ id }) => id))
 }
 
-function isPlanned(
+/** Of a row that a dry run would have made. */
+function plannedId(
   planned: PlannedRows | undefined,
-  table: string,
+  name: string,
   userId: string,
   id: string,
-  name: string | undefined,
-): boolean {
-  if (planned === undefined) return false
-  if (planned.get(table, userId, { by: 'id', key: id }) !== undefined) return true
-  return name !== undefined && planned.get(table, userId, { by: 'external_id', key: name }) !== undefined
+  externalId: string | undefined,
+): string | undefined {
+  if (planned === undefined) return undefined
+  const byId = planned.idOf({ name }, userId, { by: 'id', key: id })
+  if (byId !== undefined || externalId === undefined) return byId
+  return planned.idOf({ name }, userId, { by: 'external_id', key: externalId })
 }

@@ -27,9 +27,12 @@ export type ImportOutcome =
   | {
       /** `equal`: it is there, and holds all that already. `there`: it is there, and was not to be looked at. */
       readonly outcome: 'created' | 'updated' | 'equal' | 'there'
+      /** The row that the line is now. */
+      readonly id?: string
     }
   | {
       readonly outcome: 'different'
+      readonly id?: string
       readonly differences: readonly Difference[]
       /** It was written since the import began, most likely by an earlier line. */
       readonly isNew: boolean

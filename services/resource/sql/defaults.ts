@@ -18,11 +18,10 @@ export class ColumnDefaults {
     return this.#known
   }
 
-  /** What they are, as values of `columns`. Empty when none of `rows` asks for one: nothing is read then. */
-  async values(db: Queryable, columns: Columns, rows: readonly ColumnValues[]): Promise<ColumnValues> {
-    const asking = rows.find((row) => Object.values(row).includes(DEFAULT))
-    if (asking === undefined) return {}
-    this.#values ??= await this.#evaluate(db, columns, await this.of(db, asking))
+  /** What they are, as values of `columns`: read once. */
+  async values(db: Queryable, columns: Columns): Promise<ColumnValues> {
+    this.#known ??= await this.#read(db)
+    this.#values ??= await this.#evaluate(db, columns, this.#known)
     return this.#values
   }
 

@@ -1,0 +1,154 @@
+import t, { type Test } from 'tap'
+import { startService, type TestService } from '../helpers/app.js'
+import { imported, type ImportSettings } from '../helpers/importing.js'
+import { sharedPostgres } from '../helpers/servers/shared-servers.js'
+
+const [ID, OTHER_ID] = ['01a2069f-4382-76fe-94e2-50d41d9cb575', '01a2069f-4382-76fe-94e2-50d41d9cb576']
+
+const design = (filename: string, more: object = {}) => ({ filename, file_path: '/a', platform: 'etsy', ...more })
+const template = (name: string, more: object = {}) => {
+  return { name, title: name, platform: 'etsy', product_type: 'mug', ...more }
+}
+/** More than a batch. */
+const between = Array.from({ length: 501 }, (_, n) => design(`${n}.png`))
+
+interface Case extends ImportSettings {
+  readonly before?: readonly object[]
+  readonly lines: readonly object[]
+  /** Without the lines between. */
+  readonly counts: object
+}
+
+const cases: Readonly<Record<string, Case>> = {
+  'rows of one name and another external_id are others': {
+    lines: [template('Mug', { external_id: 'sku-A' }), template('Mug', { external_id: 'sku-B' })],
+    counts: { created: 2 },
+  },
+  'equal is what holds all that the line names': {
+    lines: [
+      design('a.png', { external_id: '1', description: 'x', is_active: true }),
+      design('a.png', { external_id: '1' }),
+      design('a.png', { external_id: '1', tags: null, is_active: null, is_digital: null }),
+      design('a.png', { external_id: '1', tags: [], description: 'x' }),
+      design('a.png', { external_id: '1', description: null }),
+      design('a.png', { external_id: '1', is_active: false }),
+    ],
+    counts: { created: 1, equal: 3, different: 2 },
+  },
+  'a line with an external_id is the row of its name that has none': {
+    lines: [
+      design('a.png'),
+      design('a.png', { external_id: '1' }),
+      design('b.png', { external_id: '2' }),
+      design('b.png'),
+    ],
+    counts: { created: 2, equal: 1, different: 1 },
+  },
+  'a line that may be several earlier ones': {
+    lines: [
+      design('a.png', { external_id: '1', tags: ['x'] }),
+      design('a.png', { external_id: '2' }),
+      design('a.png', { tags: ['x'] }),
+      design('a.png', { tags: ['y'] }),
+      design('a.png'),
+    ],
+    counts: { created: 2, equal: 2, refused: 1 },
+  },
+  'a row that is there is updated by one line': {
+    before: [design('a.png'), design('b.png', { external_id: '2' })],
+    existing: 'update',
+    lines: [
+      design('a.png', { description: 'one' }),
+      design('a.png', { description: 'two' }),
+      design('a.png', { tags: [] }),
+      design('a.png', { tags: ['x'] }),
+      design('renamed.png', { external_id: '2' }),
+      design('b.png'),
+      design('renamed.png'),
+    ],
+    counts: { updated: 2, equal: 3, different: 2 },
+  },
+  'a row gets its external_id': {
+    before: [design('a.png')],
+    existing: 'update',
+    lines: [design('a.png', { external_id: '1' }), design('a.png', { external_id: '2' }), design('a.png')],
+    counts: { created: 1, updated: 1, equal: 1 },
+  },
+  'rows that are there are not looked at': {
+    before: [design('a.png')],
+    existing: 'keep',
+    lines: [design('a.png', { tags: ['x'] }), design('b.png'), design('b.png', { tags: ['x'] })],
+    counts: { created: 1, there: 2 },
+  },
+  'references to rows of earlier lines': {
+    lines: [
+      template('Mug', { external_id: 'mug' }),
+      template('Cap', { external_id: 'cap' }),
+      design('a.png', { template_external_ids: ['mug', 'cap'] }),
+      design('a.png', { template_external_ids: ['mug', 'cap'] }),
+      design('a.png', { template_external_ids: ['mug'] }),
+      design('b.png', { template_external_ids: ['mug', 'none'] }),
+      { name: 'm', template_external_id: 'mug', images: [{ filename: 'a', file_path: '/a' }] },
+      { name: 'm', template_external_id: 'mug', images: [{ file_path: '/a', filename: 'a' }] },
+      { name: 'm', template_external_id: 'cap' },
+    ],
+    counts: { created: 5, equal: 2, different: 1, refused: 1 },
+  },
+  'rows that keep their ids': {
+    keeps: true,
+    lines: [
+      design('a.png', { id: ID }),
+      design('a.png', { id: OTHER_ID, external_id: '1' }),
+      design('b.png', { id: ID, tags: [] }),
+      design('b.png', { id: ID.replace(/5$/, '7'), external_id: '1' }),
+      design('a.png', { tags: ['x'] }),
+    ],
+    counts: { created: 3, different: 1, refused: 1 },
+  },
+}
+
+t.test('on the embedded database', async (t) => suite(t, await startService(t, { isEmbedded: true })))
+
+t.test('on a server', async (t) => {
+  const postgres = await sharedPostgres(t)
+  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
+})
+
+/** A dry run says what the import then does, line by line, also across batches. */
+async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
+  for (const [name, { before = [], lines, counts, ...settings }] of Object.entries(cases)) {
+    await t.test(name, async (t) => {
+      for (const isSpread of [false, true]) {
+        const user = await newUser()
+        await imported(app, user.id, before)
+        const all = isSpread ? lines.flatMap((line, n) => (n === 0 ? [line] : [...between, line])) : lines
+        const dry = await imported(app, user.id, all, { ...settings, isDryRun: true })
+        const real = await imported(app, user.id, all, settings)
+        t.same(dry.counts, real.counts, isSpread ? 'across batches' : 'in one batch')
+        if (!isSpread) t.same(real.counts, { read: lines.length, ...counts })
+        t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
+        await app.db.query({ name: 'test.clear', text: 'delete from designs' })
+      }
+    })
+  }
+
+  await t.test('users, and an id that two users have', async (t) => {
+    const lines = [
+      { kind: 'user', email: 'a@example.com', shop_name: 'A', id: ID },
+      { kind: 'user', email: 'A@example.com', shop_name: 'A', id: ID },
+      { kind: 'user', email: 'b@example.com', shop_name: 'B', id: OTHER_ID },
+      { kind: 'user', email: 'b@example.com', shop_name: 'C', id: ID.replace(/5$/, '7') },
+      design('a.png', { id: ID, user_id: ID }),
+      design('a.png', { id: ID, user_id: OTHER_ID }),
+    ]
+    const dry = await imported(app, undefined, lines, { keeps: true, isDryRun: true })
+    const real = await imported(app, undefined, lines, { keeps: true })
+    t.same(dry.counts, real.counts)
+    t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
+  })
+}
+
+/** The line and what becomes of it, without the values that differ. */
+function outcomeIn(trouble: string): string {
+  return trouble.replace(/:.*$/s, '')
+}
