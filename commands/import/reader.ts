@@ -36,6 +36,8 @@ interface NamedReference {
 /** Fields of an export that are no fields of a body. */
 const MARKS = ['kind', 'user_email']
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
 const names = Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])
 
 /** Makes rows of lines of one kind, and finds all that is wrong with them by the rules that hold for bodies of the API. */
@@ -61,6 +63,7 @@ export class LineReader {
   read(value: object): ReadLine | readonly string[] {
     const line: Record<string, unknown> = { ...value }
     const owner = { id: textIn(line['user_id']), email: textIn(line['user_email']) }
+    const formerId = this.#formerIdIn(line)
     for (const name of [...MARKS, 'user_id', ...this.#dropped()])
       if (!this.#fields.has(name)) Reflect.deleteProperty(line, name)
     for (const { column, field, isList } of this.#references) if (field in line) fillIn(line, column, field, isList)
@@ -69,7 +72,12 @@ export class LineReader {
     const uneven = this.#references.find(({ column, field }) => isUneven(line[column], line[field]))
     if (uneven !== undefined)
       return [`${this.#kind}: ${uneven.field} must name as many rows as ${uneven.column}, or none`]
-    return { owner, row: this.#rowOf(line) }
+    return { owner, row: { ...this.#rowOf(line), ...(formerId !== undefined && { formerId }) } }
+  }
+
+  #formerIdIn({ id }: Record<string, unknown>): string | undefined {
+    if (this.#kept.ids || this.#fields.has('id') || typeof id !== 'string') return undefined
+    return UUID.test(id) ? id.toLowerCase() : undefined
   }
 
   #dropped(): readonly string[] {

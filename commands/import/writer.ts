@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { resources } from '../../services/domains.js'
+import { FormerIds } from '../../services/resource/import/former-ids.js'
 import { type ImportMode, RowImporter } from '../../services/resource/import/importer.js'
 import type { ImportOutcome, ImportRow } from '../../services/resource/import/row.js'
 import { UserImporter } from '../../services/users/importer.js'
@@ -37,7 +38,7 @@ export class BatchWriter {
     this.#users = new UserImporter(dependencies, app.users)
     this.#owners = new Owners(app.db, mode.planned)
     this.#userId = userId
-    this.#mode = mode
+    this.#mode = { ...mode, formerIds: new FormerIds() }
     this.#patience = patience
   }
 

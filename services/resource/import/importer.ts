@@ -14,6 +14,7 @@ import { lockOwner, type Reference, referencesOf } from '../sql/references.js'
 import { candidatesOf } from './candidates.js'
 import { type Compared, comparePairs, equalAmongAlike, type Pair, updatePairs } from './comparison.js'
 import { type Choice, chooseRow } from './choice.js'
+import type { FormerIds } from './former-ids.js'
 import { resolveReferences } from './named-references.js'
 import { Changed, isCrowded, judge, refused } from './judgement.js'
 import { naturalKeyOf, type Plan, type PlannedCandidate, type PlannedRows, type RowKey } from './planned-rows.js'
@@ -24,6 +25,8 @@ export interface ImportMode {
   readonly existing: 'compare' | 'update' | 'keep'
   /** Nothing is written: what would be is kept here, for the lines that come later. */
   readonly planned?: PlannedRows | undefined
+  /** Of the rows that were written so far, so that later ones find what they refer to. */
+  readonly formerIds?: FormerIds | undefined
   /** When the import began: what was written since is not overwritten, since it may be of an earlier line that has the same key. */
   readonly since?: Since | undefined
 }
@@ -51,6 +54,7 @@ export class RowImporter {
   readonly #definition: ResourceDefinition
   readonly #references: readonly Reference[]
   readonly #defaults: ColumnDefaults
+  readonly #isReferredTo: boolean
 
   /** @throws Error when the definition contradicts the others of `dependencies.resources` */
   constructor(
@@ -61,6 +65,9 @@ export class RowImporter {
     this.#definition = definition
     this.#references = referencesOf(definition, dependencies.resources)
     this.#defaults = new ColumnDefaults(definition.name)
+    this.#isReferredTo = dependencies.resources.some(({ references = {} }) =>
+      Object.values(references).some(({ to }) => to === definition.name),
+    )
   }
 
   /**
@@ -70,6 +77,18 @@ export class RowImporter {
    */
   async write(userId: string, rows: readonly ImportRow[], mode: ImportMode): Promise<readonly ImportOutcome[]> {
     const owner = userId.toLowerCase()
+    const outcomes = await this.#written(owner, rows, mode)
+    if (!this.#isReferredTo) return outcomes
+    for (const [nth, outcome] of outcomes.entries()) {
+      const formerId = rows[nth]?.formerId
+      const id = 'id' in outcome ? outcome.id : undefined
+      if (formerId === undefined || id === undefined || id === formerId) continue
+      mode.formerIds?.set(this.#definition.name, owner, formerId, id)
+    }
+    return outcomes
+  }
+
+  async #written(owner: string, rows: readonly ImportRow[], mode: ImportMode): Promise<readonly ImportOutcome[]> {
     const { cache, database } = this.#dependencies
     const { name } = this.#definition
     const work = (): Promise<readonly ImportOutcome[]> =>
@@ -91,8 +110,8 @@ export class RowImporter {
         if (!isRefusedValue(error)) throw error
         if (rows.length === 1) return [refused([`the database refuses it: ${error.message}`])]
         const half = Math.ceil(rows.length / 2)
-        const first = await this.write(owner, rows.slice(0, half), mode)
-        return [...first, ...(await this.write(owner, rows.slice(half), mode))]
+        const first = await this.#written(owner, rows.slice(0, half), mode)
+        return [...first, ...(await this.#written(owner, rows.slice(half), mode))]
       }
     }
   }
@@ -114,7 +133,7 @@ export class RowImporter {
       })
       return { columns: Object.fromEntries(columns), body, names }
     })
-    const resolved = await resolveReferences(transaction, userId, this.#references, referring, mode.planned)
+    const resolved = await resolveReferences(transaction, userId, this.#references, referring, mode)
     const outcomes = new Map<number, ImportOutcome>()
     let lines: readonly Line[] = rows.flatMap((row, nth) => {
       const { columns, reasons, isEarly } = resolved[nth] ?? { columns: {}, reasons: [], isEarly: false }

@@ -3,7 +3,8 @@ import { InvalidReferenceError } from '../../errors.js'
 import type { ColumnValues } from '../sql/columns.js'
 import type { Reference } from '../sql/references.js'
 import { EXTERNAL_ID, hasKey, isOf, oldest } from './key-lookup.js'
-import type { PlannedRows } from './planned-rows.js'
+import type { ImportMode } from './importer.js'
+import { isPlannedId, type PlannedRows } from './planned-rows.js'
 import { type Names, UNKNOWN_ID } from './row.js'
 
 interface Referring {
@@ -30,7 +31,7 @@ export async function resolveReferences(
   userId: string,
   references: readonly Reference[],
   rows: readonly Referring[],
-  planned: PlannedRows | undefined,
+  { planned, formerIds }: Pick<ImportMode, 'planned' | 'formerIds'> = {},
 ): Promise<readonly Resolved[]> {
   const resolved = rows.map(({ columns }): { columns: ColumnValues; reasons: string[]; isEarly: boolean } => ({
     columns,
@@ -47,8 +48,11 @@ export async function resolveReferences(
       userId,
       elements.flatMap(({ name }) => name ?? []),
     )
-    const ids = [...elements.map(({ id }) => id).filter((id) => id !== UNKNOWN_ID), ...idOf.values()]
+    const given = [...new Set(elements.map(({ id }) => id).filter((id) => id !== UNKNOWN_ID))]
+    const became = new Map(given.map((id) => [id, formerIds?.get(table, userId, id)]))
+    const ids = [...given, ...idOf.values(), ...[...became.values()].flatMap((id) => id ?? [])]
     const found = await lockIds(transaction, table, userId, [...new Set(ids)])
+    const isThere = (id: string | undefined): id is string => id !== undefined && (found.has(id) || isPlannedId(id))
     for (const [index, row] of resolved.entries()) {
       const chosen: string[] = []
       const missing: string[] = []
@@ -60,7 +64,7 @@ export async function resolveReferences(
           row.isEarly = false
         }
         const there = own ?? (named !== undefined && found.has(named) ? named : undefined)
-        const one = there ?? plannedId(planned, table, userId, id, name)
+        const one = there ?? plannedId(planned, table, userId, id, name) ?? [became.get(id)].find(isThere)
         if (one !== undefined) chosen.push(one)
         else missing.push(id === UNKNOWN_ID ? String(name) : id)
       }

@@ -10,6 +10,8 @@ export interface ImportRow {
   readonly names?: Names
   /** What the row is to keep of where it comes from. With an `id` that one is its key, and no other. */
   readonly own?: NewRow['own']
+  /** The id that it has where it comes from, and does not keep: other rows of the same file may name it so. */
+  readonly formerId?: string
 }
 
 /** One column in which a line and the row that is there differ, both as JSON of at most {@link SHOWN} characters. */

@@ -75,7 +75,7 @@ t.test('to look up a batch costs the same for a user of many rows whom the stati
       names: { template_id: String(nth + 1) },
     }))
     const reference = [{ column: 'template_id', table: 'templates' }]
-    const resolved = await resolveReferences(counting, id, reference, rowsOf, undefined)
+    const resolved = await resolveReferences(counting, id, reference, rowsOf)
     t.ok(
       resolved.every(({ reasons }) => reasons.length === 0),
       mockups.name,
