@@ -18,6 +18,7 @@ import type { Fault } from '../services/config/fault.js'
 import { listeningFaults } from '../services/config/listening.js'
 import { databasePlace, redisPlace } from '../services/config/places.js'
 import { redisAddress } from '../services/config/redis-address.js'
+import { emptyFaults, isBlank, referenceFaults } from '../services/config/references.js'
 import { dataDirFault, folderFault } from '../services/database/pglite/data-dir.js'
 
 declare module 'fastify' {
@@ -67,11 +68,9 @@ export function loadConfig(env: Variables): Config {
  * @throws ConfigError with every fault at once
  */
 export async function loadProcessConfig({ listens }: { readonly listens: boolean }): Promise<Config> {
-  const { config, faults: found, note } = examineProcessConfig()
-  const faulty = new Set(found.map(({ variable }) => variable))
-  const faults = [...found, ...dataDirFaults(config, faulty)]
-  const isPlaceKnown = !faulty.has('HOST') && !faulty.has('PORT')
-  if (listens && isPlaceKnown) faults.push(...(await listeningFaults(config)))
+  const examined = examineProcessConfig()
+  const { config, note } = examined
+  const faults = [...examined.faults, ...(await placeFaults(examined, { listens }))]
   if (faults.length > 0) throw new ConfigError(faults, note)
   return config.isAdminTokenMade ? { ...config, adminTokens: [keptAdminToken(config)] } : config
 }
@@ -144,6 +143,17 @@ function databaseFaults({ NODE_ENV, DATABASE_URL }: Environment, env: Variables)
   const hint = unread.length === 0 ? '' : ` (${unread.join(', ')} is not read)`
   const message = `is required in production: set it${hint}, or DATABASE=embedded if the data is meant to be in DATA_DIR`
   return [{ variable: 'DATABASE_URL', message }]
+}
+
+/** Why the service can't be in this place, as far as the settings about it are right. Makes DATA_DIR if need be. */
+export async function placeFaults(
+  { config, faults }: ExaminedConfig,
+  { listens }: { readonly listens: boolean },
+): Promise<readonly Fault[]> {
+  const faulty = new Set(faults.map(({ variable }) => variable))
+  const ofData = dataDirFaults(config, faulty)
+  if (!listens || faulty.has('HOST') || faulty.has('PORT')) return ofData
+  return [...ofData, ...(await listeningFaults(config))]
 }
 
 /** Where the embedded database is meant to be, it must be able to; the admin token that is made wants a place too. */
@@ -243,23 +253,6 @@ function presentIn(env: Variables): Record<string, string> {
 
 function without(env: Record<string, string>, faulty: ReadonlySet<string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !faulty.has(name)))
-}
-
-function referenceFaults(env: Record<string, string>): Fault[] {
-  const unresolved = Object.keys(env).filter((name) => env[name]?.includes('${{'))
-  const message = 'holds a ${{…}} reference that did not resolve: check the spelling of the service and the variable'
-  return unresolved.map((variable) => ({ variable, message }))
-}
-
-function isBlank(value: string | undefined): boolean {
-  return value === undefined || value.trim() === ''
-}
-
-function emptyFaults(env: Variables): Fault[] {
-  if (env.NODE_ENV?.trim() !== 'production') return []
-  const empty = ['DATABASE_URL', 'DATABASE_UNPOOLED_URL', 'REDIS_URL'].filter((name) => env[name]?.trim() === '')
-  const message = 'is empty: set it, or remove the variable; an empty value is often a reference that did not resolve'
-  return empty.map((variable) => ({ variable, message }))
 }
 
 /** `env: false` keeps env-schema from reading the process's environment beside what it is given. */

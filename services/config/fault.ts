@@ -2,4 +2,6 @@
 export interface Fault {
   readonly variable: string
   readonly message: string
+  /** Another process has it, which may be the service itself. */
+  readonly isTaken?: boolean
 }

@@ -36,7 +36,11 @@ async function listenAndClose(place: Place): Promise<void> {
 function faultOf(code: string, port: number): Fault {
   switch (code) {
     case 'EADDRINUSE':
-      return { variable: 'PORT', message: `${port} is in use: stop the process that has it, or set PORT to a free one` }
+      return {
+        variable: 'PORT',
+        message: `${port} is in use: stop the process that has it, or set PORT to a free one`,
+        isTaken: true,
+      }
     case 'EACCES':
       return { variable: 'PORT', message: `${port} is not open to this user: set PORT to one above 1023` }
     default:

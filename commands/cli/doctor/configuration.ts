@@ -1,20 +1,15 @@
-import type { Config } from '../../../plugins/config.js'
-import type { Fault } from '../../../services/config/fault.js'
+import type { ExaminedConfig } from '../../../plugins/config.js'
 import { fault, type Findings, ok, warning } from './finding.js'
 
-export interface Examined {
-  readonly config: Config
-  readonly faults: readonly Fault[]
-  readonly note?: string
-}
-
-/** The settings, as the service checks them at its start. */
-export function lookAtConfiguration(findings: Findings, { config, faults, note }: Examined): void {
+/** The settings and the place, as the service checks them at its start. */
+export function lookAtConfiguration(findings: Findings, { config, faults, note }: ExaminedConfig): void {
   const ending = note === undefined ? '' : ` (${note})`
-  for (const { variable, message } of faults) {
-    findings.add('configuration', fault(`${variable} ${message}${ending}`, `correct ${variable}`))
+  for (const { variable, message, isTaken = false } of faults) {
+    const found = `${variable} ${message}`
+    if (isTaken) findings.add('configuration', warning(found, 'if that is the service, ask it: roundhouse health'))
+    else findings.add('configuration', fault(`${found}${ending}`, `correct ${variable}`))
   }
-  if (faults.length > 0) return
+  if (faults.some(({ isTaken = false }) => !isTaken)) return
   const { isProduction, databaseUrl, redis, isCachingEnabled, isAdminTokenMade, deploymentId, dataDir } = config
   const database = databaseUrl === undefined ? `embedded database in ${dataDir}` : 'PostgreSQL'
   const cache = !isCachingEnabled ? 'no cache' : redis === undefined ? 'memory tier alone' : 'memory and Redis'

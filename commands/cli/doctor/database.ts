@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../../plugins/config.js'
-import { databaseFolder, dataDirFault } from '../../../services/database/pglite/data-dir.js'
+import { databaseFolder } from '../../../services/database/pglite/data-dir.js'
 import { CanNotStartError, openDatabase } from '../../../services/database/index.js'
 import { type Findings, ok, warning } from './finding.js'
 import { lookAtSchema } from './schema.js'
@@ -29,17 +29,10 @@ export async function lookAtDatabase(findings: Findings, config: Config): Promis
   }
 }
 
-/** Nothing is made here: a doctor only looks. */
+/** Nothing is made here: a doctor only looks. Whether it can be was looked at with the settings. */
 function isEmbeddedThere(findings: Findings, dataDir: string): boolean {
   const isThere = existsSync(join(databaseFolder(dataDir), 'PG_VERSION'))
   if (!existsSync(dataDir)) findings.add('database', ok(`${dataDir} is made at the first start`))
-  else {
-    const message = dataDirFault(dataDir)
-    if (message !== undefined) {
-      findings.add('database', { result: 'fault', found: `DATA_DIR ${message}` })
-      return false
-    }
-    if (!isThere) findings.add('database', ok(`the one in ${dataDir} is made at the first start`))
-  }
+  else if (!isThere) findings.add('database', ok(`the one in ${dataDir} is made at the first start`))
   return isThere
 }

@@ -1,4 +1,5 @@
-import type { ExaminedConfig } from '../../../plugins/config.js'
+import { type ExaminedConfig, placeFaults } from '../../../plugins/config.js'
+import { leavingNoFolder } from '../../../services/database/pglite/data-dir.js'
 import { lookAtConfiguration } from './configuration.js'
 import { lookAtDatabase } from './database.js'
 import { type Finding, Findings } from './finding.js'
@@ -7,8 +8,10 @@ import { lookAtRedis } from './redis.js'
 /** Everything that can be looked at, whatever else is broken. */
 export async function examine(examined: ExaminedConfig, tell: (finding: Finding) => void): Promise<Findings> {
   const findings = new Findings(tell)
-  const { config, faults } = examined
-  lookAtConfiguration(findings, examined)
+  const { config } = examined
+  const ofPlace = await leavingNoFolder(config.dataDir, () => placeFaults(examined, { listens: true }))
+  const faults = [...examined.faults, ...ofPlace]
+  lookAtConfiguration(findings, { ...examined, faults })
   const isFaulty = (...names: readonly string[]): boolean => faults.some(({ variable }) => names.includes(variable))
   // What stands there instead is a default, and not what was meant.
   if (!isFaulty('DATABASE_URL', 'DATABASE_UNPOOLED_URL', 'DATA_DIR')) await lookAtDatabase(findings, config)

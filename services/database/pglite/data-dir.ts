@@ -1,5 +1,15 @@
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { codeOf } from '../errors.js'
 
 /** The release of PostgreSQL that PGlite is; its files are of no other. A test compares it with a new database. */
@@ -31,6 +41,29 @@ export function makeFolder(path: string): void {
 /** Why the embedded database can't be in `dataDir`, and what to do; `undefined`: it can. Makes the folder if need be. */
 export function dataDirFault(dataDir: string): string | undefined {
   return folderFault(dataDir) ?? versionFault(dataDir) ?? roomFault(dataDir)
+}
+
+/** Does `look`, and takes away what it made of the folder and of those above it. */
+export async function leavingNoFolder<Seen>(dataDir: string, look: () => Promise<Seen>): Promise<Seen> {
+  const missing = missingFolders(resolve(dataDir))
+  try {
+    return await look()
+  } finally {
+    for (const folder of missing) removeEmpty(folder)
+  }
+}
+
+/** The deepest first. */
+function missingFolders(path: string): string[] {
+  return isThere(path) ? [] : [path, ...missingFolders(dirname(path))]
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // It was not made, or a service has begun to use it.
+  }
 }
 
 /** Why `dataDir` can't be written to; `undefined`: it can. Makes the folder if need be. */

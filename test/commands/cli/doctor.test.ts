@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import pg from 'pg'
@@ -29,7 +31,7 @@ async function doctor(
   env: Readonly<Record<string, string>>,
   run: typeof callCli | typeof runCli = callCli,
 ): Promise<CliOutcome & { readonly bad: readonly Finding[] }> {
-  const outcome = await run(['doctor'], { env: { ADMIN_TOKENS: ADMIN_TOKEN, ...env } })
+  const outcome = await run(['doctor'], { env: { ADMIN_TOKENS: ADMIN_TOKEN, PORT: '0', ...env } })
   const findings: readonly Finding[] = outcome.json?.findings ?? []
   const bad = findings.filter(({ result }) => result !== 'ok')
   return { ...outcome, bad }
@@ -214,6 +216,30 @@ t.test('the embedded database: not made, in order, and in use', async (t) => {
   t.same({ code: fine.code, bad: fine.bad }, { code: 0, bad: [] })
   await startService(t, { env: { DATA_DIR } })
   t.match(await doctor({ DATA_DIR }), { code: 0, bad: [{ result: 'warning', found: /has the embedded database/ }] })
+})
+
+t.test('a place in which the start would end is a fault of the configuration', async (t) => {
+  const parent = temporaryDirectory()
+  const DATA_DIR = join(parent, 'not', 'there')
+  const faults: [env: Record<string, string>, found: RegExp][] = [
+    [{ DATA_DIR: '/proc/x' }, /^DATA_DIR can not be a folder/],
+    [{ DATA_DIR, HOST: '1.2.3.4' }, /^HOST is no address of this machine/],
+    // The token that is made has to be kept.
+    [{ DATA_DIR: '/proc/x', DATABASE_URL: await postgres.createDatabase(), ADMIN_TOKENS: '' }, /^DATA_DIR can not be/],
+  ]
+  for (const [env, found] of faults) {
+    const { code, bad } = await doctor(env)
+    const ofConfiguration = bad.filter(({ check }) => check === 'configuration')
+    t.match({ code, ofConfiguration }, { code: 1, ofConfiguration: [{ result: 'fault', found }] })
+    t.equal(ofConfiguration.length, 1)
+  }
+  const listener = createServer().listen(0, '::')
+  await once(listener, 'listening')
+  t.teardown(() => listener.close())
+  const { port } = listener.address() as AddressInfo
+  const taken = await doctor({ DATA_DIR, PORT: String(port) })
+  t.match(taken, { code: 0, bad: [{ result: 'warning', found: /^PORT \d+ is in use/, change: /roundhouse health/ }] })
+  t.same(readdirSync(parent), [], 'nothing is left of what was tried')
 })
 
 t.test('a server without a free connection, and sentinels that do not answer', async (t) => {
