@@ -35,12 +35,12 @@ function encodingFault(bytes: Buffer): string | undefined {
   return isUtf8(bytes) ? undefined : 'holds bytes that are no UTF-8: save it as UTF-8'
 }
 
-/** A variable of ours at the beginning of a line must be among what was read. */
+/** A variable of ours at the beginning of a line must be among what was read, whatever stands behind it. */
 function parsed(path: string, text: string): EnvFile {
   const values = Object.fromEntries(
     Object.entries(parseEnv(text)).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
-  const isNamed = (name: string): boolean => new RegExp(`^\\s*(?:export\\s+)?${name}\\s*[:=]`, 'm').test(text)
+  const isNamed = (name: string): boolean => new RegExp(`^\\s*(?:export\\s+)?${name}(?![\\w.-])`, 'm').test(text)
   const lost = variables.filter((name) => !(name in values) && isNamed(name))
   const message = (name: string): string => `names ${name} in a line that can not be read: write ${name}=value`
   return { values, faults: lost.map((name) => ({ variable: path, message: message(name) })) }

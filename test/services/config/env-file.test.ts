@@ -28,6 +28,9 @@ t.test('what would lose a variable in silence is a fault', async (t) => {
     'names DATABASE_URL in a line': Buffer.from('DATABASE_URL: postgresql://h/db\nPORT=1'),
     'names PORT in a line': Buffer.from('DATABASE_URL=postgresql://h/db\rPORT=1'),
     'names HOST in a line': Buffer.from('\u00A0HOST=::1'),
+    'names DATABASE_URL in': Buffer.from('DATABASE_URL postgresql://h/db\nPORT=1'),
+    'DATABASE_URL in a line': Buffer.from('export DATABASE_URL\tpostgresql://h/db?sslmode=require\nPORT=1'),
+    'names PORT in': Buffer.from('DATABASE_URL=postgresql://h/db\nPORT'),
   }
   for (const [message, bytes] of Object.entries(contents)) {
     writeFileSync(path, bytes)
@@ -38,7 +41,12 @@ t.test('what would lose a variable in silence is a fault', async (t) => {
   }
 })
 
-t.test('so is what is no file', async (t) => {
+t.test('what only begins like a variable of ours is none', async (t) => {
+  writeFileSync(path, 'PORTS=1\nHOST-NAME=a\nDATABASE_URL.old=b\n# PORT 3000\nNAME=PORT 1\n')
+  t.same(readEnvFile(path).faults, [])
+})
+
+t.test('what is no file is a fault', async (t) => {
   const folder = join(temporaryDirectory(), '.env')
   mkdirSync(folder)
   t.match(readEnvFile(folder).faults, [{ variable: folder, message: 'can not be read (EISDIR)' }])
