@@ -104,6 +104,7 @@ export function expectation(variable: string): string {
 
 function kindOf(schema: TSchema): string {
   if (schema.type === 'integer') return `a whole number from ${String(schema.minimum)} to ${String(schema.maximum)}`
+  if (schema.type === 'number') return `a number from ${String(schema.minimum)} to ${String(schema.maximum)}`
   if (schema.type === 'boolean') return 'true or false'
   if (schema.const !== undefined) return String(schema.const)
   if (schema.anyOf === undefined) return 'text'

@@ -184,6 +184,7 @@ t.test('every fault is listed in one error, by name, with what to do and without
     PORT: 'http',
     CACHE_TTL_SECONDS: '-1',
     CACHE_STALENESS_BOUND_MS: '99',
+    CACHE_VERIFY_SHARE: '2',
     ENABLE_CACHING: 'yes',
     DATABASE_URL: `mysql://root:${secret}@db/x`,
     REDIS_URL: `redis://default:${secret}@:`,
@@ -195,6 +196,7 @@ t.test('every fault is listed in one error, by name, with what to do and without
   t.notMatch(String(error), secret)
   for (const line of [
     'PORT must be a whole number from 0 to 65535: the port to listen on',
+    'CACHE_VERIFY_SHARE must be a number from 0 to 1: the share of hits',
     'ENABLE_CACHING must be true or false',
     'DATABASE_URL must begin with postgresql:// or postgres://',
     'REDIS_URL has no host',
