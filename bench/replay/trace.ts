@@ -16,8 +16,7 @@ const BYTES_PER_REQUEST = 4
  * @throws Error when the file is no such trace
  */
 export function readTrace(path: string, limit = Number.POSITIVE_INFINITY): Trace {
-  const file = readFileSync(path)
-  const bytes = path.endsWith('.gz') ? gunzipSync(file) : file
+  const bytes = bytesOf(path)
   if (bytes.length === 0 || bytes.length % BYTES_PER_REQUEST !== 0)
     throw new Error(`${path} is no trace of 32-bit page numbers`)
   const requests = new Uint32Array(Math.min(limit, bytes.length / BYTES_PER_REQUEST))
@@ -29,6 +28,16 @@ export function readTrace(path: string, limit = Number.POSITIVE_INFINITY): Trace
     requests[index] = number
   }
   return { requests, pages: numbers.size }
+}
+
+function bytesOf(path: string): Buffer {
+  try {
+    const file = readFileSync(path)
+    return path.endsWith('.gz') ? gunzipSync(file) : file
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new Error(`${path} can not be read (${code})`, { cause: error })
+  }
 }
 
 /** How many requests a cache of `capacity` items that keeps by SIEVE can't answer itself. Written apart from the engine's. */

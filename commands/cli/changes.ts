@@ -64,13 +64,25 @@ async function follow(service: Service, output: Output, since: string | undefine
       })
     } catch (error) {
       if (signal.aborted) break
-      if (!isPassing(error) || cursor === undefined) throw error
+      if (!isPassing(error) || cursor === undefined) {
+        if (!isOfCursor(error)) sayWhere(output, cursor)
+        throw error
+      }
       output.note(`${error instanceof Error ? error.message : String(error)} Going on in ${pauseMs / 1_000} s`)
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {})
     pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
   }
+  sayWhere(output, cursor)
+}
+
+function sayWhere(output: Output, cursor: string | undefined): void {
   if (cursor !== undefined) output.note(`Go on with --since ${cursor}`)
+}
+
+/** There is no going on with this one. */
+function isOfCursor(error: unknown): boolean {
+  return error instanceof CliError && (error.code === 'CURSOR_EXPIRED' || error.code === 'INVALID_CURSOR')
 }
 
 async function stream(

@@ -143,13 +143,22 @@ t.test('changes --follow: a cursor that is of no use, and a token that is revoke
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const user = await newUser()
   const asked = { url, token: user.token }
-  t.match(await callCli(['changes', '--follow', '--since', 'nonsense'], asked), { code: 1, errors: /CURSOR/ })
+  t.match(await callCli(['changes', '--follow', '--since', 'nonsense'], asked), {
+    code: 1,
+    errors: /^(?!Go on)[^]*CURSOR/,
+  })
   const { body: tokens } = await admin.get(`/api/users/${user.id}/tokens`)
-  const following = callCli(['changes', '--follow'], asked)
+  let told = ''
+  const following = callCli(['changes', '--follow'], { ...asked, onOutput: (output) => (told = output) })
+  const isTold = async (): Promise<boolean> => {
+    await user.post('/api/designs', DESIGN)
+    return told !== ''
+  }
+  await until(isTold, { timeoutMs: 60_000, intervalMs: 300, describe: 'it follows' })
   await until(async () => (await admin.delete(`/api/users/${user.id}/tokens/${tokens.items[0].id}`)).status < 500, {
     describe: 'the token is revoked',
   })
-  t.match(await following, { code: 77, errors: /401/ })
+  t.match(await following, { code: 77, errors: /Go on with --since \S+\n[^]*401/ })
 })
 
 t.test('events of a stream, however they are cut', async (t) => {
@@ -168,5 +177,16 @@ t.test('events of a stream, however they are cut', async (t) => {
 
 t.test('replay: its help, and its exit codes and arguments are its own', async (t) => {
   t.match(await runCli(['replay', '--help']), { code: 0, output: /^Usage: npm run replay/ })
-  t.match(await runCli(['replay', '--concurrency', '0']), { code: 1, errors: /--concurrency/ })
+  for (const [args, sentence] of [
+    [['--concurrency', '0'], /--concurrency must be a whole number/],
+    [['--requests', 'x'], /--requests must be a whole number/],
+    [['--nope'], /'--nope'/],
+    [['no-such-trace'], /no-such-trace can not be read \(ENOENT\)/],
+  ] as const) {
+    const { code, output, errors } = await runCli(['replay', ...args])
+    t.equal(code, 64, args.join(' '))
+    t.same(Object.keys(JSON.parse(errors)), ['error'])
+    t.match(JSON.parse(errors).error, sentence)
+    t.equal(output, '')
+  }
 })
