@@ -230,7 +230,7 @@ export class Redis {
   }
 }
 
-/** Under the name lies something else than a string: by MGET it is none, by GET an error. */
+/** Under the name lies something else than a string: by GET it is an error, and no entry. MGET answers as if there were nothing. */
 function noString(error: unknown): string {
   if (wordsOf(error).startsWith('WRONGTYPE')) return ''
   throw error
