@@ -43,7 +43,7 @@ export function isPlannedId(id: string): boolean {
 
 /**
  * What a dry run would have written, for the lines that come later: they meet it as they would meet it in the database. A row takes some
- * three hundred bytes, of which digests stand for its values.
+ * four hundred bytes, of which digests stand for its values.
  */
 export class PlannedRows {
   readonly #plans = new Map<string, Plan | readonly Plan[]>()
@@ -213,10 +213,19 @@ function placeOf({ name }: PlannedTable, userId: string, { by, key }: RowKey, is
   return shortHash(JSON.stringify([name, owner, by, key, by === 'natural_key' && isNamed]), KEY_BYTES)
 }
 
+/** Short values come again and again: of so many the digest is kept. */
+const [SHORT_CHARACTERS, MOST_SHORT] = [24, 10_000]
+const shortDigests = new Map<string, string>()
+
 /** The database compares jsonb without regard to the order of its keys. */
 function digestOf({ columns = {} }: PlannedTable, name: string, value: unknown): string {
   const isSorted = columns[name] === 'jsonb' && typeof value === 'string'
-  return shortHash(JSON.stringify(isSorted ? sorted(JSON.parse(value)) : (value ?? null)), DIGEST_BYTES)
+  const text = JSON.stringify(isSorted ? sorted(JSON.parse(value)) : (value ?? null))
+  if (text.length > SHORT_CHARACTERS) return shortHash(text, DIGEST_BYTES)
+  if (shortDigests.size >= MOST_SHORT) shortDigests.clear()
+  const digest = shortDigests.get(text) ?? shortHash(text, DIGEST_BYTES)
+  shortDigests.set(text, digest)
+  return digest
 }
 
 function sorted(value: unknown): unknown {
