@@ -18,6 +18,12 @@ export function minorUnits(text: string, currency: string): number | undefined {
   return Number.isSafeInteger(cents) ? cents : undefined
 }
 
+/** An amount that the currency can have: 12.50, or 1250 where it has no minor unit. */
+export function exampleAmount(currency: string): string {
+  const digits = fractionDigits(currency) ?? 2
+  return digits === 0 ? '1250' : `12.${'5'.padEnd(digits, '0')}`
+}
+
 function asPlain(text: string): string | undefined {
   if (PLAIN.test(text)) return text
   if (COMMA.test(text)) return text.replace(',', '.')

@@ -1,4 +1,4 @@
-import { minorUnits } from './amount.js'
+import { exampleAmount, minorUnits } from './amount.js'
 import type { Line } from './lines.js'
 import type { Mapping, Rule } from './mapping.js'
 
@@ -96,15 +96,23 @@ function priceOf(
   lines: readonly CsvLine[],
   mapping: Mapping,
 ): unknown {
-  const [text, code] = [amount, currency].map((rule) => {
+  const [text, named] = [amount, currency].map((rule) => {
     const value = valueOf(rule, lines, mapping)
     return typeof value === 'number' ? String(value) : value
   })
-  if (typeof text !== 'string' || typeof code !== 'string') return undefined
+  if (typeof text !== 'string') return undefined
+  const column = columnsOf(amount)[0] ?? 'the price'
+  const code = typeof named === 'string' ? named : mapping.currency
+  if (code === undefined) {
+    // The mapping says that nothing but the command line names one: then there are no prices.
+    if (typeof currency === 'object' && 'option' in currency) return undefined
+    const from = columnsOf(currency)[0] ?? 'its currency'
+    throw new CellFault(`${column} has no currency: ${from} is empty, and --currency is not given: ${shortened(text)}`)
+  }
   const cents = minorUnits(text, code)
   if (cents !== undefined) return { cents, currency: code }
-  const column = columnsOf(amount)[0] ?? 'the price'
-  throw new CellFault(`${column} must be an amount of ${shortened(code)}, such as 12.50: ${shortened(text)}`)
+  const example = exampleAmount(code)
+  throw new CellFault(`${column} must be an amount of ${shortened(code)}, such as ${example}: ${shortened(text)}`)
 }
 
 function objectOf(

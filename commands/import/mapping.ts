@@ -37,7 +37,7 @@ const Rule = Type.Recursive((Rule) =>
     Type.Object({ value: Type.Unknown() }, strict),
     /** What the command line says: `--currency`. */
     Type.Object({ option: Type.Literal('currency') }, strict),
-    /** A price: left out when either is empty. */
+    /** A price: left out without an amount. An amount without a currency is a fault where `option` is not the rule. */
     Type.Object({ amount: Rule, currency: Rule }, strict),
     /** An object; with `each` a list of them, one for each line of a group. */
     Type.Object({ fields: Type.Record(Type.String(), Rule), each: Type.Optional(Type.Boolean()) }, strict),

@@ -12,6 +12,7 @@ import { grouped, openProgress } from '../progress.js'
 
 const SOME_REFUSED = 2
 const SOME_DIFFERENT = 3
+const INTERRUPTED = 'Interrupted: run the same import again to go on'
 
 export interface ImportOutcome {
   readonly counts: Counts
@@ -68,9 +69,13 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
       report.end()
     })
     tell({ counts, seconds: (performance.now() - startedAt) / 1_000, isDryRun: args.isDryRun })
-    if (signal.aborted) throw new Error('Interrupted: run the same import again to go on')
+    if (signal.aborted) throw new Error(INTERRUPTED)
     if (counts.refused > 0) return SOME_REFUSED
     return counts.different > 0 ? SOME_DIFFERENT : 0
+  } catch (error) {
+    // Also before the first byte of what is read has come.
+    const isInterrupted = interruption.signal.aborted && error instanceof Error && error.name === 'AbortError'
+    throw isInterrupted ? new Error(INTERRUPTED, { cause: error }) : error
   } finally {
     await app.close()
   }

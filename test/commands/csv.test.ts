@@ -103,6 +103,24 @@ t.test('Etsy: each listing is a template, in every encoding and with every end o
   t.match(reader.read(rowsIn(lines)[0] ?? {}), { row: { body: { description: /Café$/ } } }, 'and the API takes it')
 })
 
+t.test('a price that can not be one is a fault, with an example that the currency can have', async (t) => {
+  const rows = [
+    { PRICE: '12.50', CURRENCY_CODE: 'JPY' },
+    { PRICE: '1.2345', CURRENCY_CODE: 'KWD' },
+    { PRICE: '12.50' },
+    { CURRENCY_CODE: 'EUR' },
+  ]
+  const text = [ETSY_COLUMNS.join(','), ...rows.map((cells) => etsyRow({ TITLE: 'Mug', ...cells }))].join('\n')
+  t.match(rowsIn(await read(text, readMapping('etsy', undefined))), [
+    { fault: 'PRICE must be an amount of "JPY", such as 1250: "12.50"' },
+    { fault: 'PRICE must be an amount of "KWD", such as 12.500: "1.2345"' },
+    { fault: 'PRICE has no currency: CURRENCY_CODE is empty, and --currency is not given: "12.50"' },
+    { name: 'Mug', price: undefined },
+  ])
+  const [, , inEuro] = rowsIn(await read(text, readMapping('etsy', 'EUR')))
+  t.match(inEuro, { price: { cents: 1250, currency: 'EUR' } })
+})
+
 t.test('Shopify: the lines of a product are one template', async (t) => {
   const header =
     'Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src,Image Position,Status'

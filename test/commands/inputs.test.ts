@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
@@ -127,9 +128,22 @@ t.test('SIGTERM ends an import that waits for a pipe, as Ctrl-C does', async (t)
   const { until } = await import('../helpers/deadline.js')
   const postgres = await sharedPostgres(t)
   const url = await postgres.createDatabase()
-  const { newUser } = await startService(t, { env: { DATABASE_URL: url } })
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const user = await newUser()
   const { PATH } = process.env
+  const early = spawn(process.execPath, [TYPESCRIPT, program, '-', '--user', user.id], {
+    env: { PATH, DATABASE_URL: url },
+  })
+  const said = text(early.stderr)
+  const asked = `select from pg_stat_activity where datname = current_database() and query like '%users where id = $1::uuid'`
+  await until(async () => (await app.db.query({ name: 'test.asked', text: asked })).length > 0, {
+    timeoutMs: 60_000,
+    describe: 'it has looked for the user, and will read',
+  })
+  early.kill('SIGTERM')
+  t.equal((await once(early, 'close'))[0], 1)
+  t.equal(await said, 'Interrupted: run the same import again to go on\n', 'before the first byte')
+
   const child = spawn(process.execPath, [TYPESCRIPT, program, '-', '--user', user.id], {
     env: { PATH, DATABASE_URL: url },
   })
