@@ -1,5 +1,5 @@
 import uPlot from './uPlot.js'
-import { hitRate, percentile, together } from './figures.js'
+import { hitRate, lonelyIn, percentile, together, withGaps } from './figures.js'
 import { milliseconds, percent, rate, time } from './format.js'
 import { byId, fill, make, mark, say } from './dom.js'
 
@@ -158,7 +158,8 @@ export class Charts {
     })
     for (const { chart, plot, table, details } of this.#made) {
       const lines = chart.lines.map(({ of }) => shown.map(({ point }) => of(point) ?? null))
-      plot.setData([shown.map(({ at }) => at), ...(chart.isStacked ? stacked(lines) : lines)])
+      const times = shown.map(({ at }) => at)
+      plot.setData([times, ...(chart.isStacked ? stacked(lines) : lines.map((line) => withGaps(times, line)))])
       if (details.open) {
         const rows = shown.slice(-TABLE_ROWS).toReversed()
         fill(
@@ -245,14 +246,18 @@ function optionsFor(chart, frame, onCursor) {
         label,
         stroke: colour(name),
         width: 2,
-        points: { show: false },
-        spanGaps: true,
+        points: { show: false, size: 4, fill: colour(name), filter: lonelyPoints },
         ...(dash && { dash }),
         ...(chart.isStacked && { fill: colour(`${name}-fill`), width: 1 }),
       })),
     ],
     hooks: { setCursor: [onCursor] },
   }
+}
+
+/** @param {uPlot} plot @param {number} n which line */
+function lonelyPoints(plot, n) {
+  return lonelyIn([...(plot.data[n] ?? [])])
 }
 
 /** @param {Chart} chart @param {number} value */

@@ -176,3 +176,37 @@ function difference(before, after) {
 function total(buckets) {
   return [...buckets.values()].reduce((all, count) => all + count, 0)
 }
+
+/** Without a figure for so long, there was none. What is shorter is the pause between two reads. */
+const SILENCE_SECONDS = 30
+
+/**
+ * A line as it is drawn: through a short pause (`undefined`), and interrupted where there was nothing for longer (`null`).
+ * @param {readonly number[]} times in seconds
+ * @param {readonly (number | null | undefined)[]} values
+ * @returns {(number | null | undefined)[]}
+ */
+export function withGaps(times, values) {
+  const known = values.flatMap((value, index) => (typeof value === 'number' ? [index] : []))
+  /** @type {(number | null | undefined)[]} */
+  const line = values.map((value) => value ?? null)
+  known.slice(1).forEach((to, n) => {
+    const from = known[n] ?? to
+    if ((times[to] ?? 0) - (times[from] ?? 0) < SILENCE_SECONDS) line.fill(undefined, from + 1, to)
+  })
+  return line
+}
+
+/**
+ * Where a line has one value between two gaps: no stroke shows it.
+ * @param {readonly (number | null | undefined)[]} line as {@link withGaps} makes it
+ */
+export function lonelyIn(line) {
+  /** @param {number} at @param {1 | -1} step */
+  const isAtGap = (at, step) => {
+    let next = at + step
+    while (next in line && line[next] === undefined) next += step
+    return typeof line[next] !== 'number'
+  }
+  return line.flatMap((value, at) => (typeof value === 'number' && isAtGap(at, 1) && isAtGap(at, -1) ? [at] : []))
+}

@@ -26,6 +26,32 @@ async function findings(page: Page): Promise<string[]> {
   )
 }
 
+/** For the page: five minutes, reads in the first and in the last one, and how many points of the hit rate's line are in each. */
+const PAINTED_BY_MINUTE = `(async () => {
+  const { Charts } = await import('./dashboard/charts.js')
+  const none = { seconds: 5, redis: 0, loads: 0, tails: 0, requests: 0, hits: new Map(), misses: new Map(), barrierMs: 1 }
+  const ticks = Array.from({ length: 61 }, (_, n) => {
+    const reads = n < 12 || n > 48 ? 1 + n : 0
+    return { at: 1_000_000 + 5 * n, of: new Map([['a', { ...none, memory: reads, miss: 2 * reads }]]) }
+  })
+  new Charts().update(ticks, '', 1_000)
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+  const canvas = document.querySelectorAll('#charts canvas')[1]
+  const pen = document.createElement('canvas').getContext('2d')
+  pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--memory')
+  pen.fillRect(0, 0, 1, 1)
+  const colour = pen.getImageData(0, 0, 1, 1).data
+  const over = document.querySelectorAll('#charts .u-over')[1]
+  const scale = canvas.width / canvas.clientWidth
+  const [left, width] = [over.offsetLeft * scale, over.clientWidth * scale]
+  const isOfLine = (pixels, at) => [0, 1, 2].every((part) => Math.abs(pixels[at + part] - colour[part]) < 24)
+  return [0, 1, 2, 3, 4].map((minute) => {
+    const from = Math.round(left + (width * (minute + 0.2)) / 5)
+    const { data } = canvas.getContext('2d').getImageData(from, 0, Math.round(width * 0.12), canvas.height)
+    return Array.from({ length: data.length / 4 }, (_, n) => n * 4).filter((at) => isOfLine(data, at)).length
+  })
+})()`
+
 t.test('the dashboard in Chromium', { skip: NO_CHROMIUM }, async (t) => {
   const [postgres, redis, browser] = await Promise.all([startPostgres(), startRedis(), startBrowser()])
   t.teardown(() => Promise.all([postgres.stop(), redis.stop(), browser.close()]))
@@ -140,6 +166,17 @@ t.test('the dashboard in Chromium', { skip: NO_CHROMIUM }, async (t) => {
   await t.test('nothing but this host was asked, and nothing was refused by the policy', async (t) => {
     t.same([...hosts], [new URL(one.url).host])
     t.same(faults, [])
+  })
+
+  await t.test('minutes without reads are a gap in the hit rate', async (t) => {
+    const other = await openDashboard(browser, one.url)
+    await enter(other.page)
+    const painted = await other.page.evaluate<number[]>(PAINTED_BY_MINUTE)
+    t.match(
+      painted.map((count) => count > 0),
+      [true, false, false, false, true],
+    )
+    await other.page.context().close()
   })
 
   await t.test('who may only look can not clear; who signs out is out', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { hitRate, paceBetween, percentile, savedBy, together } from '../../dashboard/figures.js'
+import { hitRate, lonelyIn, paceBetween, percentile, savedBy, together, withGaps } from '../../dashboard/figures.js'
 import { bytes, count, duration, milliseconds, percent, rate } from '../../dashboard/format.js'
 import { Model } from '../../dashboard/model.js'
 import type { CacheSection, Domain, LiveEvent, Report } from '../../dashboard/types.js'
@@ -184,4 +184,19 @@ t.test('an answer that was not what the database had is the first thing to see',
   })
   t.equal(found.level, 'bad')
   t.match(found.notes, [/one: 2 answers since its start were not what the database had/])
+})
+
+t.test('a line is drawn through a pause between two reads, and is interrupted by a silence', async (t) => {
+  const times = [0, 5, 10, 15, 45, 50, 55]
+  t.same(withGaps(times, [90, null, 91, null, null, 20, 21]), [90, undefined, 91, null, null, 20, 21])
+  t.same(withGaps(times, [null, 90, null, null, null, 20, null]), [null, 90, null, null, null, 20, null])
+  t.same(withGaps(times, [1, 2, 3, 4, 5, 6, 7]), [1, 2, 3, 4, 5, 6, 7])
+  t.same(withGaps([], []), [])
+})
+
+t.test('a value alone between two silences is shown as a point', async (t) => {
+  t.same(lonelyIn([90, undefined, 91, null, 50, null, 20, 21]), [4])
+  t.same(lonelyIn([5]), [0])
+  t.same(lonelyIn([null, 1, 2, null]), [])
+  t.same(lonelyIn([]), [])
 })
