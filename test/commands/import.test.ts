@@ -111,10 +111,12 @@ t.test(
       design('d.png'),
       `{"filename":"${'x'.repeat(1_100_000)}"}`,
       template('own'),
+      '{"filename":"e.png","file_path":"/e","platform":"etsy","metadata":{"listing":1729382256910270464}}',
+      '{"filename":"e.png","file_path":"/e","platform":"etsy","metadata":{"__proto__":1}}',
     ])
     const outcome = await runImport([file, '--user', owner.id], { DATABASE_URL: url })
     t.equal(outcome.code, 2)
-    t.strictSame(countsIn(outcome), [11, 3, 2, 6])
+    t.strictSame(countsIn(outcome), [13, 3, 2, 8])
     const reported = outcome.errors.split('\n').filter((line) => line.startsWith('Line'))
     t.match(reported, [
       /^Line 3: not valid JSON/,
@@ -122,9 +124,11 @@ t.test(
       'Line 5: design: colour is not a known field',
       'Line 9: not recognised, by their fields: templates (name), designs (filename), mockups (name)',
       'Line 11: longer than 131072 bytes',
+      /^Line 13: metadata.listing is a number with more digits than are kept.*: send it as a text/,
+      'Line 14: metadata.__proto__ is a name that is not taken: give it another one',
       new RegExp(`^Line 7: template_ids names .* \\(${foreign}\\)`),
     ])
-    t.equal(reported.length, 6)
+    t.equal(reported.length, 8)
 
     const { items } = (await owner.get('/api/designs')).body
     const shown = items.map(({ filename, tags, template_ids, is_active }: Record<string, unknown>) => ({

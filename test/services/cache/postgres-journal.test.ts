@@ -258,19 +258,19 @@ t.test(
     await query('create table child () inherits (things)')
     t.match(await fault(), /things has child tables/)
     await query('drop table child; analyze things')
-    t.equal(await fault(), undefined, 'it has none any more')
-    const triggers = await query(`select tgname as name, tgenabled as fires from pg_trigger where tgname ~ '^cache_'`)
-    for (const { name, fires } of triggers) {
+    const found = await query(`select tgname, tgenabled as fires from pg_trigger where tgname ~ '^cache_'`)
+    const names = found.map(({ tgname }) => String(tgname))
+    for (const [at, name] of names.entries()) {
       const says = new RegExp(`^not there or not "enable always": ${name} on things: run the migrations again$`)
       for (const how of ['disable', 'enable', 'enable replica']) {
         await query(`alter table things ${how} trigger ${name}`)
-        if (how === 'enable replica' && fires === 'R') t.equal(await fault(), undefined, 'as it is meant')
-        else t.match(await fault(), says, how)
+        const isMeant = how === 'enable replica' && found[at]?.['fires'] === 'R'
+        t.match(await fault(), isMeant ? undefined : says, how)
       }
       await query(`alter table things enable always trigger ${name}`)
     }
     t.equal(await fault(), undefined)
-    const [{ name = '' } = {}] = triggers
+    const [name = ''] = names
     await query(`alter trigger ${name} on things rename to other`)
     t.match(await fault(), new RegExp(`${name} on things`))
     await query(`create function nothing() returns trigger language plpgsql as 'begin return null; end'`)
