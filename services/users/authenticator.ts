@@ -71,7 +71,7 @@ interface Accepted {
 }
 
 /** With what they refer to about 1 KiB each; all of them have the same length. */
-const MOST_RECOGNISED = 16_384
+export const MOST_RECOGNISED = 16_384
 
 /** So many lookups a second of texts without a MAC may find no token: anybody can invent those. */
 const INVENTED_PER_SECOND = 50
