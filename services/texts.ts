@@ -5,7 +5,7 @@ export interface TextFault {
 }
 
 /** No schema is nested as deep, and a walk through what is could use up the stack. */
-const MOST_LEVELS = 32
+export const MOST_LEVELS = 32
 
 /** Half of a surrogate pair is no character: JSON can spell it, UTF-8 can't. */
 const LONE_SURROGATE = /\p{Surrogate}/u
@@ -14,6 +14,11 @@ const PLAIN = /^[ -~]*$/
 
 /** A name may be as long as a body: so much of it is told. */
 export const LONGEST_NAME = 100
+
+/** The fault in words: the field, or `it`, and what is wrong with it. */
+export function faultText({ path, message }: TextFault): string {
+  return `${path.map((name) => name.slice(0, LONGEST_NAME)).join('.') || 'it'} ${message}`
+}
 
 /**
  * Composes every text in `value`, and every name, in place, into Unicode's form NFC, so that what looks the same is stored and found as

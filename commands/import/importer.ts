@@ -1,6 +1,7 @@
 import { type ImportOutcome, SHOWN } from '../../services/resource/import/row.js'
 import { poisonousName } from '../../services/json-names.js'
 import { inexactNumber } from '../../services/json-numbers.js'
+import { faultText } from '../../services/texts.js'
 import { DeferredLines } from './deferred-lines.js'
 import { type Kind, kindOf, recognised } from './kinds.js'
 import type { Line } from './lines.js'
@@ -148,10 +149,8 @@ class Batch {
       return [`not valid JSON: ${error instanceof Error ? error.message : String(error)}`]
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return ['not a JSON object']
-    const inexact = inexactNumber(text)
-    if (inexact !== undefined) return [`${inexact.path.join('.')} ${inexact.message}`]
-    const poisonous = poisonousName(value)
-    if (poisonous !== undefined) return [`${poisonous.join('.')} is a name that is not taken: give it another one`]
+    const fault = inexactNumber(text) ?? poisonousName(value)
+    if (fault !== undefined) return [faultText(fault)]
     const kind = this.#options.kind ?? kindOf(value)
     if (kind === undefined) return [`not recognised, by their fields: ${recognised}`]
     const read = this.#reader(kind).read(value)

@@ -11,7 +11,7 @@ import {
 } from '../../services/errors.js'
 import { poisonousName } from '../../services/json-names.js'
 import { inexactNumber } from '../../services/json-numbers.js'
-import { LONGEST_NAME } from '../../services/texts.js'
+import { faultText } from '../../services/texts.js'
 
 const JSON_TYPE = 'application/json'
 
@@ -53,14 +53,13 @@ function judging(parse: FastifyBodyParser<string>): FastifyBodyParser<string> {
       if (error) return done(unparsed(text))
       const inexact = inexactNumber(text)
       if (inexact === undefined) done(null, value)
-      else done(new InvalidRequestError(`body: ${named(inexact.path)} ${inexact.message}`))
+      else done(new InvalidRequestError(`body: ${faultText(inexact)}`))
     })
 }
 
 function unparsed(text: string): Error {
-  const path = poisonousName(parsed(text))
-  if (path === undefined) return new MalformedBodyError()
-  return new InvalidRequestError(`body: ${named(path)} is a name that is not taken: give it another one`)
+  const poisonous = poisonousName(parsed(text))
+  return poisonous === undefined ? new MalformedBodyError() : new InvalidRequestError(`body: ${faultText(poisonous)}`)
 }
 
 /** As it stands; `undefined` when it is no JSON. */
@@ -70,11 +69,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function named(path: readonly string[]): string {
-  const names = path.map((name) => name.slice(0, LONGEST_NAME))
-  return names.length === 0 ? 'it' : names.join('.')
 }
 
 /** The headers that say which bodies a method takes: Accept-Patch (RFC 5789) and its sibling for POST. */

@@ -1,14 +1,10 @@
 import t, { type Test } from 'tap'
-import { startService, type TestService } from '../helpers/app.js'
-import { imported, type ImportSettings } from '../helpers/importing.js'
-import { sharedPostgres } from '../helpers/servers/shared-servers.js'
+import type { TestService } from '../helpers/app.js'
+import { onBothDatabases } from '../helpers/both-databases.js'
+import { design, imported, type ImportSettings, template } from '../helpers/importing.js'
 
 const [ID, OTHER_ID] = ['01a2069f-4382-76fe-94e2-50d41d9cb575', '01a2069f-4382-76fe-94e2-50d41d9cb576']
 
-const design = (filename: string, more: object = {}) => ({ filename, file_path: '/a', platform: 'etsy', ...more })
-const template = (name: string, more: object = {}) => {
-  return { name, title: name, platform: 'etsy', product_type: 'mug', ...more }
-}
 /** More than a batch. */
 const between = Array.from({ length: 501 }, (_, n) => design(`${n}.png`))
 
@@ -107,12 +103,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 }
 
-t.test('on the embedded database', async (t) => suite(t, await startService(t, { isEmbedded: true })))
-
-t.test('on a server', async (t) => {
-  const postgres = await sharedPostgres(t)
-  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
-})
+onBothDatabases(t, suite)
 
 /** A dry run says what the import then does, line by line, also across batches. */
 async function suite(t: Test, { app, newUser }: TestService): Promise<void> {

@@ -1,19 +1,9 @@
 import t, { type Test } from 'tap'
-import { startService, type TestService, type UserCaller } from '../helpers/app.js'
-import { imported } from '../helpers/importing.js'
-import { sharedPostgres } from '../helpers/servers/shared-servers.js'
+import type { TestService, UserCaller } from '../helpers/app.js'
+import { onBothDatabases } from '../helpers/both-databases.js'
+import { design, imported, template } from '../helpers/importing.js'
 
-const design = (filename: string, more: object = {}) => ({ filename, file_path: '/a', platform: 'etsy', ...more })
-const template = (name: string, more: object = {}) => {
-  return { name, title: name, platform: 'etsy', product_type: 'mug', ...more }
-}
-
-t.test('on the embedded database', async (t) => suite(t, await startService(t, { isEmbedded: true })))
-
-t.test('on a server', async (t) => {
-  const postgres = await sharedPostgres(t)
-  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
-})
+onBothDatabases(t, suite)
 
 async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
   const listed = async (user: UserCaller, resource = 'designs'): Promise<Record<string, unknown>[]> =>

@@ -5,6 +5,19 @@ import { linesOf } from '../../commands/import/lines.js'
 import { BatchWriter } from '../../commands/import/writer.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
 
+/** A line of a design. */
+export const design = (filename: string, more: object = {}) => ({
+  filename,
+  file_path: '/a',
+  platform: 'etsy',
+  ...more,
+})
+
+/** A line of a template. */
+export const template = (name: string, more: object = {}) => {
+  return { name, title: name, platform: 'etsy', product_type: 'mug', ...more }
+}
+
 export interface ImportSettings {
   readonly existing?: 'compare' | 'update' | 'keep'
   readonly isDryRun?: boolean

@@ -107,7 +107,7 @@ const ROWS = `(select j.changed_in, j.tags from cache_journal j
     union all (select j.changed_in, j.tags from cache_journal j
       where j.changed_in = any (array(select pg_snapshot_xip(start))) limit most + 1)`
 
-/** What is wrong with the tables and triggers; null when nothing is. */
+/** What is wrong with the tables and triggers; null when nothing is. Asked when their numbers are not what they should be. */
 const FAULT = `select string_agg(w.name || case when c.oid is null then ' is missing' else ' has child tables, whose changes nobody sees' end, ', ')
       into fault from unnest($names$) with ordinality w (name, n) left join pg_class c on c.oid = oids[w.n]
       where c.oid is null or c.relhassubclass;
@@ -117,7 +117,11 @@ const FAULT = `select string_agg(w.name || case when c.oid is null then ' is mis
       left join pg_trigger t on t.tgrelid = oids[w.tab] and t.tgname = w.name
       where t.oid is null or not t.tgenabled = any (w.fires::"char"[])`
 
-/** Everything of one statement, so of one snapshot; a function, so that its plan is kept. */
+/**
+ * Everything of one statement, so of one snapshot; a function, so that its plan is kept. Tables are found by to_regclass and triggers by one range
+ * of names (the backtick comes after the underscore): joins by name would read the whole index of pg_class. to_regclass knows what was put in place
+ * of a table just now, and the snapshot does not: that tail says that the table is missing.
+ */
 const TAIL = `declare
   own pg_snapshot := pg_current_snapshot();
   since pg_snapshot := known_since; start pg_snapshot := since; most integer := most_tags;

@@ -1,19 +1,12 @@
 import t, { type Test } from 'tap'
 import { rowEtag } from '../../../services/documents/etag.js'
-import { startService, type TestService } from '../../helpers/app.js'
-import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
+import type { TestService } from '../../helpers/app.js'
+import { onBothDatabases } from '../../helpers/both-databases.js'
 
 const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 
-t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t, { isEmbedded: true }))
-})
-
-t.test('on PostgreSQL', async (t) => {
-  const postgres = await sharedPostgres(t)
-  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
-})
+onBothDatabases(t, suite)
 
 function countOf(answers: readonly { readonly status: number }[], status: number): number {
   return answers.filter((answer) => answer.status === status).length

@@ -1,17 +1,10 @@
 import t, { type Test } from 'tap'
 import { type Answer, startService, type TestService } from '../../../helpers/app.js'
-import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
+import { onBothDatabases } from '../../../helpers/both-databases.js'
 
 type Caller = Awaited<ReturnType<TestService['newUser']>>
 
-t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t, { isEmbedded: true }))
-})
-
-t.test('on PostgreSQL', async (t) => {
-  const postgres = await sharedPostgres(t)
-  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
-})
+onBothDatabases(t, suite)
 
 /** In this order, each newer than the one before. */
 const DESIGNS = [

@@ -1,17 +1,10 @@
 import t, { type Test } from 'tap'
-import { startService, type TestService } from '../../../helpers/app.js'
-import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
+import type { TestService } from '../../../helpers/app.js'
+import { onBothDatabases } from '../../../helpers/both-databases.js'
 
 type User = Awaited<ReturnType<TestService['newUser']>>
 
-t.test('on the embedded database', async (t) => {
-  await suite(t, await startService(t, { isEmbedded: true }))
-})
-
-t.test('on PostgreSQL', async (t) => {
-  const postgres = await sharedPostgres(t)
-  await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
-})
+onBothDatabases(t, suite)
 
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy' }
