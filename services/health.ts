@@ -38,7 +38,7 @@ const SHARED_MS = 1_000
 /** What does not answer a probe within this is unavailable. */
 export const PROBE_LIMIT_MS = 500
 /** What a part says that takes nothing away from the whole. */
-const WHOLE = ['healthy', 'disabled']
+const WHOLE = ['healthy', 'connecting', 'disabled']
 
 /** Each rejects, or does not answer, when what it asks is out of order. */
 export interface Probes {

@@ -32,6 +32,7 @@ export class Announcer {
   readonly #waiting = new Set<string>()
   #connection: Announcements | undefined
   #isSending = false
+  #hasFailed = false
   #isStopped = false
   #sentAt: number | undefined
   #gatherUntil = Number.NEGATIVE_INFINITY
@@ -55,6 +56,7 @@ export class Announcer {
       } catch (error) {
         if (!this.#isStopped) onError(error)
       }
+      this.#hasFailed = true
       this.#connection = undefined
       this.#sentAt = undefined
       if (!this.#isStopped) await clock.sleep(pauseMs)
@@ -71,9 +73,12 @@ export class Announcer {
     this.#connection?.close().catch(this.#options.onError)
   }
 
-  /** `deaf`: what was sent does not come back, as behind a pooler that hands each transaction to another connection. */
-  get state(): 'healthy' | 'deaf' | 'unavailable' {
-    if (this.#connection === undefined) return 'unavailable'
+  /**
+   * `connecting`: for the first time, as every replica does at its start. `deaf`: what was sent does not come back, as behind a
+   * pooler that hands each transaction to another connection.
+   */
+  get state(): 'connecting' | 'healthy' | 'deaf' | 'unavailable' {
+    if (this.#connection === undefined) return this.#hasFailed ? 'unavailable' : 'connecting'
     const isOverdue = this.#sentAt !== undefined && this.#options.clock.now() - this.#sentAt > DEAF_AFTER_MS
     return isOverdue ? 'deaf' : 'healthy'
   }

@@ -83,6 +83,32 @@ t.test('a connection that does not hear its own is deaf, and says so', async (t)
   t.equal(one.announcer.state, 'healthy')
 })
 
+t.test('the first attempt is a start and no fault; from then on what is not there is missing', async (t) => {
+  const clock = new FakeClock()
+  const journal = new ModelJournal(new ModelDatabase())
+  let refuse = (): void => {}
+  const refused = new Promise<never>((_, reject) => (refuse = () => reject(new Error('refused'))))
+  const attempts = [() => refused, journal.listen]
+  const announcer = new Announcer({
+    listen: (hear) => attempts.shift()!(hear),
+    clock,
+    sender: 'one',
+    onHint: () => {},
+    onError: () => {},
+  })
+  void announcer.run()
+  t.teardown(() => Promise.all([announcer.stop(), clock.advance(5_000)]))
+  t.equal(announcer.state, 'connecting')
+  refuse()
+  await drain()
+  t.equal(announcer.state, 'unavailable')
+  await clock.advance(60)
+  t.equal(announcer.state, 'healthy')
+  journal.cut()
+  await drain()
+  t.equal(announcer.state, 'unavailable')
+})
+
 t.test('another journal means another connection', async (t) => {
   const { clock, one } = await setUp(t)
   one.announcer.reconnect()

@@ -28,7 +28,7 @@ const open = async (options = {}) => {
   const client = new Redis(redisUrl)
   await client.ping()
   const journal = createJournal({ sql: pool, tables })
-  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 2_000, keyPrefix: 'shop', codec: undefined, ...options }) }
+  return { client, cache: await openCache({ journal, redis: { client }, boundMs: 6_000, keyPrefix: 'shop', codec: undefined, ...options }) }
 }
 const [one, two] = [await open(), await open()]
 const order = (cache, id) =>
@@ -36,7 +36,7 @@ const order = (cache, id) =>
     return (await pool.query('select * from orders where id = $1', [id])).rows[0]
   })
 
-// What was loaded goes to Redis behind the answer.
+// What was loaded goes to Redis behind the answer, and its lease before.
 const kept = async (pattern) => {
   for (const until = Date.now() + 10_000; (await one.client.keys(pattern)).length === 0 && Date.now() < until; ) {
     await new Promise((resolve) => setTimeout(resolve, 10))
@@ -46,7 +46,7 @@ const said = []
 const say = ({ value, outcome, tier }) => said.push([value?.total, outcome, tier])
 say(await order(one.cache, 1))
 say(await order(one.cache, 1))
-await kept('shop:*')
+await kept('shop:*:e:*')
 say(await order(two.cache, 1))
 await pool.query('update orders set total = 101 where id = 1')
 for (const { cache } of [one, two]) {
@@ -71,7 +71,7 @@ said.push('missing ' + asked.sort().join())
 for (const lookup of many) say(lookup)
 const bytes = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
 await bytes.cache.getOrLoad('picture', { tags: ['picture'] }, async () => Buffer.from([1, 2, 255]))
-await kept('bytes:*')
+await kept('bytes:*:e:*')
 const again = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
 const { value, tier } = await again.cache.getOrLoad('picture', { tags: ['picture'] }, async () => undefined)
 said.push([tier, ...value])
