@@ -1,5 +1,6 @@
 import { CHANGES_MUTANTS } from './changes-mutants.js'
 import { CORE_MUTANTS } from './core-mutants.js'
+import { INPUT_MUTANTS } from './input-mutants.js'
 import type { Mutant } from './mutant.js'
 import { JOURNAL_MUTANTS } from './journal-mutants.js'
 import { LIST_MUTANTS } from './list-mutants.js'
@@ -17,4 +18,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHANGES_MUTANTS,
   ...LOAD_MUTANTS,
   ...LIST_MUTANTS,
+  ...INPUT_MUTANTS,
 ]
