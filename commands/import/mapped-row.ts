@@ -6,11 +6,15 @@ import type { Mapping, Rule } from './mapping.js'
 export type CsvLine = (column: string) => string
 
 /**
- * The place of each column by its name in the first line. Of two with one name the first counts; the case of letters does not where
- * it makes no difference.
+ * The place of each column by its name in the first line, or by its place where that is in another language. Of two with one name the
+ * first counts; the case of letters does not where it makes no difference.
  * @throws Error when the file has none of the columns of one of the fields
  */
-export function columnsIn(names: readonly string[], { group, fields }: Mapping): ReadonlyMap<string, number> {
+export function columnsIn(
+  found: readonly string[],
+  { group, fields, layouts = [] }: Mapping,
+): ReadonlyMap<string, number> {
+  const names = layouts.find((layout) => isTranslated(layout, found)) ?? found
   const places = new Map<string, number>()
   for (const [place, name] of names.entries()) if (!places.has(name.trim())) places.set(name.trim(), place)
   for (const [place, name] of names.entries()) {
@@ -21,12 +25,23 @@ export function columnsIn(names: readonly string[], { group, fields }: Mapping):
   }
   const missing = Object.entries(fields).filter(([, rule]) => {
     const columns = typeof rule === 'string' || 'column' in rule ? columnsOf(rule) : []
-    const isNeeded = typeof rule === 'string' || !('column' in rule) || rule.otherwise === undefined
+    const isNeeded = typeof rule === 'string' || !('column' in rule) || (rule.otherwise ?? rule.single) === undefined
     return isNeeded && columns.length > 0 && !columns.some((column) => places.has(column))
   })
   if (missing.length === 0 && (group === undefined || places.has(group))) return places
   const wanted = missing.length === 0 ? [group] : missing.map(([field, rule]) => `${columnsOf(rule)[0]} (for ${field})`)
   throw new Error(`The file has no column ${wanted.join(', ')}: its first line is ${names.join(', ').slice(0, 500)}`)
+}
+
+/** `IMMAGINE10` for `IMAGE10`: as many names, and the same numbers in them. */
+function isTranslated(layout: readonly string[], names: readonly string[]): boolean {
+  return (
+    names.length === layout.length && layout.every((name, place) => numberIn(name) === numberIn(names[place] ?? ''))
+  )
+}
+
+function numberIn(name: string): string | undefined {
+  return /\d+/.exec(name)?.[0]
 }
 
 function columnsOf(rule: Rule): readonly string[] {
@@ -78,6 +93,7 @@ function columnValue(rule: Exclude<Extract<Rule, { column: unknown }>, string>, 
   const column = [rule.column].flat().find((name) => firstIn(lines, name) !== undefined)
   const text = column === undefined ? undefined : firstIn(lines, column)
   if (column === undefined || text === undefined) return undefined
+  if (rule.single !== undefined && text.includes(rule.single)) return undefined
   if (rule.split !== undefined) {
     const parts = text.split(rule.split).map((part) => part.trim())
     return listOf([...new Set(parts.filter((part) => part !== ''))].slice(0, rule.most))

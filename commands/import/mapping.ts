@@ -17,6 +17,8 @@ const Rule = Type.Recursive((Rule) =>
         column: Type.Union([Type.String({ minLength: 1 }), Texts]),
         /** The list of what stands between these. */
         split: Type.Optional(Type.String({ minLength: 1 })),
+        /** A text that holds this is several, and counts as empty. */
+        single: Type.Optional(Type.String({ minLength: 1 })),
         /** What stands behind the last slash of a path or URL, or before it. */
         part: Type.Optional(Type.Union([Type.Literal('name'), Type.Literal('folder')])),
         as: Type.Optional(Type.Union([Type.Literal('integer'), Type.Literal('number'), Type.Literal('boolean')])),
@@ -64,6 +66,7 @@ export type Rule =
   | {
       readonly column: string | readonly string[]
       readonly split?: string
+      readonly single?: string
       readonly part?: 'name' | 'folder'
       readonly as?: 'integer' | 'number' | 'boolean'
       readonly true?: readonly string[]
@@ -82,6 +85,11 @@ export interface Mapping {
   readonly delimiter?: string
   readonly group?: string
   readonly fields: Readonly<Record<string, Rule>>
+  /**
+   * All columns in their order, for files that name them in another language. Such a file has as many, and the same numbers stand in
+   * their names. Only for mappings that come along.
+   */
+  readonly layouts?: readonly (readonly string[])[]
   /** Of the command line. */
   readonly currency?: string | undefined
 }

@@ -2,11 +2,29 @@ import type { Mapping } from './mapping.js'
 
 const images = (name: (n: number) => string): string[] => Array.from({ length: 10 }, (_, n) => name(n + 1))
 
+/** The columns of Etsy's file, for so many variations; old ones have no SKU. Their names are in the seller's language, their order is the same. */
+const etsyColumns = (variations: number): string[] => [
+  'TITLE',
+  'DESCRIPTION',
+  'PRICE',
+  'CURRENCY_CODE',
+  'QUANTITY',
+  'TAGS',
+  'MATERIALS',
+  ...images((n) => `IMAGE${n}`),
+  ...Array.from({ length: variations }, (_, at) => at + 1).flatMap((n) =>
+    ['TYPE', 'NAME', 'VALUES'].map((part) => `VARIATION ${n} ${part}`),
+  ),
+  'SKU',
+]
+
 /** Shop Manager, Settings, Options, Download Data: "Currently for Sale Listings". Each listing is a template. */
 const etsy: Mapping = {
   kind: 'template',
+  layouts: [2, 3].flatMap((variations) => [etsyColumns(variations), etsyColumns(variations).slice(0, -1)]),
   fields: {
-    external_id: 'SKU',
+    // A listing with variations has those of all of them, which change with them.
+    external_id: { column: 'SKU', single: ',' },
     name: 'TITLE',
     title: 'TITLE',
     description: 'DESCRIPTION',
@@ -17,11 +35,12 @@ const etsy: Mapping = {
     metadata: {
       fields: {
         quantity: { column: 'QUANTITY', as: 'integer' },
+        skus: { column: 'SKU', split: ',' },
         materials: { column: 'MATERIALS', split: ',' },
         images: { columns: images((n) => `IMAGE${n}`) },
         variations: {
           fields: Object.fromEntries(
-            [1, 2].map((n) => [
+            [1, 2, 3].map((n) => [
               String(n),
               {
                 fields: {

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AllOf, FilePath, Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
+import { AllOf, Description, FilePath, Nullable, Platform, schemasOf, Tags, Text, Uuid } from '../resource/schema.js'
 
 export const designLists = { search: ['filename', 'description', 'tags'], sorts: { name: 'filename' } } as const
 
@@ -7,7 +7,7 @@ export const designSchemas = schemasOf(
   {
     filename: Text(255),
     file_path: FilePath,
-    description: Type.Optional(Nullable(Text(5000))),
+    description: Type.Optional(Nullable(Description)),
     tags: Type.Optional(Tags),
     platform: Platform,
     template_ids: Type.Optional(Type.Array(Uuid, { maxItems: 100 })),

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { AllOf, Nullable, Platform, schemasOf, strict, Tags, Text } from '../resource/schema.js'
+import { AllOf, Description, Nullable, Platform, schemasOf, strict, Tags, Text } from '../resource/schema.js'
 
 /**
  * `cents` are whole minor units of the currency, so that no price is ever rounded: 1999 is 19.99 EUR, 1999 JPY, 1.999 KWD. The
@@ -22,7 +22,7 @@ export const templateSchemas = schemasOf(
   {
     name: Text(255),
     title: Text(500),
-    description: Type.Optional(Nullable(Text(5000))),
+    description: Type.Optional(Nullable(Description)),
     platform: Platform,
     product_type: Text(100),
     tags: Type.Optional(Tags),

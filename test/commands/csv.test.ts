@@ -72,6 +72,7 @@ t.test('Etsy: each listing is a template, in every encoding and with every end o
       price: { cents: 1250, currency: 'EUR' },
       metadata: {
         quantity: 100,
+        skus: ['FOX-11'],
         materials: ['ceramic', 'ink'],
         images: ['https://i.etsystatic.com/1/il_fullxfull.1.jpg', 'https://i.etsystatic.com/1/il_fullxfull.3.jpg'],
         variations: { 1: { type: 'Size', name: 'Size', values: ['11oz', '15oz'] } },
@@ -101,6 +102,37 @@ t.test('Etsy: each listing is a template, in every encoding and with every end o
   t.same(rowsIn(await read(Buffer.from(sheet, 'utf16le'), etsy)), expected, 'Unicode text of Excel')
   const reader = new LineReader('templates', { ids: false, dates: false })
   t.match(reader.read(rowsIn(lines)[0] ?? {}), { row: { body: { description: /Café$/ } } }, 'and the API takes it')
+})
+
+t.test('Etsy: a listing with variations has a SKU for each, and none is its key', async (t) => {
+  const skus = Array.from({ length: 40 }, (_, n) => `66F927A9CDAD6_${n}`)
+  const rows = [{ SKU: skus.join(',') }, { SKU: ' MUG-1 ' }, {}]
+  const text = [ETSY_COLUMNS.join(','), ...rows.map((cells) => etsyRow({ TITLE: 'Mug', ...cells }))].join('\n')
+  const [many, one, none] = rowsIn(await read(text, readMapping('etsy', undefined)))
+  t.match(many, { external_id: undefined, metadata: { skus } })
+  t.match(one, { external_id: 'MUG-1', metadata: { skus: ['MUG-1'] } })
+  t.match(none, { external_id: undefined, metadata: undefined })
+})
+
+t.test('Etsy names the columns in the language of the seller', async (t) => {
+  const variations = (...numbers: number[]) =>
+    numbers.flatMap((n) => [`TIPO VARIANTE ${n}`, `NOME VARIANTE ${n}`, `VALORI VARIANTE ${n}`])
+  const images = Array.from({ length: 10 }, (_, n) => `IMMAGINE${n + 1}`)
+  const first = ['TITOLO', 'DESCRIZIONE', 'PREZZO', 'CURRENCY_CODE', 'QUANTITÀ', 'TAG', 'MATERIALI', ...images]
+  const etsy = readMapping('etsy', undefined)
+  const [inItalian] = rowsIn(await read([[...first, ...variations(1, 2), 'SKU'].join(','), FOX].join('\n'), etsy))
+  const [inEnglish] = rowsIn(await read([ETSY_COLUMNS.join(','), FOX].join('\n'), etsy))
+  t.same(inItalian, inEnglish)
+  const row = [...Array.from({ length: 17 }, (_, n) => ['Tazza', 'd', '9.00', 'EUR', '3'][n] ?? ''), 'S', 'Size', 'a']
+  const wider = [...row, 'C', 'Color', 'b', 'W', 'Wood', 'c,d', 'T-1'].map((cell) => `"${cell}"`).join(',')
+  const [withThree] = rowsIn(await read([[...first, ...variations(1, 2, 3), 'SKU'].join(','), wider].join('\n'), etsy))
+  t.match(withThree, { external_id: 'T-1', metadata: { variations: { 3: { name: 'Wood', values: ['c', 'd'] } } } })
+  const shuffled = [...images, ...first.slice(0, 7), ...variations(1, 2), 'SKU'].join(',')
+  await t.rejects(read(`${shuffled}\n${FOX}`, etsy), /has no column TITLE/, 'the numbers stand elsewhere')
+  await t.rejects(read(`${first.join(',')}\n${FOX}`, etsy), /has no column TITLE/, 'fewer columns')
+  const old = ETSY_COLUMNS.slice(0, -1).join(',')
+  const noSku = PLAIN.slice(0, -',""'.length)
+  t.match(rowsIn(await read(`${old}\n${noSku}`, etsy)), [{ name: 'Plain', external_id: undefined }], 'without SKU')
 })
 
 t.test('a price that can not be one is a fault, with an example that the currency can have', async (t) => {

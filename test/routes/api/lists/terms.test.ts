@@ -54,6 +54,19 @@ async function suite(t: Test, service: TestService): Promise<void> {
     },
   )
 
+  await t.test('a row is found by each word of the longest description', async (t) => {
+    const words = Array.from({ length: 9_362 }, (_, n) => `w${String(n).padStart(5, '0')}`)
+    const description = `${words.join(' ')} é!`
+    t.equal(description.length, 65_536)
+    const user = await service.newUser()
+    const { status, body } = await user.post('/api/designs', { ...DESIGN, description })
+    t.equal(status, 201)
+    for (const q of ['w00000', 'w09361', 'W05000 w00001', 'e', 'w0936'])
+      t.match(await user.get(`/api/designs?q=${q}`), { body: { items: [{ id: body.id }] } }, q)
+    t.same((await user.get('/api/designs?q=w09362')).body.items, [])
+    t.equal((await user.patch(`/api/designs/${body.id}`, { description: `${description}.` })).status, 400)
+  })
+
   await t.test('a tag is not found by one that begins so, or that is nearly it', async (t) => {
     const others = fillers(30)
     const user = await userWith(service, [`${'한'.repeat(34)}가`, 'a\u0001b', ...others])
