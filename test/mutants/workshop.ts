@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 import type { Edit } from './mutant.js'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const WORKERS = 2
+/** No source. */
+const LEFT_OUT = ['node_modules', 'dist', '.git', '.tap', '.data']
 /** For one file of tests, which then has failed. */
 const LIMIT_MS = 120_000
 /** After this part of it a test that hangs says so. */
@@ -25,19 +27,7 @@ export class Workshop {
 
   constructor(limitMs: number) {
     this.#limitMs = limitMs
-    for (const part of [
-      'app.ts',
-      'commands',
-      'dashboard',
-      'plugins',
-      'routes',
-      'services',
-      'test',
-      'package.json',
-      'tsconfig.json',
-    ]) {
-      cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true })
-    }
+    cpSync(ROOT, this.#directory, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'))
   }
 
