@@ -21,6 +21,8 @@ const SOURCES = [
 ]
 const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 const MIGRATIONS = 'services/database/migrations'
+/** What is in JavaScript already. */
+const WORKER = 'services/database/pglite/worker.js'
 /** What of Swagger UI the API reference is shown with. Copied, so that a deployment needs neither the package nor what that needs. */
 const SWAGGER_UI = ['swagger-ui.css', 'swagger-ui-bundle.js']
 const BUILT = join(ROOT, 'dist')
@@ -39,6 +41,7 @@ async function build() {
     const args = ['-p', 'tsconfig.build.json', '--outDir', folder]
     execFileSync(process.execPath, [compiler(), ...args], { cwd: ROOT, stdio: 'inherit' })
     cpSync(join(ROOT, 'dashboard'), join(folder, 'dashboard'), { recursive: true, filter: isServed })
+    cpSync(join(ROOT, WORKER), join(folder, WORKER))
     copySwaggerUi(join(folder, 'routes/docs/swagger-ui'))
     const { foldPackages } = await import('./packages.js')
     await foldPackages([folder], join(folder, 'node_modules'))

@@ -50,8 +50,6 @@ export default fp(
     const look = setInterval(() => {
       const { eventLoopDelay, heapUsed } = fastify.memoryUsage()
       isHeapFull = heapUsed > mostHeapBytes
-      // The embedded database works on the event loop: each of its statements makes it late, and that is nobody's overload.
-      if (!fastify.hasDecorator('db') || fastify.db.kind === 'pglite') return
       late = eventLoopDelay > maxLoopDelayMs ? late + 1 : 0
       drowning = eventLoopDelay > maxLoopDelayMs * HITS_END_AT ? drowning + 1 : 0
     }, SAMPLE_EVERY_MS).unref()

@@ -13,7 +13,7 @@ import { type Reference, referencesOf } from '../resource/sql/references.js'
 import type { ResourceRow } from '../resource/sql/row.js'
 import { rowSerializerOf } from '../resource/sql/row-json.js'
 
-/** Rows of one statement. The embedded database works on the event loop: nobody is served meanwhile. */
+/** Rows of one statement. The embedded database does no other meanwhile. */
 const PAGE_ROWS = { postgres: 500, pglite: 100 } as const
 /** About how long a chunk of lines gets, in characters. */
 const CHUNK_LENGTH = 262_144

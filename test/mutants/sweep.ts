@@ -19,6 +19,8 @@ const TOO_LONG = [
   'test/services/cache/schedules/schedules.test.ts',
   'test/services/cache/races/forgotten-raise.test.ts',
 ]
+/** Of paths: they say nothing. */
+const COMMON_WORDS = ['', 'test', 'services', 'routes', 'api', 'commands', 'resource', 'sql', 'ts']
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -111,21 +113,32 @@ function shuffled<Item>(items: readonly Item[]): Item[] {
 }
 
 function testFiles(): string[] {
-  return ['test/services', 'test/routes'].flatMap((folder) =>
+  return ['test/services', 'test/routes', 'test/commands'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => join(folder, name)),
   )
 }
 
-/** The tests that reach the file: its own first, then those that notice much, then those that need little else. */
+/** The tests that reach the file: its own first, then those of a like name, then those that notice much, then those that need little else. */
 function testsOf(file: string): string[] {
   const own = file.replace(/^services/, 'test/services').replace(/\.ts$/, '.test.ts')
   const room = file.startsWith('services/cache/') ? 'test/services/cache/' : 'test/'
+  const words = wordsOf(file)
+  const likeness = (test: string): number => [...wordsOf(test)].filter((word) => words.has(word)).length
   const rank = (test: string): number =>
-    test === own ? -Infinity : (closures.get(test)?.size ?? 0) - 50 * (noticed.get(test) ?? 0)
+    test === own ? -Infinity : (closures.get(test)?.size ?? 0) - 50 * (noticed.get(test) ?? 0) - 1_000 * likeness(test)
   return [...closures]
     .filter(([test, modules]) => modules.has(join(ROOT, file)) && test.startsWith(room) && !TOO_LONG.includes(test))
     .map(([test]) => test)
     .sort((one, other) => rank(one) - rank(other))
+}
+
+/** `importer` and `imports` are `import`. */
+function wordsOf(path: string): ReadonlySet<string> {
+  const words = path
+    .toLowerCase()
+    .replace(/\.ts$|\.test\.ts$/g, '')
+    .split(/[^a-z]+/)
+  return new Set(words.filter((word) => !COMMON_WORDS.includes(word)).map((word) => word.replace(/(e?s|er|ed)$/, '')))
 }

@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
-import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { dataDirFault, databaseFolder, makeFolder } from './data-dir.js'
 import { lockDataDir } from './data-dir-lock.js'
+import { PgliteWorker, type Runner } from './worker-client.js'
 import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
 import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from '../database.js'
 import { CanNotStartError, toSeamError } from '../errors.js'
@@ -27,11 +26,9 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   makeFolder(dataDir)
   const unlock = await lockDataDir(dataDir)
   try {
-    // Imported here: with a server there is no need to load 10 MB of WebAssembly.
-    const { PGlite } = await import('@electric-sql/pglite')
-    const pglite = await PGlite.create(databaseFolder(dataDir))
-    const given = await look(async (text, values) => (await pglite.query<object>(text, [...values])).rows)
-    await pglite.exec(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
+    const pglite = await PgliteWorker.open(databaseFolder(dataDir))
+    const given = await look((text, values) => pglite.query<object>(text, values))
+    await pglite.script(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
     return new PgliteDatabase(pglite, options, unlock)
   } catch (error) {
     unlock()
@@ -44,7 +41,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
 class PgliteDatabase implements MigratableDatabase {
   readonly kind = 'pglite'
   readonly reserved: Queryable
-  readonly #pglite: PGlite
+  readonly #pglite: PgliteWorker
   readonly #onQuery: (statementName: string) => void
   readonly #unlock: () => void
   readonly #admission: Admission
@@ -52,7 +49,7 @@ class PgliteDatabase implements MigratableDatabase {
   #last: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  constructor(pglite: PGlite, { onQuery, line }: PgliteOptions, unlock: () => void) {
+  constructor(pglite: PgliteWorker, { onQuery, line }: PgliteOptions, unlock: () => void) {
     this.#pglite = pglite
     this.#onQuery = onQuery
     this.#unlock = unlock
@@ -116,8 +113,8 @@ class PgliteDatabase implements MigratableDatabase {
   async exclusively<T>(work: (runner: ScriptRunner) => Promise<T>): Promise<T> {
     return this.#transaction((transaction) =>
       work({
-        query: async (text) => (await transaction.query<object>(text)).rows,
-        script: async (text) => void (await transaction.exec(text)),
+        query: (text) => transaction.query<object>(text),
+        script: (text) => transaction.script(text),
       }),
     )
   }
@@ -135,7 +132,7 @@ class PgliteDatabase implements MigratableDatabase {
   }
 
   /** What `work` throws comes out as it is; what the driver throws (at BEGIN or COMMIT) in the seam's words. */
-  async #transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async #transaction<T>(work: (transaction: Runner) => Promise<T>): Promise<T> {
     let thrown: unknown
     const keepThrown = (error: unknown): never => {
       thrown = error
@@ -148,16 +145,12 @@ class PgliteDatabase implements MigratableDatabase {
       })
   }
 
-  async #run<Row extends object>(on: PGlite | Transaction, statement: Statement): Promise<Row[]> {
+  async #run<Row extends object>(on: Runner, statement: Statement): Promise<Row[]> {
     this.#onQuery(statement.name)
-    const values = statement.values && [...statement.values]
     try {
-      return (await on.query<Row>(statement.text, values)).rows
+      return await on.query<Row>(statement.text, statement.values)
     } catch (error) {
       throw toSeamError(error)
-    } finally {
-      // A statement holds up the event loop: what came meanwhile is served before the next one.
-      await setImmediate()
     }
   }
 

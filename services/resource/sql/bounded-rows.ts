@@ -9,10 +9,7 @@ import type { ResourceRow } from './row.js'
 /** About as long as the JSON of a page may get, in bytes. A row that is longer is alone on its page. */
 export const PAGE_BYTES = 524_288
 
-/**
- * What one statement unpacks, and one row more. The embedded database works on the event loop, at some 20 MB/s: nobody is served
- * meanwhile.
- */
+/** What one statement unpacks, and one row more. The embedded database does that at some 20 MB/s, and no other statement meanwhile. */
 export const STATEMENT_BYTES = { postgres: PAGE_BYTES, pglite: 65_536 } as const
 
 /** A row of up to so many bytes is read without further ado: 100 of them are 200 kB, or 1.2 MB of control characters. */

@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { DatabaseUnavailableError, openDatabase } from '../../../../services/database/index.js'
+import { preparedPgliteDir } from '../../../helpers/pglite.js'
+import { temporaryDirectory } from '../../../helpers/servers/servers.js'
+import { TYPESCRIPT } from '../../../helpers/typescript.js'
+import { query } from '../conformance.js'
+
+const INDEX = new URL('../../../../services/database/index.ts', import.meta.url).href
+/** Some hundred milliseconds. */
+const LONG = 'select count(*)::int as count from generate_series(1, 2000000)'
+
+t.test('while a statement runs the event loop does other things', async (t) => {
+  const database = await openDatabase({ dataDir: await preparedPgliteDir() })
+  t.teardown(() => database.close())
+  let turns = 0
+  const turning = setInterval(() => (turns += 1), 1)
+  const before = turns
+  t.same(await query(database, LONG), [{ count: 2_000_000 }])
+  clearInterval(turning)
+  t.ok(turns - before >= 10, `${turns - before} turns`)
+})
+
+t.test('what the database says of an error, and its class, come through', async (t) => {
+  const database = await openDatabase({ dataDir: await preparedPgliteDir() })
+  t.teardown(() => database.close())
+  await query(database, 'create table once (id integer primary key)')
+  await query(database, 'insert into once values (1)')
+  const twice = { code: '23505', severity: 'ERROR', constraint: 'once_pkey', message: /duplicate key/ }
+  await t.rejects(query(database, 'insert into once values (1)'), twice)
+  await t.rejects(
+    database.transaction((transaction) => transaction.query({ name: 'test', text: 'insert into once values (1)' })),
+    twice,
+  )
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  await t.rejects(database.query({ name: 'test', text: 'select $1::jsonb', values: [circular] }), TypeError)
+  await t.rejects(database.query({ name: 'test', text: 'select $1::jsonb', values: [() => {}] }), 'no clone, no crash')
+  t.same(await query(database, 'select id from once'), [{ id: 1 }], 'it goes on')
+})
+
+/** `run` gets the database, and `Worker`, whose `last` is its thread. */
+async function outcomeOf(run: string): Promise<{ readonly status: number | null; readonly stderr: string }> {
+  const script = join(temporaryDirectory(), 'run.ts')
+  writeFileSync(
+    script,
+    `import { Worker } from 'node:worker_threads'
+    import { openDatabase } from '${INDEX}'
+    const post = Worker.prototype.postMessage
+    Worker.prototype.postMessage = function (...args) {
+      Worker.last = this
+      return post.apply(this, args)
+    }
+    const database = await openDatabase({ dataDir: '${await preparedPgliteDir()}' })
+    const ask = (text) => database.query({ name: 'test', text })
+    ${run}`,
+  )
+  const { NODE_OPTIONS: _, ...env } = process.env
+  return spawnSync(process.execPath, [TYPESCRIPT, script], { encoding: 'utf8', timeout: 60_000, env })
+}
+
+t.test('the thread keeps no process from its end, and a statement under way does', async (t) => {
+  const { status, stderr } = await outcomeOf(`
+    await database.listen('room', () => {})
+    void ask('${LONG}').then(() => console.error('answered'))`)
+  t.match({ status, stderr }, { status: 0, stderr: /answered/ })
+})
+
+t.test('a thread that is lost ends the process: nothing could be asked of the database any more', async (t) => {
+  const { status, stderr } = await outcomeOf(`
+    setInterval(() => {}, 1_000)
+    ask('${LONG}').catch(({ code }) => console.error(code))
+    setTimeout(() => Worker.last.terminate(), 50)`)
+  t.match(
+    { status, stderr },
+    { status: 1, stderr: /DATABASE_UNAVAILABLE[^]*The thread of the embedded database has ended/ },
+  )
+})
+
+t.test('a statement under way at the close is answered', async (t) => {
+  const database = await openDatabase({ dataDir: await preparedPgliteDir() })
+  const answer = query(database, LONG)
+  await database.close()
+  t.same(await answer, [{ count: 2_000_000 }])
+  await t.rejects(query(database, 'select 1'), DatabaseUnavailableError)
+})
