@@ -1,6 +1,6 @@
 /**
- * `npm run test:sweep -- [folder …] --most 200 --seed 1 --limit 30`: changes an operator, a condition, a literal or a statement at random places of the
- * folders, one at a time, and runs the tests that reach the file until one fails. Those that none notices are listed: docs/mutants.md judges
+ * `npm run test:sweep -- [folder …] --most 200 --seed 1 --limit 30 --tests 20`: changes an operator, a condition, a literal or a statement at random places of the
+ * folders, one at a time, and runs the tests that reach the file (the nearest of them) until one fails. Those that none notices are listed: docs/mutants.md judges
  * them. Unlike the list of mutants.ts, which names what must be noticed and by whom, this finds what nobody has thought of.
  */
 import { readFileSync, readdirSync } from 'node:fs'
@@ -27,13 +27,17 @@ const { values, positionals } = parseArgs({
     most: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     limit: { type: 'string', default: '30' },
+    tests: { type: 'string', default: 'all' },
   },
 })
 const [most, seed] = [Number(values.most), Number(values.seed)]
 /** A test that takes longer hangs, and has noticed something: on a busy machine the limit must be higher. */
 const limitMs = Number(values.limit) * 1_000
-if (!Number.isInteger(most) || !Number.isInteger(seed) || !(limitMs > 0)) {
-  console.error('Usage: npm run test:sweep -- [folder …] [--most <integer>] [--seed <integer>] [--limit <seconds>]')
+const mostTests = values.tests === 'all' ? Infinity : Number(values.tests)
+if (!Number.isInteger(most) || !Number.isInteger(seed) || !(limitMs > 0) || !(mostTests > 0)) {
+  console.error(
+    'Usage: npm run test:sweep -- [folder …] [--most <integer>] [--seed <integer>] [--limit <seconds>] [--tests <integer>]',
+  )
   process.exit(2)
 }
 
@@ -132,6 +136,7 @@ function testsOf(file: string): string[] {
     .filter(([test, modules]) => modules.has(join(ROOT, file)) && test.startsWith(room) && !TOO_LONG.includes(test))
     .map(([test]) => test)
     .sort((one, other) => rank(one) - rank(other))
+    .slice(0, mostTests)
 }
 
 /** `importer` and `imports` are `import`. */
