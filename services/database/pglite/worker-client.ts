@@ -39,7 +39,8 @@ export class PgliteWorker implements Runner {
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Map<number, (payload: string) => void>()
   #lastId = 0
-  #isClosing = false
+  /** Opened, and not yet to end. */
+  #isNeeded = false
   /** Why it has ended. */
   #end: Error | undefined
 
@@ -48,6 +49,7 @@ export class PgliteWorker implements Runner {
     const opened = new PgliteWorker(folder)
     try {
       await opened.#ask({ ask: 'open' })
+      opened.#isNeeded = true
       return opened
     } catch (error) {
       await opened.#terminate()
@@ -106,7 +108,7 @@ export class PgliteWorker implements Runner {
   }
 
   async #terminate(): Promise<void> {
-    this.#isClosing = true
+    this.#isNeeded = false
     await this.#worker.terminate()
   }
 
@@ -140,13 +142,13 @@ export class PgliteWorker implements Runner {
     else waiting?.reject(answer.error instanceof Error ? Object.assign(answer.error, answer.properties) : answer.error)
   }
 
-  /** Nothing can be asked of it any more. Unless it was to end, that is nobody's to catch: the process ends, and is started again. */
+  /** Nothing can be asked of it any more. While it is needed that is nobody's to catch: the process ends, and is started again. */
   #fail(error: Error): void {
     if (this.#end !== undefined) return
     this.#end = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
-    if (this.#isClosing) return
+    if (!this.#isNeeded) return
     // Those who wait hear of it first.
     setImmediate(() => {
       throw error

@@ -41,7 +41,7 @@ t.test('what the database says of an error, and its class, come through', async 
   t.same(await query(database, 'select id from once'), [{ id: 1 }], 'it goes on')
 })
 
-/** `run` gets the database, and `Worker`, whose `last` is its thread. */
+/** `run` may call `open()` and `ask(text)`; `Worker.last` is the thread, and `Worker.first` what happens before it is asked anything. */
 async function outcomeOf(run: string): Promise<{ readonly status: number | null; readonly stderr: string }> {
   const script = join(temporaryDirectory(), 'run.ts')
   writeFileSync(
@@ -50,11 +50,16 @@ async function outcomeOf(run: string): Promise<{ readonly status: number | null;
     import { openDatabase } from '${INDEX}'
     const post = Worker.prototype.postMessage
     Worker.prototype.postMessage = function (...args) {
-      Worker.last = this
+      // Node 20 loads modules by a thread as well.
+      if ('ask' in args[0]) {
+        Worker.last = this
+        Worker.first?.()
+      }
       return post.apply(this, args)
     }
-    const database = await openDatabase({ dataDir: '${await preparedPgliteDir()}' })
+    const open = () => openDatabase({ dataDir: '${await preparedPgliteDir()}' })
     const ask = (text) => database.query({ name: 'test', text })
+    let database
     ${run}`,
   )
   const { NODE_OPTIONS: _, ...env } = process.env
@@ -63,6 +68,7 @@ async function outcomeOf(run: string): Promise<{ readonly status: number | null;
 
 t.test('the thread keeps no process from its end, and a statement under way does', async (t) => {
   const { status, stderr } = await outcomeOf(`
+    database = await open()
     await database.listen('room', () => {})
     void ask('${LONG}').then(() => console.error('answered'))`)
   t.match({ status, stderr }, { status: 0, stderr: /answered/ })
@@ -71,12 +77,20 @@ t.test('the thread keeps no process from its end, and a statement under way does
 t.test('a thread that is lost ends the process: nothing could be asked of the database any more', async (t) => {
   const { status, stderr } = await outcomeOf(`
     setInterval(() => {}, 1_000)
+    database = await open()
     ask('${LONG}').catch(({ code }) => console.error(code))
     setTimeout(() => Worker.last.terminate(), 50)`)
   t.match(
     { status, stderr },
     { status: 1, stderr: /DATABASE_UNAVAILABLE[^]*The thread of the embedded database has ended/ },
   )
+})
+
+t.test('a thread that does not start is a database that can not be opened', async (t) => {
+  const { status, stderr } = await outcomeOf(`
+    Worker.first = () => void Worker.last.terminate()
+    await open().catch(({ name }) => console.error(name))`)
+  t.match({ status, stderr }, { status: 0, stderr: /^CanNotStartError\n$/ })
 })
 
 t.test('a statement under way at the close is answered', async (t) => {
