@@ -102,11 +102,14 @@ t.test('no resource has the keys and tags of something else', async (t) => {
 t.test('references are locked in the order of the list, and known at the other end', async (t) => {
   const [a, b] = [definition('a'), definition('b')]
   const c = definition('c', { b_id: { to: 'b', onDelete: 'refuse' }, a_id: { to: 'a', onDelete: 'forget' } })
+  const otherWay = definition('c', { a_id: { to: 'a', onDelete: 'forget' }, b_id: { to: 'b', onDelete: 'refuse' } })
   const all = [a, b, c]
-  t.same(referencesOf(c, all), [
+  const inOrder = [
     { column: 'a_id', table: 'a' },
     { column: 'b_id', table: 'b' },
-  ])
+  ]
+  t.same(referencesOf(c, all), inOrder)
+  t.same(referencesOf(otherWay, [a, b, otherWay]), inOrder, 'however they are written down')
   t.same(dependentsOf(a, all), [{ table: 'c', column: 'a_id', isList: false, onDelete: 'forget' }])
   t.same(dependentsOf(c, all), [])
   t.throws(() => referencesOf(c, [a, c, b]), { message: 'c.b_id refers to b: list that first in services/domains.ts' })
