@@ -25,6 +25,7 @@ t.test('the other replicas are told of what changed, and of nothing else', async
   told.length = 0
 
   t.equal((await user.patch(`/api/designs/${design.id}`, DESIGN)).status, 200)
+  t.equal((await user.put(`/api/designs/${design.id}`, DESIGN)).status, 200)
   t.equal((await admin.patch(`/api/users/${user.id}`, { is_active: true })).status, 200)
   t.equal((await user.patch(`/api/designs/${design.id}`, { description: 'new' })).status, 200)
   await until(() => told.includes(listTag('designs', user.id)), { describe: 'the change is announced' })
@@ -34,5 +35,6 @@ t.test('the other replicas are told of what changed, and of nothing else', async
     [],
     'nothing of the user that stayed as it was',
   )
+  t.equal(told.filter((tag) => tag.endsWith(design.id)).length, 1, 'the row once')
   t.equal(told.filter((tag) => tag === listTag('designs', user.id)).length, 1, 'and the design once')
 })
