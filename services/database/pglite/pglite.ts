@@ -3,7 +3,7 @@ import { lockDataDir } from './data-dir-lock.js'
 import { PgliteWorker, type Runner } from './worker-client.js'
 import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
 import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from '../database.js'
-import { CanNotStartError, toSeamError } from '../errors.js'
+import { CanNotStartError, toSeamError, unavailable } from '../errors.js'
 import type { MigratableDatabase, ScriptRunner } from '../migratable.js'
 import { look, sessionText } from '../session-settings.js'
 
@@ -127,8 +127,11 @@ class PgliteDatabase implements MigratableDatabase {
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()))
     await this.#last
-    await this.#pglite.close()
-    this.#unlock()
+    try {
+      await this.#pglite.close()
+    } finally {
+      this.#unlock()
+    }
   }
 
   /** What `work` throws comes out as it is; what the driver throws (at BEGIN or COMMIT) in the seam's words. */
@@ -154,8 +157,12 @@ class PgliteDatabase implements MigratableDatabase {
     }
   }
 
-  /** One after the other, and not all in one turn of the event loop, as PGlite's own queue does it. */
+  /**
+   * One after the other, and not all in one turn of the event loop, as PGlite's own queue does it. Whoever comes after the close began is
+   * refused: PGlite ends whatever is under way.
+   */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(unavailable(new Error('it is closed')))
     const result = this.#last.then(work)
     this.#last = result.then(
       () => {},

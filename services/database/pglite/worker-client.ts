@@ -103,8 +103,11 @@ export class PgliteWorker implements Runner {
   }
 
   async close(): Promise<void> {
-    await this.#ask({ ask: 'close' })
-    await this.#terminate()
+    try {
+      await this.#ask({ ask: 'close' })
+    } finally {
+      await this.#terminate()
+    }
   }
 
   async #terminate(): Promise<void> {

@@ -72,12 +72,18 @@ for (const lookup of many) say(lookup)
 const bytes = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
 await bytes.cache.getOrLoad('picture', { tags: ['picture'] }, async () => Buffer.from([1, 2, 255]))
 await kept('bytes:*:e:*')
-const again = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
-const { value, tier } = await again.cache.getOrLoad('picture', { tags: ['picture'] }, async () => undefined)
-said.push([tier, ...value])
+// On a busy machine Redis may not be asked in time, and then it is loaded.
+const others = []
+let picture
+for (const until = Date.now() + 20_000; picture?.tier !== 'redis' && Date.now() < until; ) {
+  const again = await open({ codec: bytesCodec, keyPrefix: 'bytes' })
+  others.push(again)
+  picture = await again.cache.getOrLoad('picture', { tags: ['picture'] }, async () => Buffer.from([1, 2, 255]))
+}
+said.push([picture.tier, ...picture.value])
 said.push((await one.client.keys('*')).every((key) => key.startsWith('shop:') || key.startsWith('bytes:')))
 console.log(JSON.stringify({ said }))
-for (const { cache, client } of [one, two, bytes, again]) {
+for (const { cache, client } of [one, two, bytes, ...others]) {
   await cache.close()
   client.disconnect()
 }
