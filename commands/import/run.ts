@@ -6,7 +6,6 @@ import { importLines, type Counts } from './importer.js'
 import { openInput, sizeOf } from './input.js'
 import { kindNamed } from './kinds.js'
 import { readMapping } from './mapping.js'
-import { Owners } from './owners.js'
 import { Report } from './report.js'
 import { BatchWriter } from './writer.js'
 import { grouped, openProgress } from '../progress.js'
@@ -38,10 +37,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
   // More than once: npm hands a Ctrl-C on to a process that the terminal has told already.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interruption.abort())
   try {
-    if (
-      userId !== undefined &&
-      (await new Owners(app.db, undefined).idOf({ id: userId, email: undefined })) === undefined
-    ) {
+    if (userId !== undefined && (await app.users.get(userId)).value === undefined) {
       throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
     }
     const startedAt = performance.now()

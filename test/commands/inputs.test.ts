@@ -135,7 +135,7 @@ t.test('SIGTERM ends an import that waits for a pipe, as Ctrl-C does', async (t)
     env: { PATH, DATABASE_URL: url },
   })
   const said = text(early.stderr)
-  const asked = `select from pg_stat_activity where datname = current_database() and query like '%from users % limit 1'`
+  const asked = `select from pg_stat_activity where datname = current_database() and query like '%users where id = $1::uuid'`
   await until(async () => (await app.db.query({ name: 'test.asked', text: asked })).length > 0, {
     timeoutMs: 60_000,
     describe: 'it has looked for the user, and will read',
