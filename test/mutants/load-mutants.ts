@@ -116,4 +116,11 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'row === undefined',
     'routes/api/reads-of-a-turn',
   ),
+  serviceMutant(
+    'the process stays until the thread of the embedded database has ended',
+    'database/pglite/worker-client',
+    'this.#waiting.size === 0 && !this.#isEnding',
+    'this.#waiting.size === 0',
+    'services/database/pglite/worker',
+  ),
 ]

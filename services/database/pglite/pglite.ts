@@ -3,7 +3,7 @@ import { lockDataDir } from './data-dir-lock.js'
 import { PgliteWorker, type Runner } from './worker-client.js'
 import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
 import type { DatabaseLoad, Queryable, Session, Statement, Transactional } from '../database.js'
-import { CanNotStartError, toSeamError, unavailable } from '../errors.js'
+import { CanNotStartError, toSeamError } from '../errors.js'
 import type { MigratableDatabase, ScriptRunner } from '../migratable.js'
 import { look, sessionText } from '../session-settings.js'
 
@@ -26,15 +26,25 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   makeFolder(dataDir)
   const unlock = await lockDataDir(dataDir)
   try {
-    const pglite = await PgliteWorker.open(databaseFolder(dataDir))
-    const given = await look((text, values) => pglite.query<object>(text, values))
-    await pglite.script(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
-    return new PgliteDatabase(pglite, options, unlock)
+    return new PgliteDatabase(await openSession(databaseFolder(dataDir)), options, unlock)
   } catch (error) {
     unlock()
     // PGlite's own words name no cause.
     const fault = dataDirFault(dataDir) ?? 'holds files that the embedded database can not read: choose another folder'
     throw new CanNotStartError(`DATA_DIR ${fault}`, { cause: error })
+  }
+}
+
+async function openSession(folder: string): Promise<PgliteWorker> {
+  const pglite = await PgliteWorker.open(folder)
+  try {
+    const given = await look((text, values) => pglite.query<object>(text, values))
+    await pglite.script(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
+    return pglite
+  } catch (error) {
+    // Or its thread would go on with the files when the lock is dropped.
+    await pglite.close().catch(() => {})
+    throw error
   }
 }
 
@@ -157,12 +167,8 @@ class PgliteDatabase implements MigratableDatabase {
     }
   }
 
-  /**
-   * One after the other, and not all in one turn of the event loop, as PGlite's own queue does it. Whoever comes after the close began is
-   * refused: PGlite ends whatever is under way.
-   */
+  /** One after the other; the close waits for the last of them. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(unavailable(new Error('it is closed')))
     const result = this.#last.then(work)
     this.#last = result.then(
       () => {},

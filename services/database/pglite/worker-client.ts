@@ -32,15 +32,15 @@ interface Waiting {
 
 /**
  * PGlite in a thread of its own: its statements are WebAssembly that runs to its end, and on the event loop nobody would be served
- * meanwhile. A statement costs some tens of microseconds more by that, and a value is copied twice.
+ * meanwhile. Values are copied on their way.
  */
 export class PgliteWorker implements Runner {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Map<number, (payload: string) => void>()
   #lastId = 0
-  /** Opened, and not yet to end. */
-  #isNeeded = false
+  #isOpen = false
+  #isEnding = false
   /** Why it has ended. */
   #end: Error | undefined
 
@@ -49,7 +49,7 @@ export class PgliteWorker implements Runner {
     const opened = new PgliteWorker(folder)
     try {
       await opened.#ask({ ask: 'open' })
-      opened.#isNeeded = true
+      opened.#isOpen = true
       return opened
     } catch (error) {
       await opened.#terminate()
@@ -82,7 +82,7 @@ export class PgliteWorker implements Runner {
     try {
       result = await work(this.#in(id))
     } catch (error) {
-      // With a rollback that fails the thread is lost, and says so itself.
+      // What `work` threw says more than a rollback that fails.
       await this.#ask({ ask: 'rollback', in: id }).catch(() => {})
       throw error
     }
@@ -111,7 +111,7 @@ export class PgliteWorker implements Runner {
   }
 
   async #terminate(): Promise<void> {
-    this.#isNeeded = false
+    this.#isEnding = true
     await this.#worker.terminate()
   }
 
@@ -140,18 +140,19 @@ export class PgliteWorker implements Runner {
     if ('listener' in answer) return this.#listeners.get(answer.listener)?.(answer.payload)
     const waiting = this.#waiting.get(answer.id)
     this.#waiting.delete(answer.id)
-    if (this.#waiting.size === 0) this.#worker.unref()
+    // What is answered after the close, as refused, must not let the process go before the thread has ended: somebody waits for that.
+    if (this.#waiting.size === 0 && !this.#isEnding) this.#worker.unref()
     if (!('error' in answer)) waiting?.resolve(answer.value)
     else waiting?.reject(answer.error instanceof Error ? Object.assign(answer.error, answer.properties) : answer.error)
   }
 
-  /** Nothing can be asked of it any more. While it is needed that is nobody's to catch: the process ends, and is started again. */
+  /** Nothing can be asked of it any more. While it is open that is nobody's to catch: the process ends, and is started again. */
   #fail(error: Error): void {
     if (this.#end !== undefined) return
     this.#end = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
-    if (!this.#isNeeded) return
+    if (!this.#isOpen || this.#isEnding) return
     // Those who wait hear of it first.
     setImmediate(() => {
       throw error

@@ -43,7 +43,7 @@ t.test('what the database says of an error, and its class, come through', async 
   t.same(await query(database, 'select id from once'), [{ id: 1 }], 'it goes on')
 })
 
-/** `run` may call `open()` and `ask(text)`; `Worker.last` is the thread, and `Worker.first` what happens before it is asked anything. */
+/** `run` may call `open()` and `ask(text)`; `Worker.last` is the thread, `Worker.asked` what it was asked, `Worker.first` what happens before that. */
 async function outcomeOf(run: string): Promise<{ readonly status: number | null; readonly stderr: string }> {
   const script = join(temporaryDirectory(), 'run.ts')
   writeFileSync(
@@ -51,10 +51,12 @@ async function outcomeOf(run: string): Promise<{ readonly status: number | null;
     `import { Worker } from 'node:worker_threads'
     import { openDatabase } from '${INDEX}'
     const post = Worker.prototype.postMessage
+    Worker.asked = []
     Worker.prototype.postMessage = function (...args) {
       // Node 20 loads modules by a thread as well.
       if ('ask' in args[0]) {
         Worker.last = this
+        Worker.asked.push(args[0].ask)
         Worker.first?.()
       }
       return post.apply(this, args)
@@ -94,6 +96,27 @@ t.test('a thread that does not start is a database that can not be opened', asyn
     await open().catch(({ name }) => console.error(name))`)
   t.match({ status, stderr }, { status: 0, stderr: /^CanNotStartError\n$/ })
 })
+
+t.test(
+  'a statement that comes after the close is refused, and the process stays until the thread has ended',
+  async (t) => {
+    const { status, stderr } = await outcomeOf(`
+    const block = (ms) => {
+      for (const until = performance.now() + ms; performance.now() < until; );
+    }
+    database = await open()
+    const closing = database.close()
+    // The thread has closed the database, and refused the statement, before this one hears of either.
+    while (Worker.asked.at(-1) !== 'close') await new Promise((resolve) => setImmediate(resolve))
+    block(1_000)
+    ask('select 1').catch(({ code }) => console.error(code))
+    while (Worker.asked.at(-1) !== 'query') await undefined
+    block(500)
+    await closing
+    console.error('closed')`)
+    t.match({ status, stderr }, { status: 0, stderr: /^DATABASE_UNAVAILABLE\nclosed\n$/ })
+  },
+)
 
 t.test('a statement under way at the close is answered', async (t) => {
   const database = await openDatabase({ dataDir: await preparedPgliteDir() })
