@@ -33,10 +33,16 @@ export function columnsIn(
   throw new Error(`The file has no column ${wanted.join(', ')}: its first line is ${names.join(', ').slice(0, 500)}`)
 }
 
-/** `IMMAGINE10` for `IMAGE10`: as many names, and the same numbers in them. */
-function isTranslated(layout: readonly string[], names: readonly string[]): boolean {
+/**
+ * `IMMAGINE10` for `IMAGE10`: as many names, the same numbers in them, and those that are not translated in their places. A file whose columns
+ * somebody has moved is none.
+ */
+function isTranslated(layout: readonly string[], found: readonly string[]): boolean {
+  const names = found.map((name) => name.trim().toUpperCase())
   return (
-    names.length === layout.length && layout.every((name, place) => numberIn(name) === numberIn(names[place] ?? ''))
+    names.length === layout.length &&
+    layout.every((name, place) => numberIn(name) === numberIn(names[place] ?? '')) &&
+    names.every((name, place) => !layout.includes(name) || layout[place] === name)
   )
 }
 

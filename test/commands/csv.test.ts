@@ -130,6 +130,12 @@ t.test('Etsy names the columns in the language of the seller', async (t) => {
   const shuffled = [...images, ...first.slice(0, 7), ...variations(1, 2), 'SKU'].join(',')
   await t.rejects(read(`${shuffled}\n${FOX}`, etsy), /has no column TITLE/, 'the numbers stand elsewhere')
   await t.rejects(read(`${first.join(',')}\n${FOX}`, etsy), /has no column TITLE/, 'fewer columns')
+  const moved = (columns: readonly string[]) => [...columns.slice(0, 5), columns[6], columns[5], ...columns.slice(7)]
+  const cells = moved(['Cup', 'd', '1.00', 'EUR', '1', 'a tag', 'a material', ...Array<string>(17).fill('')])
+  const [inEnglishMoved] = rowsIn(
+    await read([moved(ETSY_COLUMNS), cells].map((row) => row.join(',')).join('\n'), readMapping('etsy', 'EUR')),
+  )
+  t.match(inEnglishMoved, { tags: ['a tag'], metadata: { materials: ['a material'] } }, 'names count before the order')
   const old = ETSY_COLUMNS.slice(0, -1).join(',')
   const noSku = PLAIN.slice(0, -',""'.length)
   t.match(rowsIn(await read(`${old}\n${noSku}`, etsy)), [{ name: 'Plain', external_id: undefined }], 'without SKU')

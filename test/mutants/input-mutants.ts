@@ -63,4 +63,15 @@ export const INPUT_MUTANTS: readonly Mutant[] = [
     'if (!isOwn) continue',
     'services/database/table-indexes',
   ),
+  {
+    name: 'a file in another language has the names that are not translated in their places',
+    edits: [
+      {
+        file: 'commands/import/mapped-row.ts',
+        from: 'names.every((name, place) => !layout.includes(name) || layout[place] === name)',
+        to: 'true',
+      },
+    ],
+    noticedBy: ['commands/csv'],
+  },
 ]
