@@ -50,6 +50,8 @@ export default fp(
     const look = setInterval(() => {
       const { eventLoopDelay, heapUsed } = fastify.memoryUsage()
       isHeapFull = heapUsed > mostHeapBytes
+      // What the start does is nobody's overload.
+      if (!fastify.hasDecorator('db')) return
       late = eventLoopDelay > maxLoopDelayMs ? late + 1 : 0
       drowning = eventLoopDelay > maxLoopDelayMs * HITS_END_AT ? drowning + 1 : 0
     }, SAMPLE_EVERY_MS).unref()
