@@ -195,6 +195,7 @@ function configFrom(environment: Environment) {
     databaseQueueLength: environment.DATABASE_QUEUE_LENGTH,
     databaseQueueMs: environment.DATABASE_QUEUE_MS,
     databaseWriteQueueMs: environment.DATABASE_WRITE_QUEUE_MS,
+    databaseSilenceMs: environment.DATABASE_SILENCE_MS,
     dataDir: environment.DATA_DIR,
     /** `undefined`: there is no Redis tier. */
     redis: redisFrom(environment),

@@ -29,6 +29,7 @@ export default fp<DatabasePluginOptions>(
       mostWaiting: config.databaseQueueLength,
       longestWaitMs: config.databaseQueueMs,
       longestWriteWaitMs: config.databaseWriteQueueMs,
+      silenceMs: config.databaseSilenceMs,
       share: () => (fastify.hasDecorator('pace') ? fastify.pace.share : 1),
       isClosed: () => fastify.hasDecorator('isOverloaded') && fastify.isOverloaded(),
       dataDir: config.dataDir,

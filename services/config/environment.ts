@@ -26,6 +26,12 @@ export const environmentSchema = Type.Object(
     ),
     DATABASE_QUEUE_MS: whole(10, 60_000, 700, 'how long a load may wait for a connection; then it is 503'),
     DATABASE_WRITE_QUEUE_MS: whole(10, 60_000, 10_000, 'how long a write may wait for a connection; then it is 503'),
+    DATABASE_SILENCE_MS: whole(
+      100,
+      10_000,
+      700,
+      'how long nothing may come from the server before it is taken for hanging',
+    ),
     DATA_DIR: Type.String({ default: './.data', description: 'the folder of the embedded database' }),
     REDIS_URL: text('redis://default:password@host:6379, or rediss:// for TLS; without it there is no Redis tier'),
     REDIS_CLUSTER: flag(false, 'true when REDIS_URL names a node of a Redis Cluster'),

@@ -55,6 +55,7 @@ async function main(): Promise<number> {
       ADMIN_TOKENS: ADMIN_TOKENS_SETTING,
       CORS_ORIGINS: 'https://a.example',
       DATABASE_QUEUE_MS: '60000',
+      DATABASE_SILENCE_MS: '10000',
       DATABASE_WRITE_QUEUE_MS: '60000',
       DATABASE_URL: url.href,
       DEBUG_LOGGING: 'true',

@@ -17,7 +17,7 @@ const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
 /**
- * On a server that this file may break. The bound of staleness is that of production.
+ * On a server that this file may break. The bounds of staleness and of silence are those of production.
  * @param isPaced otherwise how busy this machine is does not decide how many loads are let in
  */
 async function start(
@@ -26,7 +26,9 @@ async function start(
   isPaced = false,
 ): Promise<TestService & { url: string; user: UserCaller; id: string }> {
   const url = await postgres.createDatabase()
-  const service = await startService(t, { env: { DATABASE_URL: url, CACHE_STALENESS_BOUND_MS: '1000', ...env } })
+  const service = await startService(t, {
+    env: { DATABASE_URL: url, DATABASE_SILENCE_MS: '700', CACHE_STALENESS_BOUND_MS: '1000', ...env },
+  })
   const user = await service.newUser()
   const { body } = await user.post('/api/designs', DESIGN)
   await user.get(`/api/designs/${body.id}`)

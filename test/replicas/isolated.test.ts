@@ -29,6 +29,7 @@ t.test('a replica whose PostgreSQL is frozen', async (t) => {
     DATABASE_URL: await postgres.createDatabase(),
     CACHE_STALENESS_BOUND_MS: `${BOUND_MS}`,
     CACHE_STALE_IF_ERROR_SECONDS: '15',
+    DATABASE_SILENCE_MS: '700',
   }
   const service = await startService(t, { env })
   const { app, admin, newUser } = service

@@ -60,7 +60,7 @@ const UPLOADERS = 6
 /** After the last write, for the last change to arrive. */
 const LEAST_SETTLE_MS = 1_500
 /** Longer than this nobody waits. */
-const TIME_LIMIT_MS = 20_000
+const TIME_LIMIT_MS = 10_000
 
 const ledger = new Ledger()
 const stopping = new AbortController()

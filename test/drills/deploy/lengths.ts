@@ -24,7 +24,12 @@ export const LONG: Length = {
 
 /** One deploy, in seconds, beside other tests: who has to wait for the processor is not overloaded. */
 export const SHORT: Length = {
-  env: { MAX_LOOP_DELAY_MS: '60000', DATABASE_QUEUE_MS: '20000', REDIS_COMMAND_TIMEOUT_MS: '2000' },
+  env: {
+    MAX_LOOP_DELAY_MS: '60000',
+    DATABASE_QUEUE_MS: '20000',
+    DATABASE_SILENCE_MS: '5000',
+    REDIS_COMMAND_TIMEOUT_MS: '2000',
+  },
   rate: 100,
   directClients: 30,
   boundMs: 3_000,

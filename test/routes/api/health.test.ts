@@ -11,7 +11,12 @@ t.test('a replica is unhealthy when it can not serve, not when it can not load',
   const postgres = await startPostgres({ max_connections: '30' })
   t.teardown(() => postgres.stop())
   const url = await postgres.createDatabase()
-  const env = { DATABASE_URL: url, DATABASE_POOL_SIZE: `${POOL}`, CACHE_STALENESS_BOUND_MS: '1000' }
+  const env = {
+    DATABASE_URL: url,
+    DATABASE_POOL_SIZE: `${POOL}`,
+    DATABASE_SILENCE_MS: '700',
+    CACHE_STALENESS_BOUND_MS: '1000',
+  }
   const { app, anonymous, newUser } = await startService(t, { env })
   const user = await newUser()
   const { body: cached } = await user.post('/api/designs', DESIGN)
