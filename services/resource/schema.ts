@@ -45,7 +45,7 @@ export const Platform = Type.String({
 /** Where a file lies: a path, a key of an object store or a URL. */
 export const FilePath = Text(2_048)
 
-/** Plain text or HTML, as shops have it: of the 213 of one, 77 were longer than 5,000 characters. The largest body holds fewer where each takes several bytes. */
+/** Plain text or HTML: of the 213 that one shop had, 77 were longer than 5,000 characters. Where a character takes several bytes, a body ends before that. */
 export const Description = Text(65_536)
 
 export const Tags = Type.Array(Text(100), { maxItems: 100 })
