@@ -1,12 +1,16 @@
 /**
  * One SQL statement. `text` uses `$1`-style parameters in PostgreSQL's dialect; `name` says what it does
- * (`designs.find`): it labels counts and logs and is not a server-side prepared statement, so that a
- * transaction-pooling proxy may stand in between.
+ * (`designs.find`): it labels counts and logs.
  */
 export interface Statement {
   readonly name: string
   readonly text: string
   readonly values?: readonly unknown[]
+  /**
+   * It is asked often, and found by keys whatever its values are: a server may keep it parsed and planned, where no pooler stands in
+   * between. What it returns is of types that it names itself: the server refuses a prepared statement whose columns have become others.
+   */
+  readonly isPrepared?: true
 }
 
 export interface Queryable {

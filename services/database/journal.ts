@@ -30,7 +30,12 @@ async function listen(database: Database, onPayload: (payload: string) => void):
   return {
     async announce(payload) {
       const values = [channel, payload]
-      await session.query({ name: 'cache_journal.announce', text: 'select pg_notify($1, $2)', values })
+      await session.query({
+        name: 'cache_journal.announce',
+        text: 'select pg_notify($1, $2)',
+        values,
+        isPrepared: true,
+      })
     },
     closed: session.closed,
     close: () => session.close(),
@@ -38,5 +43,7 @@ async function listen(database: Database, onPayload: (payload: string) => void):
 }
 
 function runnerOn(database: Queryable, name: string): SqlRunner {
-  return { query: async (text, values = []) => ({ rows: await database.query({ name, text, values }) }) }
+  return {
+    query: async (text, values = []) => ({ rows: await database.query({ name, text, values, isPrepared: true }) }),
+  }
 }

@@ -84,6 +84,7 @@ async function once(
 async function claim(transaction: Queryable, userId: string, key: string): Promise<void> {
   const [row] = await transaction.query<{ is_claimed: boolean }>({
     name: 'idempotency_keys.claim',
+    isPrepared: true,
     text: 'select pg_try_advisory_xact_lock(hashtextextended($1::text, 0)) as is_claimed',
     values: [`roundhouse idempotency ${userId} ${key}`],
   })
@@ -97,6 +98,7 @@ async function find(
 ): Promise<(Answered & { readonly request: string }) | undefined> {
   const [row] = await transaction.query<Answered & { readonly request: string }>({
     name: 'idempotency_keys.find',
+    isPrepared: true,
     text: `select request, row_id as id, etag, body, version from idempotency_keys
       where user_id = $1::uuid and key = $2::text and created_at > now() - ${KEPT}`,
     values: [userId, key],
@@ -112,6 +114,7 @@ async function keep(
 ): Promise<void> {
   await transaction.query({
     name: 'idempotency_keys.keep',
+    isPrepared: true,
     text: `insert into idempotency_keys (user_id, key, request, row_id, etag, body, version)
       values ($1::uuid, $2::text, $3::text, $4::uuid, $5::text, $6::text, $7::text)
       on conflict (user_id, key) do update set request = excluded.request, row_id = excluded.row_id,

@@ -38,6 +38,7 @@ const COLUMNS = USER_COLUMNS.join(', ')
 export async function findUser(db: Queryable, id: string): Promise<User | undefined> {
   const [row] = await db.query<UserRow>({
     name: 'users.find',
+    isPrepared: true,
     text: `select ${COLUMNS} from users where id = $1::uuid`,
     values: [id],
   })

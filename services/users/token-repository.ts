@@ -25,6 +25,7 @@ const COLUMNS = 'id, user_id, parent_id, name, expires_at, created_at'
 export async function findToken(db: Queryable, userId: string, hash: string): Promise<Token | undefined> {
   const [row] = await db.query<TokenRow>({
     name: 'tokens.find',
+    isPrepared: true,
     text: `select ${COLUMNS} from tokens where user_id = $1::uuid and hash = $2::text`,
     values: [userId, hash],
   })
@@ -55,6 +56,7 @@ export async function findCredentials(db: Queryable, wanted: readonly WantedCred
   const columns = USER_COLUMNS.map((column) => `users.${column}`).join(', ')
   const rows = await db.query<CredentialRow>({
     name: 'tokens.find-with-users',
+    isPrepared: true,
     text: `select tokens.id as token_id, tokens.expires_at as token_expires_at, ${columns}
       from unnest($1::uuid[], $2::text[]) with ordinality wanted (user_id, hash, place)
       left join tokens on tokens.user_id = wanted.user_id and tokens.hash = wanted.hash

@@ -123,4 +123,32 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'this.#waiting.size === 0',
     'services/database/pglite/worker',
   ),
+  serviceMutant(
+    'behind a pooler nothing is prepared',
+    'database/postgres/connector',
+    ': transactionText(given, schema, limits) }',
+    ': transactionText(given, schema, limits), prepared: this.#prepared }',
+    'services/database/prepared',
+  ),
+  serviceMutant(
+    'texts that whoever asks makes up are not all prepared',
+    'database/postgres/prepared-names',
+    'known !== undefined || texts.size >= MOST_TEXTS',
+    'known !== undefined',
+    'services/database/prepared',
+  ),
+  serviceMutant(
+    'what a server refuses as prepared is asked without a name',
+    'database/postgres/connection',
+    "if (!NOT_AS_PREPARED.includes(sqlState(error) ?? '')) throw error",
+    'if (error !== undefined) throw error',
+    'services/database/prepared',
+  ),
+  serviceMutant(
+    'plans are made anew now and then',
+    'database/postgres/postgres',
+    "await connection.script('discard plans')",
+    '',
+    'services/database/prepared',
+  ),
 ]

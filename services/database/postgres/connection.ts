@@ -1,12 +1,21 @@
 import type pg from 'pg'
 import type { Queryable, Statement } from '../database.js'
-import { leavesConnectionUsable, sqlState, toSeamError } from '../errors.js'
+import { leavesConnectionUsable, sqlState, toSeamError, unavailable } from '../errors.js'
+import type { PreparedNames } from './prepared-names.js'
 import type { Silence } from './silence.js'
+
+/**
+ * What is prepared can't be had: a column that it returns has become another one ("cached plan must not change result type", 0A000), or it is not there,
+ * or is there already (26000, 42P05), behind a pooler that can't be told from a server.
+ */
+const NOT_AS_PREPARED = ['0A000', '26000', '42P05']
 
 export interface ConnectionOptions {
   readonly onQuery: (statementName: string) => void
   /** Begins the transaction in which each statement then is, where one alone would lack settings; else '' */
   readonly beginning?: string
+  /** Where the connection leads to one process of the server. */
+  readonly prepared?: PreparedNames | undefined
   /** Hears of each answer. */
   readonly silence?: Silence
   /** Whether an answer is waited for only while the server is not silent. */
@@ -18,16 +27,18 @@ export class PostgresConnection implements Queryable {
   readonly #client: pg.Client | pg.PoolClient
   readonly #onQuery: (statementName: string) => void
   readonly #beginning: string
+  readonly #prepared: PreparedNames | undefined
   readonly #silence: Silence | undefined
   readonly #isGivenUp: boolean
   #isUsable = true
   #isInTransaction = false
 
   constructor(client: pg.Client | pg.PoolClient, options: ConnectionOptions) {
-    const { onQuery, beginning = '', silence, isGivenUp = false } = options
+    const { onQuery, beginning = '', prepared, silence, isGivenUp = false } = options
     this.#client = client
     this.#onQuery = onQuery
     this.#beginning = beginning
+    this.#prepared = prepared
     this.#silence = silence
     this.#isGivenUp = isGivenUp
   }
@@ -39,8 +50,11 @@ export class PostgresConnection implements Queryable {
 
   async query<Row extends object>(statement: Statement): Promise<Row[]> {
     this.#onQuery(statement.name)
-    const config = { text: statement.text, ...(statement.values && { values: [...statement.values] }) }
-    const run = async (): Promise<Row[]> => (await this.#run<Row>(config)).rows
+    const { text, values } = statement
+    const config = { text, ...(values && { values: [...values] }) }
+    const name = this.#prepared?.of(statement)
+    const run = async (): Promise<Row[]> =>
+      (await (name === undefined ? this.#run<Row>(config) : this.#runPrepared<Row>({ ...config, name }))).rows
     return this.#beginning === '' || this.#isInTransaction ? run() : this.transaction(this.#beginning, run)
   }
 
@@ -64,6 +78,19 @@ export class PostgresConnection implements Queryable {
       throw error
     } finally {
       this.#isInTransaction = false
+    }
+  }
+
+  /** A connection that refuses what is prepared does so for good: it is not to be used again. */
+  async #runPrepared<Row extends object>({ name, ...config }: pg.QueryConfig): Promise<pg.QueryResult<Row>> {
+    try {
+      return await this.#run<Row>({ name, ...config })
+    } catch (error) {
+      if (!NOT_AS_PREPARED.includes(sqlState(error) ?? '')) throw error
+      this.#isUsable = false
+      // Its transaction has failed with it.
+      if (this.#isInTransaction) throw unavailable(error)
+      return this.#run<Row>(config)
     }
   }
 

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { sqlState, unavailable } from '../errors.js'
+import { PreparedNames } from './prepared-names.js'
 import {
   type GivenSession,
   isFineAsGiven,
@@ -17,6 +18,14 @@ export interface ConnectorOptions {
   readonly home: { schema: string | undefined }
 }
 
+/** How statements go over a session. */
+export interface Settled {
+  /** What each must begin its transaction with, because the pooler's sessions lack some settings; usually ''. */
+  readonly beginning: string
+  /** Where no pooler stands in between. */
+  readonly prepared?: PreparedNames
+}
+
 /** Protocol violation, not supported, no such parameter: of a pooler that takes no options at the start, or of an old server. */
 const STARTUP_REFUSED = ['08P01', '0A000', '42704']
 
@@ -25,6 +34,7 @@ const STATEMENT_TIMEOUT = '57014'
 /** Makes connections to one address, and sees to it that nobody else's settings hold there. */
 export class PostgresConnector {
   readonly #options: ConnectorOptions
+  readonly #prepared = new PreparedNames()
   #isStartupRefused = false
   /** What a pool makes its connections with. */
   readonly Client: new (config?: pg.ClientConfig) => pg.Client
@@ -80,15 +90,15 @@ export class PostgresConnector {
 
   /**
    * Gives a new session its settings. Behind a pooler they would be given to whatever stands behind it at this moment.
-   * @returns what each statement must begin its transaction with, because the pooler's sessions lack some of them; usually ''
    */
-  async settle(client: pg.ClientBase, limits: Limits): Promise<string> {
+  async settle(client: pg.ClientBase, limits: Limits): Promise<Settled> {
     const given = await this.#look(client)
     const schema = this.#schemaOf(given)
     const isPooled = !('processID' in client) || client.processID !== given.pid
-    if (isPooled) return isFineAsGiven(given, schema, limits) ? '' : transactionText(given, schema, limits)
+    if (isPooled)
+      return { beginning: isFineAsGiven(given, schema, limits) ? '' : transactionText(given, schema, limits) }
     await client.query(this.#timed(sessionText(given, schema, limits)))
-    return ''
+    return { beginning: '', prepared: this.#prepared }
   }
 
   /** What begins one transaction under all settings, on whatever session. */

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { systemClock } from '../../cache/index.js'
 import { Admission, type AdmissionOptions, type Entrant } from '../admission.js'
 import type {
   ConnectionCheck,
@@ -12,7 +13,7 @@ import type {
 import { DatabaseUnavailableError, unavailable } from '../errors.js'
 import type { MigratableDatabase, ScriptRunner } from '../migratable.js'
 import { OpenTransaction, PostgresConnection } from './connection.js'
-import { PostgresConnector } from './connector.js'
+import { PostgresConnector, type Settled } from './connector.js'
 import { runExclusively } from './migrator.js'
 import { PostgresSession, type SessionOptions } from './session.js'
 import type { Limits } from '../session-settings.js'
@@ -31,6 +32,18 @@ export interface PostgresOptions {
   readonly silenceMs: number
   readonly onQuery: (statementName: string) => void
 }
+
+/** What a connection of the pool is known to be. */
+interface Checked {
+  /** Which check it has passed. */
+  readonly check: ConnectionCheck | undefined
+  readonly settled: Settled
+  /** When it last began to plan its statements anew, in ms of the monotonic clock. */
+  plannedAt: number
+}
+
+/** A plan of a prepared statement is for the tables as they were: what was empty then is read as a whole. */
+const PLANS_LAST_MS = 10_000
 
 /** Requests never hold this connection: it is for the marks and the clears of the journal. */
 const RESERVED: AdmissionOptions = { most: 1, mostWaiting: 1_000, longestWaitMs: 5_000, longestWriteWaitMs: 5_000 }
@@ -51,8 +64,7 @@ export class PostgresDatabase implements MigratableDatabase {
   readonly #connector: PostgresConnector
   readonly #unpooled: PostgresConnector
   readonly #sessions = new Set<PostgresSession>()
-  /** Which check each connection of the pool has passed, and what its statements begin with. */
-  readonly #checked = new WeakMap<pg.PoolClient, { check: ConnectionCheck | undefined; readonly beginning: string }>()
+  readonly #checked = new WeakMap<pg.PoolClient, Checked>()
   #check: ConnectionCheck | undefined
   readonly #limits: Limits
   readonly #begin: string
@@ -179,27 +191,28 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   /** A connection that passes today's check. One that passed an older check only may lead to another server: it is closed. */
-  async #checkedClient(): Promise<{ readonly client: pg.PoolClient; readonly beginning: string }> {
+  async #checkedClient(): Promise<{ readonly client: pg.PoolClient; readonly checked: Checked }> {
     for (;;) {
       const client = await this.#connectedClient()
       const check = this.#check
       const passed = this.#checked.get(client)
-      if (passed !== undefined && passed.check === check) return { client, beginning: passed.beginning }
+      if (passed !== undefined && passed.check === check) return { client, checked: passed }
       if (passed !== undefined) {
         client.release(true)
         continue
       }
       try {
-        const settle = async (): Promise<{ beginning: string; reason: string | undefined }> => {
-          const beginning = await this.#connector.settle(client, this.#limits)
-          return { beginning, reason: check && (await refusalOf(client, beginning, check)) }
+        const settle = async (): Promise<{ settled: Settled; reason: string | undefined }> => {
+          const settled = await this.#connector.settle(client, this.#limits)
+          return { settled, reason: check && (await refusalOf(client, settled.beginning, check)) }
         }
-        const { beginning, reason } = await this.#silence.during(settle, () => {
+        const { settled, reason } = await this.#silence.during(settle, () => {
           client.connection.stream.destroy()
         })
         if (reason !== undefined) throw new DatabaseUnavailableError(reason)
-        this.#checked.set(client, { check, beginning })
-        return { client, beginning }
+        const checked = { check, settled, plannedAt: systemClock.now() }
+        this.#checked.set(client, checked)
+        return { client, checked }
       } catch (error) {
         client.release(true)
         throw unavailable(error)
@@ -225,20 +238,27 @@ export class PostgresDatabase implements MigratableDatabase {
   }
 
   async #withConnection<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const { client, beginning } = await this.#checkedClient()
+    const { client, checked } = await this.#checkedClient()
     const { onQuery } = this.#options
     const connection = new PostgresConnection(client, {
+      ...checked.settled,
       onQuery,
-      beginning,
       silence: this.#silence,
       isGivenUp: true,
     })
     try {
+      await forgetOldPlans(connection, checked)
       return await work(connection)
     } finally {
       client.release(!connection.isUsable)
     }
   }
+}
+
+async function forgetOldPlans(connection: PostgresConnection, checked: Checked): Promise<void> {
+  if (checked.settled.prepared === undefined || systemClock.now() - checked.plannedAt < PLANS_LAST_MS) return
+  await connection.script('discard plans')
+  checked.plannedAt = systemClock.now()
 }
 
 /** The server gives up a little earlier than the client, so that the connection stays good. */

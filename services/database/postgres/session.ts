@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Session, Statement } from '../database.js'
 import { unavailable } from '../errors.js'
 import { PostgresConnection } from './connection.js'
-import type { PostgresConnector } from './connector.js'
+import type { PostgresConnector, Settled } from './connector.js'
 import type { Limits } from '../session-settings.js'
 import type { Silence } from './silence.js'
 
@@ -31,10 +31,10 @@ export class PostgresSession implements Session {
   readonly #connection: PostgresConnection
   #settle: (reason: Error | undefined) => void = () => {}
 
-  private constructor(client: pg.Client, beginning: string, options: SessionOptions) {
+  private constructor(client: pg.Client, settled: Settled, options: SessionOptions) {
     const { onQuery, silence, isGivenUp } = options
     this.#client = client
-    this.#connection = new PostgresConnection(client, { onQuery, beginning, silence, isGivenUp })
+    this.#connection = new PostgresConnection(client, { ...settled, onQuery, silence, isGivenUp })
     this.closed = new Promise((resolve) => {
       this.#settle = resolve
     })

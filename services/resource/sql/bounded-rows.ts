@@ -1,4 +1,4 @@
-import { type Columns, isJson, type SqlType } from './columns.js'
+import { allColumns, type Columns, isJson, type SqlType } from './columns.js'
 import type { ResourceRow } from './row.js'
 
 /*
@@ -30,12 +30,22 @@ function largeColumns(columns: Columns): string[] {
   return Object.keys(columns).filter((name) => LARGE_TYPES.some((type) => type === columns[name]))
 }
 
-/** A column in the form it is read in. JSON is text: it goes out as the database writes it, and is parsed by nobody. */
+/**
+ * A column in the form it is read in, in the type that is declared here, whatever it has become in the table. JSON is text: it goes out as the
+ * database writes it, and is parsed by nobody.
+ */
 export function readColumn(columns: Columns, name: string): string {
-  return isJson(columns[name]) ? `${name}::text as ${name}` : name
+  return `${name}::${readType(columns, name)} as ${name}`
 }
 
-/** For `select`: large columns only of rows that are small. Both sizes are known without unpacking anything. */
+function readType(columns: Columns, name: string): SqlType | undefined {
+  return isJson(columns[name]) ? 'text' : columns[name]
+}
+
+/**
+ * For `select`: large columns only of rows that are small. Both sizes are known without unpacking anything.
+ * @param columns with all that are asked for
+ */
 export function wholeIfSmall(columns: Columns): {
   readonly isWhole: string
   readonly column: (name: string) => string
@@ -46,8 +56,8 @@ export function wholeIfSmall(columns: Columns): {
   const isWhole =
     large.length === 0 ? 'true' : `coalesce(${packed.join(', ')}) is null and ${sizes.join(' + ')} <= ${SMALL_BYTES}`
   const column = (name: string): string => {
-    if (!large.includes(name)) return name
-    return `case when ${isWhole} then ${isJson(columns[name]) ? `${name}::text` : name} end as ${name}`
+    if (!large.includes(name)) return readColumn(columns, name)
+    return `case when ${isWhole} then ${name}::${readType(columns, name)} end as ${name}`
   }
   return { isWhole, column }
 }
@@ -57,16 +67,9 @@ export function wholeIfSmall(columns: Columns): {
  * the last. Each row's text is made once.
  */
 export function selectWithin(table: string, columns: Columns): string {
-  const types: Columns = {
-    id: 'uuid',
-    user_id: 'uuid',
-    version: 'bigint',
-    ...columns,
-    created_at: 'timestamptz',
-    updated_at: 'timestamptz',
-  }
+  const types = allColumns(columns)
   const names = Object.keys(types)
-  const nothing = names.map((name) => `null::${isJson(types[name]) ? 'text' : types[name]} as ${name}`)
+  const nothing = names.map((name) => `null::${readType(types, name)} as ${name}`)
   const lengths = largeColumns(columns).map((name) => {
     const text = isJson(columns[name]) ? name : `to_json(${name})::text`
     return `coalesce(octet_length(${text}), 0)`
@@ -79,7 +82,7 @@ export function selectWithin(table: string, columns: Columns): string {
       from page left join lateral (
         select *, (${['0', ...lengths].join(' + ')})::bigint as bytes
         from (
-          select ${names.map((name) => readColumn(columns, name)).join(', ')} from ${table}
+          select ${names.map((name) => readColumn(types, name)).join(', ')} from ${table}
           where user_id = $1::uuid and id = ($2::uuid[])[place + 1] limit 1
         ) as unpacked
       ) as next on true

@@ -17,6 +17,18 @@ export type SqlType =
 /** Columns that a caller may write, with their SQL types. They go into SQL text as they stand here; values are always parameters. */
 export type Columns = Readonly<Record<string, SqlType>>
 
+/** All columns of a resource's table, in the order in which rows are read. */
+export function allColumns(columns: Columns): Columns {
+  return {
+    id: 'uuid',
+    user_id: 'uuid',
+    version: 'bigint',
+    ...columns,
+    created_at: 'timestamptz',
+    updated_at: 'timestamptz',
+  }
+}
+
 /** In place of a value: what the table gives to a row that names none. */
 export const DEFAULT = Symbol('the default of the column')
 

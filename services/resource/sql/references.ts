@@ -37,7 +37,7 @@ const MOST_NAMED = 10
  */
 export async function lockOwner(transaction: Queryable, userId: string): Promise<void> {
   const text = 'select id from users where id = $1::uuid for key share'
-  await transaction.query({ name: 'users.lock-owner', text, values: [userId] })
+  await transaction.query({ name: 'users.lock-owner', text, values: [userId], isPrepared: true })
 }
 
 /**
@@ -67,6 +67,7 @@ export async function lockReferencesOfMany(
     if (ids.length === 0) continue
     const there = await transaction.query<{ id: string }>({
       name: `${table}.lock-references`,
+      isPrepared: true,
       text: `select id from ${table} where user_id = $1::uuid and id = any($2::uuid[]) order by id for key share`,
       values: [userId, ids],
     })

@@ -9,7 +9,7 @@ import {
   TooManyLargeError,
   wholeIfSmall,
 } from './bounded-rows.js'
-import { type Columns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
+import { allColumns, type ColumnValues, DEFAULT, type SqlType } from './columns.js'
 import { ColumnDefaults } from './defaults.js'
 import type { Selection } from '../lists/list-query.js'
 import { readPage, readTotal } from '../lists/reading.js'
@@ -100,9 +100,12 @@ export class ResourceRows {
     this.#defaults = new ColumnDefaults(table.name)
     this.#statementBytes = STATEMENT_BYTES[kind]
     const { name, columns } = table
-    const { isWhole, column } = wholeIfSmall(columns)
-    this.#columns = allColumns(columns, (each) => readColumn(columns, each))
-    this.#smallColumns = `${allColumns(columns, column)}, ${isWhole} as is_whole`
+    const all = allColumns(columns)
+    const { isWhole, column } = wholeIfSmall(all)
+    this.#columns = Object.keys(all)
+      .map((each) => readColumn(all, each))
+      .join(', ')
+    this.#smallColumns = `${Object.keys(all).map(column).join(', ')}, ${isWhole} as is_whole`
     this.#selectWithin = selectWithin(name, columns)
     this.#listed = { name, columns: this.#smallColumns, terms: termsOf(table) }
   }
@@ -285,7 +288,7 @@ export class ResourceRows {
   }
 
   #statement(verb: string, text: string, values: readonly unknown[]): Statement {
-    return { name: `${this.#table.name}.${verb}`, text, values }
+    return { name: `${this.#table.name}.${verb}`, text, values, isPrepared: true }
   }
 
   #type(column: string): SqlType {
@@ -293,8 +296,4 @@ export class ResourceRows {
     if (type === undefined) throw new Error(`${this.#table.name} declares no column ${column}`)
     return type
   }
-}
-
-function allColumns(columns: Columns, column: (name: string) => string): string {
-  return ['id', 'user_id', 'version', ...Object.keys(columns).map(column), 'created_at', 'updated_at'].join(', ')
 }
