@@ -2,7 +2,7 @@ import type { Queryable } from '../../database/database.js'
 import type { ColumnValues } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import { EXTERNAL_ID, hasKey, keyColumns, keyValues, oldest } from './key-lookup.js'
-import { type Placed, recordset } from './row.js'
+import { type Placed, recordset } from '../sql/recordset.js'
 
 /** By what a row was found. */
 type FoundBy = 'id' | 'external_id' | 'natural_key'

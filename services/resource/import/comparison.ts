@@ -1,8 +1,9 @@
 import type { Queryable } from '../../database/database.js'
-import { type Columns, type ColumnValues, isJson } from '../sql/columns.js'
+import type { Columns, ColumnValues } from '../sql/columns.js'
+import { byNames, cell, type Placed, recordset } from '../sql/recordset.js'
 import type { ResourceDefinition } from '../definition.js'
 import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
-import { type Difference, type Placed, recordset, SHOWN, type Since } from './row.js'
+import { type Difference, SHOWN, type Since } from './row.js'
 
 /** A line and the row that it means, or may mean. */
 export interface Pair extends Placed {
@@ -26,14 +27,13 @@ export async function comparePairs(
   since: Since | undefined,
 ): Promise<readonly Compared[]> {
   const compared: Compared[] = []
-  for (const [names, alike] of byColumns(definition, pairs)) {
-    const types = typesOf(definition, names)
+  for (const [types, alike] of byColumns(definition, pairs)) {
     const shown = (value: string): string => `coalesce(left(to_json(${value})::text, ${SHOWN + 1}), 'null')`
-    const rows = names.map((name) => {
+    const rows = Object.keys(types).map((name) => {
       const [there, line] = [`there.${name}::${types[name]}`, cell('line', name, types)]
       return `('${name}', record_image_ne(row(${there}), row(${line})), ${shown(there)}, ${shown(line)})`
     })
-    const text = `select line.nth, there.id, case when ${differs(names, types)} then (
+    const text = `select line.nth, there.id, case when ${differs(types)} then (
           select json_agg(json_build_object('column', d.name, 'there', d.there, 'here', d.here))
           from (values ${rows.join(', ')}) as d (name, differs, there, here) where d.differs) end as differences,
         coalesce(there.updated_at >= $2::timestamptz or there.id >= $3::uuid, false) as is_new
@@ -62,8 +62,7 @@ export async function equalAmongAlike(
   const { name: table, columns: known, naturalKey = [] } = definition
   const key = keyColumns(known, naturalKey)
   const equal = new Map<number, string>()
-  for (const [names, alike] of byColumns(definition, lines)) {
-    const types = typesOf(definition, names)
+  for (const [types, alike] of byColumns(definition, lines)) {
     const values = alike.map(({ nth, columns }) => ({ nth, ...keyValues(key, columns), ...columns }))
     const found = await transaction.query<Placed & { readonly id: string }>({
       name: `${table}.import-equal`,
@@ -71,7 +70,7 @@ export async function equalAmongAlike(
         cross join lateral (
           select there.id
           from (select * from ${table} alike where ${hasKey('alike', 'line', key)} ${oldest(MOST_ALIKE)}) as there
-          where not ${differs(names, types)} limit 1
+          where not ${differs(types)} limit 1
         ) as found`,
       values: [userId, JSON.stringify(values)],
     })
@@ -98,14 +97,13 @@ export async function updatePairs(
     values: [pairs.map(({ id }) => id), userId],
   })
   const there = new Set(locked.map(({ id }) => id))
-  for (const [names, alike] of byColumns(definition, pairs)) {
-    const types = typesOf(definition, names)
-    const changes = names.map((name) => `${name} = ${cell('line', name, types)}`)
+  for (const [types, alike] of byColumns(definition, pairs)) {
+    const changes = Object.keys(types).map((name) => `${name} = ${cell('line', name, types)}`)
     await transaction.query({
       name: `${table}.import-update`,
       text: `update ${table} there set ${changes.join(', ')}
         from ${recordset('$1', 'line', { id: 'uuid', ...types })}
-        where there.id = any($2::uuid[]) and there.id = line.id and ${differs(names, types)}`,
+        where there.id = any($2::uuid[]) and there.id = line.id and ${differs(types)}`,
       values: [
         JSON.stringify(alike.map(({ nth, id, columns }) => ({ nth, id, ...columns }))),
         alike.map(({ id }) => id),
@@ -116,37 +114,16 @@ export async function updatePairs(
 }
 
 /** In the declared types on both sides, as services/resource/sql/rows.ts does it. */
-function differs(names: readonly string[], types: Columns): string {
+function differs(types: Columns): string {
+  const names = Object.keys(types)
   const there = names.map((name) => `there.${name}::${types[name]}`)
   const line = names.map((name) => cell('line', name, types))
   return `record_image_ne(row(${there.join(', ')}), row(${line.join(', ')}))`
 }
 
-function cell(alias: string, name: string, types: Columns): string {
-  return isJson(types[name]) ? `${alias}.${name}::${types[name]}` : `${alias}.${name}`
-}
-
-function typesOf({ name, columns }: ResourceDefinition, names: readonly string[]): Columns {
-  const types = names.map((column) => {
-    const type = columns[column]
-    if (type === undefined) throw new Error(`${name} declares no column ${column}`)
-    return [column, type] as const
-  })
-  return Object.fromEntries(types)
-}
-
 function byColumns<Line extends { readonly columns: ColumnValues }>(
   { columns: known }: ResourceDefinition,
   lines: readonly Line[],
-): readonly (readonly [names: readonly string[], lines: readonly Line[]])[] {
-  const groups = new Map<string, Line[]>()
-  for (const line of lines) {
-    const names = Object.keys(known)
-      .filter((name) => name in line.columns)
-      .join(',')
-    const group = groups.get(names)
-    if (group === undefined) groups.set(names, [line])
-    else group.push(line)
-  }
-  return [...groups].map(([names, group]) => [names.split(','), group])
+): ReturnType<typeof byNames<Line>> {
+  return byNames(known, lines, ({ columns }, name) => name in columns)
 }

@@ -1,5 +1,4 @@
 import type { NewRow } from '../sql/bulk-rows.js'
-import type { SqlType } from '../sql/columns.js'
 
 /** The external_ids of what a column refers to, in the places of its ids: of one row, or of each row of an array. */
 export type Names = Readonly<Record<string, string | readonly (string | null)[]>>
@@ -48,21 +47,6 @@ export type ImportOutcome =
 
 /** No row has it. */
 export const UNKNOWN_ID = '00000000-0000-0000-0000-000000000000'
-
-/** Rows of a batch by their place in it. */
-export interface Placed {
-  readonly nth: number
-}
-
-/** One parameter for all rows of a batch: `json_to_recordset(<place>::json) as <alias> (nth integer, …)`. JSON is text in it. */
-export function recordset(place: string, alias: string, columns: Readonly<Record<string, SqlType>>): string {
-  const fields = Object.entries(columns).map(([name, type]) => `${name} ${isText(type) ? 'text' : type}`)
-  return `json_to_recordset(${place}::json) as ${alias} (${['nth integer', ...fields].join(', ')})`
-}
-
-function isText(type: SqlType): boolean {
-  return type === 'json' || type === 'jsonb'
-}
 
 /** A moment of the database: rows made since have a greater id, others that were changed since a later `updated_at`. */
 export interface Since {

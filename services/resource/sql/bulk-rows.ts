@@ -1,9 +1,10 @@
 import { type Clock, systemClock } from '../../cache/index.js'
 import type { Queryable } from '../../database/database.js'
 import { TooManyReadsError } from '../../errors.js'
-import { type ColumnValues, DEFAULT } from './columns.js'
+import { type Columns, type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from '../definition.js'
-import { NEW_COLUMNS, newId, NOW } from './rows.js'
+import { byNames, cell, recordset } from './recordset.js'
+import { newId, NOW } from './rows.js'
 
 /** What of a resource these statements are about. */
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
@@ -55,8 +56,11 @@ export async function lockBulkInserts(
   }
 }
 
+/** What a row may keep of where it comes from. */
+const OWN: Columns = { id: 'uuid', created_at: 'timestamptz', updated_at: 'timestamptz', version: 'bigint' }
+
 /**
- * One statement. It has a parameter per value, of which PostgreSQL allows 65,535: some thousand rows.
+ * One statement for rows that name the same columns: what is not named gets its default.
  * @returns the new rows, in that order
  */
 export async function insertRows(
@@ -65,31 +69,26 @@ export async function insertRows(
   userId: string,
   rows: readonly NewRow[],
 ): Promise<InsertedRow[]> {
-  if (rows.length === 0) return []
-  const names = Object.keys(table.columns)
-  const values: unknown[] = [userId]
-  const tuples = rows.map(({ columns, own = {} }, nth) => {
-    const cells = names.map((name) =>
-      isGiven(columns[name]) ? `$${values.push(columns[name])}::${table.columns[name]}` : 'default',
-    )
-    const given = (value: unknown, type: string, otherwise: string): string =>
-      value === undefined ? otherwise : `$${values.push(value)}::${type}`
-    const ours = [
-      given(own.id, 'uuid', newId(nth)),
-      given(own.created_at, 'timestamptz', NOW),
-      given(own.updated_at, 'timestamptz', NOW),
-      given(own.version, 'bigint', 'default'),
-    ]
-    return `(${ours.join(', ')}, $1::uuid, ${cells.join(', ')})`
-  })
-  return transaction.query<InsertedRow>({
-    name: `${table.name}.insert-many`,
-    text: `insert into ${table.name} (${NEW_COLUMNS}, version, user_id, ${names.join(', ')}) values ${tuples.join(', ')}
-      returning id, external_id, version`,
-    values,
-  })
+  const made = new Map<number, InsertedRow>()
+  const wanted = rows.map(({ columns, own }, nth) => ({ nth, ...columns, ...own }))
+  for (const [types, alike] of byNames({ ...OWN, ...table.columns }, wanted, isGiven)) {
+    const ours = { id: newId('line.nth'), created_at: NOW, updated_at: NOW }
+    const cells = {
+      ...ours,
+      ...Object.fromEntries(Object.keys(types).map((name) => [name, cell('line', name, types)])),
+    }
+    const inserted = await transaction.query<InsertedRow>({
+      name: `${table.name}.insert-many`,
+      text: `insert into ${table.name} (user_id, ${Object.keys(cells).join(', ')})
+        select $1::uuid, ${Object.values(cells).join(', ')} from ${recordset('$2', 'line', types)} order by line.nth
+        returning id, external_id, version`,
+      values: [userId, JSON.stringify(alike)],
+    })
+    for (const [place, row] of inserted.entries()) made.set(alike[place]!.nth, row)
+  }
+  return rows.map((_, nth) => made.get(nth)!)
 }
 
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== DEFAULT
+function isGiven(row: Readonly<Record<string, unknown>>, name: string): boolean {
+  return row[name] !== undefined && row[name] !== DEFAULT
 }

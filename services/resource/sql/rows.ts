@@ -68,8 +68,8 @@ export const NEW_COLUMNS = 'id, created_at, updated_at'
 /** The moment at which the statement arrived. */
 export const NOW = 'statement_timestamp()'
 
-/** @param nth of the rows that one statement inserts */
-export function newId(nth: number): string {
+/** @param nth of the rows that one statement inserts: the number, or SQL for it */
+export function newId(nth: number | string): string {
   return `new_row_id(${nth})`
 }
 
