@@ -101,7 +101,7 @@ export class ChangesStatements {
       this.#names,
       ...(beginning === undefined ? [null, null, null, null] : valuesOf(later)),
     ]
-    return { name: 'changes.look', text: this.#look, values }
+    return { name: 'changes.look', text: this.#look, values, isPrepared: true }
   }
 
   /**

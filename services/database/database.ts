@@ -7,8 +7,8 @@ export interface Statement {
   readonly text: string
   readonly values?: readonly unknown[]
   /**
-   * It is asked often, and found by keys whatever its values are: a server may keep it parsed and planned, where no pooler stands in
-   * between. What it returns is of types that it names itself: the server refuses a prepared statement whose columns have become others.
+   * It is asked often, and one plan is good for it whatever its values are: a server may keep it parsed and planned, where no pooler stands
+   * in between. What it returns is of types that it names itself: the server refuses a prepared statement whose columns have become others.
    */
   readonly isPrepared?: true
 }

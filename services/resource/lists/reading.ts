@@ -93,7 +93,7 @@ function run<Row extends object = SortedRow>(
   verb: string,
   query: Query,
 ): Promise<Row[]> {
-  return db.query<Row>({ name: `${name}.${verb}`, ...query })
+  return db.query<Row>({ name: `${name}.${verb}`, ...query, isPrepared: true })
 }
 
 function word(source: Source): string {
