@@ -138,6 +138,13 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'services/database/prepared',
   ),
   serviceMutant(
+    'long texts are not all prepared',
+    'database/postgres/prepared-names',
+    'text.length > LONG &&',
+    'text.length < 0 &&',
+    'services/database/prepared',
+  ),
+  serviceMutant(
     'what a server refuses as prepared is asked without a name',
     'database/postgres/connection',
     "if (!NOT_AS_PREPARED.includes(sqlState(error) ?? '')) throw error",

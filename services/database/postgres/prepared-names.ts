@@ -1,12 +1,16 @@
 import type { Statement } from '../database.js'
 
-/** Texts of one statement that are prepared: a change of some columns has a text for each set of them, and who asks chooses the set. */
-const MOST_TEXTS = 16
+/** Texts of one statement: a change of some columns has one for each set of them, and who asks chooses the set. */
+const MOST_TEXTS = 8
+/** Longer texts in all, of lists: a server process keeps up to 400 kB of each. */
+const LONG = 2_000
+const MOST_LONG = 32
 
-/** Names under which a server keeps statements prepared, the same on every connection. */
+/** Names under which a server keeps statements prepared, the same on every connection. Who comes first has them. */
 export class PreparedNames {
   readonly #byStatement = new Map<string, Map<string, string>>()
   #count = 0
+  #long = 0
 
   /** `undefined`: it is not to be prepared. */
   of({ name, text, isPrepared }: Statement): string | undefined {
@@ -15,6 +19,7 @@ export class PreparedNames {
     if (texts === undefined) this.#byStatement.set(name, (texts = new Map()))
     const known = texts.get(text)
     if (known !== undefined || texts.size >= MOST_TEXTS) return known
+    if (text.length > LONG && (this.#long += 1) > MOST_LONG) return undefined
     const made = `roundhouse_${(this.#count += 1)}`
     texts.set(text, made)
     return made

@@ -42,7 +42,11 @@ t.test('texts that whoever asks makes up do not pile up on the server', async (t
     answers,
     Array.from({ length: 100 }, (_, n) => ({ [`n${n}`]: n })),
   )
-  t.equal((await prepared(database)).length, 16)
+  t.equal((await prepared(database)).length, 8)
+  const long = `select ${"''::text, ".repeat(200)}`
+  for (let n = 0; n < 100; n += 1)
+    await database.query({ name: `long ${n}`, text: `${long} $1::integer as n`, values: [n], isPrepared: true })
+  t.equal((await prepared(database)).length, 8 + 32)
   await database.close()
 })
 
