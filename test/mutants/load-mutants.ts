@@ -158,4 +158,18 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     '',
     'services/database/prepared',
   ),
+  serviceMutant(
+    'what a row of a bulk does not name gets its default',
+    'resource/sql/bulk-rows',
+    'const mixed = Object.keys(types).filter((name) => namedBy(name) < lines.length)',
+    'const mixed: string[] = []',
+    'routes/api/bulk',
+  ),
+  serviceMutant(
+    'the rows of a bulk are listed in its order',
+    'resource/sql/bulk-rows',
+    "newId('line.nth')",
+    'newId(0)',
+    'routes/api/bulk',
+  ),
 ]

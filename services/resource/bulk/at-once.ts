@@ -55,7 +55,7 @@ type Refusal = (columns: ColumnValues) => Error | undefined
 
 async function create(
   transaction: Queryable,
-  { definition }: Resource,
+  { definition, rows: { defaults } }: Resource,
   userId: string,
   rows: readonly ColumnValues[],
   refusalOf: Refusal,
@@ -67,7 +67,7 @@ async function create(
       (holders.has(columns['external_id']) ? new ExternalIdTakenError(definition.kind) : undefined),
   )
   const good = rows.flatMap((columns, place) => (refusals[place] === undefined ? [{ columns }] : []))
-  const made = (await insertRows(transaction, definition, userId, good)).values()
+  const made = (await insertRows(transaction, definition, defaults, userId, good)).values()
   return refusals.map((refusal) => refusal ?? done(201, made.next().value!, true))
 }
 

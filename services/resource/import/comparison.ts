@@ -1,6 +1,6 @@
 import type { Queryable } from '../../database/database.js'
 import type { Columns, ColumnValues } from '../sql/columns.js'
-import { byNames, cell, type Placed, recordset } from '../sql/recordset.js'
+import { cell, type Placed, recordset } from '../sql/recordset.js'
 import type { ResourceDefinition } from '../definition.js'
 import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Difference, SHOWN, type Since } from './row.js'
@@ -121,9 +121,18 @@ function differs(types: Columns): string {
   return `record_image_ne(row(${there.join(', ')}), row(${line.join(', ')}))`
 }
 
+/** One statement can be about lines that name the same columns. */
 function byColumns<Line extends { readonly columns: ColumnValues }>(
   { columns: known }: ResourceDefinition,
   lines: readonly Line[],
-): ReturnType<typeof byNames<Line>> {
-  return byNames(known, lines, ({ columns }, name) => name in columns)
+): readonly (readonly [types: Columns, lines: readonly Line[]])[] {
+  const groups = new Map<string, { readonly types: Columns; readonly alike: Line[] }>()
+  for (const line of lines) {
+    const types = Object.entries(known).filter(([name]) => name in line.columns)
+    const names = types.map(([name]) => name).join(',')
+    const group = groups.get(names)
+    if (group === undefined) groups.set(names, { types: Object.fromEntries(types), alike: [line] })
+    else group.alike.push(line)
+  }
+  return [...groups.values()].map(({ types, alike }) => [types, alike])
 }

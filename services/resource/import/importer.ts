@@ -210,6 +210,7 @@ export class RowImporter {
     const made = await insertRows(
       transaction,
       definition,
+      this.#defaults,
       userId,
       missing.map(({ columns, defaulted, row: { own } }) => ({
         columns: without(columns, defaulted),

@@ -3,7 +3,8 @@ import type { Queryable } from '../../database/database.js'
 import { TooManyReadsError } from '../../errors.js'
 import { type Columns, type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from '../definition.js'
-import { byNames, cell, recordset } from './recordset.js'
+import type { ColumnDefaults } from './defaults.js'
+import { cell, recordset } from './recordset.js'
 import { newId, NOW } from './rows.js'
 
 /** What of a resource these statements are about. */
@@ -60,35 +61,45 @@ export async function lockBulkInserts(
 const OWN: Columns = { id: 'uuid', created_at: 'timestamptz', updated_at: 'timestamptz', version: 'bigint' }
 
 /**
- * One statement for rows that name the same columns: what is not named gets its default.
+ * One statement, so that its moment and the place in it give the ids: lists show the rows in this order. What a row does not name gets its default.
  * @returns the new rows, in that order
  */
 export async function insertRows(
   transaction: Queryable,
   table: Table,
+  defaults: ColumnDefaults,
   userId: string,
   rows: readonly NewRow[],
 ): Promise<InsertedRow[]> {
-  const made = new Map<number, InsertedRow>()
-  const wanted = rows.map(({ columns, own }, nth) => ({ nth, ...columns, ...own }))
-  for (const [types, alike] of byNames({ ...OWN, ...table.columns }, wanted, isGiven)) {
-    const ours = { id: newId('line.nth'), created_at: NOW, updated_at: NOW }
-    const cells = {
-      ...ours,
-      ...Object.fromEntries(Object.keys(types).map((name) => [name, cell('line', name, types)])),
-    }
-    const inserted = await transaction.query<InsertedRow>({
-      name: `${table.name}.insert-many`,
-      text: `insert into ${table.name} (user_id, ${Object.keys(cells).join(', ')})
-        select $1::uuid, ${Object.values(cells).join(', ')} from ${recordset('$2', 'line', types)} order by line.nth
-        returning id, external_id, version`,
-      values: [userId, JSON.stringify(alike)],
-    })
-    for (const [place, row] of inserted.entries()) made.set(alike[place]!.nth, row)
+  if (rows.length === 0) return []
+  const lines = rows.map(({ columns, own }, nth) => {
+    const all: ColumnValues = { ...columns, ...own }
+    const given = Object.entries(all).filter(([, value]) => value !== undefined && value !== DEFAULT)
+    return { ...Object.fromEntries(given), nth, named_columns: given.map(([name]) => name) }
+  })
+  const known: Columns = { ...OWN, ...table.columns }
+  const namedBy = (name: string): number => lines.filter((line) => line.named_columns.includes(name)).length
+  const types: Columns = Object.fromEntries(Object.entries(known).filter(([name]) => namedBy(name) > 0))
+  const mixed = Object.keys(types).filter((name) => namedBy(name) < lines.length)
+  const otherwise: Readonly<Record<string, string>> = {
+    ...(await defaults.of(transaction, Object.fromEntries(mixed.map((name) => [name, DEFAULT])))),
+    id: newId('line.nth'),
+    created_at: NOW,
+    updated_at: NOW,
   }
-  return rows.map((_, nth) => made.get(nth)!)
-}
-
-function isGiven(row: Readonly<Record<string, unknown>>, name: string): boolean {
-  return row[name] !== undefined && row[name] !== DEFAULT
+  const value = (name: string): string => {
+    if (!(name in types)) return otherwise[name] ?? 'null'
+    const given = cell('line', name, types)
+    return mixed.includes(name)
+      ? `case when '${name}' = any(line.named_columns) then ${given} else (${otherwise[name] ?? 'null'})::${known[name]} end`
+      : given
+  }
+  const names = [...new Set(['id', 'created_at', 'updated_at', ...Object.keys(types)])]
+  return transaction.query<InsertedRow>({
+    name: `${table.name}.insert-many`,
+    text: `insert into ${table.name} (user_id, ${names.join(', ')})
+      select $1::uuid, ${names.map(value).join(', ')} from ${recordset('$2', 'line', { named_columns: 'text[]', ...types })} order by line.nth
+      returning id, external_id, version`,
+    values: [userId, JSON.stringify(lines)],
+  })
 }

@@ -15,20 +15,3 @@ export function recordset(place: string, alias: string, columns: Columns): strin
 export function cell(alias: string, name: string, types: Columns): string {
   return isJson(types[name]) ? `${alias}.${name}::${types[name]}` : `${alias}.${name}`
 }
-
-/** Rows by what they name, of all that is known: one statement can be about those that name the same. */
-export function byNames<Row>(
-  known: Columns,
-  rows: readonly Row[],
-  isNamed: (row: Row, name: string) => boolean,
-): readonly (readonly [types: Columns, rows: readonly Row[]])[] {
-  const groups = new Map<string, { readonly types: Columns; readonly alike: Row[] }>()
-  for (const row of rows) {
-    const types = Object.entries(known).filter(([name]) => isNamed(row, name))
-    const names = types.map(([name]) => name).join(',')
-    const group = groups.get(names)
-    if (group === undefined) groups.set(names, { types: Object.fromEntries(types), alike: [row] })
-    else group.alike.push(row)
-  }
-  return [...groups.values()].map(({ types, alike }) => [types, alike])
-}

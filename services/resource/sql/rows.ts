@@ -86,7 +86,7 @@ type Table = Pick<ResourceDefinition, 'name' | 'columns' | 'filters' | 'search'>
  */
 export class ResourceRows {
   readonly #table: Table
-  readonly #defaults: ColumnDefaults
+  readonly defaults: ColumnDefaults
   readonly #columns: string
   /** The same, without what is large: {@link wholeIfSmall}. */
   readonly #smallColumns: string
@@ -97,7 +97,7 @@ export class ResourceRows {
   /** @param kind of the database that is asked */
   constructor(table: Table, kind: Database['kind']) {
     this.#table = table
-    this.#defaults = new ColumnDefaults(table.name)
+    this.defaults = new ColumnDefaults(table.name)
     this.#statementBytes = STATEMENT_BYTES[kind]
     const { name, columns } = table
     const all = allColumns(columns)
@@ -270,7 +270,7 @@ export class ResourceRows {
 
   /** What the columns are to be, as SQL: parameters, which are added to `values`, or the table's defaults. */
   async #wanted(db: Queryable, columns: ColumnValues, values: unknown[]): Promise<Readonly<Record<string, string>>> {
-    const defaults = await this.#defaults.of(db, columns)
+    const defaults = await this.defaults.of(db, columns)
     const wanted = Object.entries(columns).map(([name, value]) => {
       const sql = value === DEFAULT ? `(${defaults[name] ?? 'null'})` : `$${values.push(value)}`
       return [name, `${sql}::${this.#type(name)}`]

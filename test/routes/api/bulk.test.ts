@@ -111,6 +111,37 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
       }
     })
 
+    await t.test(
+      'rows that name different columns get the defaults of the others, and stand in their order',
+      async (t) => {
+        const maker = await newUser()
+        const rows = [
+          { ...DESIGN, filename: '1', tags: ['a'], is_active: false },
+          { ...DESIGN, filename: '2' },
+          { ...DESIGN, filename: '3', metadata: { sku: '"3"' }, external_id: '3', description: null },
+          { ...DESIGN, filename: '4', tags: ['b'], description: 'x' },
+          { ...DESIGN, filename: '5' },
+        ]
+        statements.splice(0)
+        const operations = rows.map((row) => ({ op: 'create', row }))
+        const { body } = await maker.post('/api/designs/bulk', { operations })
+        t.equal(statements.filter((name) => name === 'designs.insert-many').length, 1)
+        const { items } = (await maker.get('/api/designs?sort=created')).body
+        t.match(items, [
+          { filename: '1', tags: ['a'], is_active: false, metadata: null, external_id: null, description: null },
+          { filename: '2', tags: [], is_active: true, metadata: null, external_id: null, description: null },
+          { filename: '3', tags: [], is_active: true, metadata: { sku: '"3"' }, external_id: '3', description: null },
+          { filename: '4', tags: ['b'], is_active: true, metadata: null, external_id: null, description: 'x' },
+          { filename: '5', tags: [], is_active: true, metadata: null, external_id: null, description: null },
+        ])
+        t.same(
+          items.map(({ id }: { id: string }) => id),
+          body.results.map(({ id }: { id: string }) => id),
+        )
+        t.equal(new Set(items.map(({ created_at: at }: { created_at: string }) => at)).size, 1, 'all of one moment')
+      },
+    )
+
     await t.test('those that are refused do not make the others be done one by one', async (t) => {
       const { body: there } = await user.post('/api/designs', { ...DESIGN, external_id: 'taken' })
       const names = Array.from({ length: 100 }, (_, n) => `among-${n}`)
