@@ -172,4 +172,11 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'newId(0)',
     'routes/api/bulk',
   ),
+  serviceMutant(
+    'a name of what is prepared is that of its text',
+    'database/postgres/prepared-names',
+    '.update(text)',
+    '.update(String(texts.size + this.#byStatement.size))',
+    'services/database/prepared',
+  ),
 ]

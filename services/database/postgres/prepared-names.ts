@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Statement } from '../database.js'
 
 /** Texts of one statement: a change of some columns has one for each set of them, and who asks chooses the set. */
@@ -6,10 +7,12 @@ const MOST_TEXTS = 8
 const LONG = 2_000
 const MOST_LONG = 32
 
-/** Names under which a server keeps statements prepared, the same on every connection. Who comes first has them. */
+/**
+ * Names under which a server keeps statements prepared. Who comes first has them. They are of the text: should two processes meet on one process of the
+ * server all the same, behind a pooler that can't be told from a server, neither runs what the other one meant.
+ */
 export class PreparedNames {
   readonly #byStatement = new Map<string, Map<string, string>>()
-  #count = 0
   #long = 0
 
   /** `undefined`: it is not to be prepared. */
@@ -20,7 +23,7 @@ export class PreparedNames {
     const known = texts.get(text)
     if (known !== undefined || texts.size >= MOST_TEXTS) return known
     if (text.length > LONG && (this.#long += 1) > MOST_LONG) return undefined
-    const made = `roundhouse_${(this.#count += 1)}`
+    const made = `roundhouse_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     texts.set(text, made)
     return made
   }

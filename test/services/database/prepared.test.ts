@@ -45,9 +45,23 @@ t.test('texts that whoever asks makes up do not pile up on the server', async (t
   t.equal((await prepared(database)).length, 8)
   const long = `select ${"''::text, ".repeat(200)}`
   for (let n = 0; n < 100; n += 1)
-    await database.query({ name: `long ${n}`, text: `${long} $1::integer as n`, values: [n], isPrepared: true })
+    await database.query({ name: `long ${n}`, text: `${long} $1::integer as n${n}`, values: [n], isPrepared: true })
   t.equal((await prepared(database)).length, 8 + 32)
   await database.close()
+})
+
+t.test('a name is that of its text, whoever prepares it and when', async (t) => {
+  const named = async (...texts: string[]): Promise<object[]> => {
+    const database = await open()
+    for (const text of texts) await ask(database, text)
+    const names = await query(database, 'select name from pg_prepared_statements order by name')
+    await database.close()
+    return names
+  }
+  const names = await named('select 1 as n', 'select 2 as n')
+  t.same(await named('select 2 as n', 'select 1 as n'), names)
+  const [other] = await named('select 3 as n')
+  t.notOk(names.some((name) => JSON.stringify(name) === JSON.stringify(other)))
 })
 
 t.test('behind a pooler nothing is prepared', async (t) => {
