@@ -140,8 +140,8 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'long texts are not all prepared',
     'database/postgres/prepared-names',
-    'text.length > LONG &&',
-    'text.length < 0 &&',
+    'this.#long >= MOST_LONG',
+    'this.#long < 0',
     'services/database/prepared',
   ),
   serviceMutant(
@@ -179,4 +179,14 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     '.update(String(texts.size + this.#byStatement.size))',
     'services/database/prepared',
   ),
+  {
+    name: 'DATABASE_SILENCE_MS says how long a server may be silent',
+    edits: [{ file: 'plugins/database.ts', from: 'silenceMs: config.databaseSilenceMs,', to: '' }],
+    noticedBy: ['plugins/overload'],
+  },
+  {
+    name: 'what the start does is no overload',
+    edits: [{ file: 'plugins/overload.ts', from: "if (!fastify.hasDecorator('db')) return\n", to: '' }],
+    noticedBy: ['plugins/overload'],
+  },
 ]

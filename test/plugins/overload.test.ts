@@ -1,8 +1,11 @@
 import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import fastify from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import config, { loadConfig } from '../../plugins/config.js'
+import overload from '../../plugins/overload.js'
 import { startService, type TestService, type UserCaller } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
 import { startPostgres } from '../helpers/servers/postgres.js'
@@ -214,6 +217,29 @@ t.test('a Postgres that hangs: who waits is told within a second, and all is as 
   await until(async () => (await user.post('/api/designs', DESIGN)).status === 201, { describe: 'writes go on' })
   await until(() => app.cache.state === 'memory-only', { describe: 'the journal is followed' })
   t.ok(performance.now() - from < 5_000, `${Math.round(performance.now() - from)} ms`)
+})
+
+t.test('a server that hangs is waited for as long as DATABASE_SILENCE_MS says', async (t) => {
+  const { user } = await start(t, { DATABASE_SILENCE_MS: '2500' })
+  t.teardown(() => postgres.resume())
+  postgres.pause()
+  const answer = await timed(user.post('/api/designs', DESIGN))
+  postgres.resume()
+  t.match(answer, BUSY)
+  t.ok(answer.ms > 2_000, `${Math.round(answer.ms)} ms`)
+})
+
+t.test('a start that keeps the event loop busy is no overload', async (t) => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  await app.register(config, { config: loadConfig({ MAX_LOOP_DELAY_MS: '10' }) })
+  await app.register(overload)
+  const late = setInterval(() => {
+    for (const until = performance.now() + 60; performance.now() < until;);
+  }, 1)
+  await sleep(4_000)
+  clearInterval(late)
+  t.notOk(app.isOverloaded())
 })
 
 t.test('a slow statement is no silence', async (t) => {

@@ -22,7 +22,8 @@ export class PreparedNames {
     if (texts === undefined) this.#byStatement.set(name, (texts = new Map()))
     const known = texts.get(text)
     if (known !== undefined || texts.size >= MOST_TEXTS) return known
-    if (text.length > LONG && (this.#long += 1) > MOST_LONG) return undefined
+    if (text.length > LONG && this.#long >= MOST_LONG) return undefined
+    if (text.length > LONG) this.#long += 1
     const made = `roundhouse_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     texts.set(text, made)
     return made
