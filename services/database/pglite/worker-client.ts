@@ -58,7 +58,9 @@ export class PgliteWorker implements Runner {
   }
 
   private constructor(folder: string) {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: folder, name: 'pglite' })
+    // What the process was told to load first (--import: hooks, an SDK that watches it) is not for this thread.
+    const options = { workerData: folder, name: 'pglite', execArgv: [] }
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), options)
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#hear(answer))
     this.#worker.on('error', (error) => this.#fail(error))

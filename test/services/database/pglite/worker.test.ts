@@ -44,7 +44,10 @@ t.test('what the database says of an error, and its class, come through', async 
 })
 
 /** `run` may call `open()` and `ask(text)`; `Worker.last` is the thread, `Worker.asked` what it was asked, `Worker.first` what happens before that. */
-async function outcomeOf(run: string): Promise<{ readonly status: number | null; readonly stderr: string }> {
+async function outcomeOf(
+  run: string,
+  ...options: string[]
+): Promise<{ readonly status: number | null; readonly stderr: string }> {
   const script = join(temporaryDirectory(), 'run.ts')
   writeFileSync(
     script,
@@ -67,8 +70,21 @@ async function outcomeOf(run: string): Promise<{ readonly status: number | null;
     ${run}`,
   )
   const { NODE_OPTIONS: _, ...env } = process.env
-  return spawnSync(process.execPath, [TYPESCRIPT, script], { encoding: 'utf8', timeout: 60_000, env })
+  return spawnSync(process.execPath, [TYPESCRIPT, ...options, script], { encoding: 'utf8', timeout: 60_000, env })
 }
+
+t.test('what the process was told to load first is loaded once, and not in the thread', async (t) => {
+  const first = 'import { threadId } from "node:worker_threads"; console.error(`loaded in ${threadId}`)'
+  const { status, stderr } = await outcomeOf(
+    `database = await open()
+    console.error(...await ask('select 1 as one'))
+    await database.close()`,
+    `--import=data:text/javascript,${encodeURIComponent(first)}`,
+  )
+  t.equal(status, 0)
+  t.match(stderr, /\{ one: 1 \}/)
+  t.same(stderr.match(/loaded in \d+/g), ['loaded in 0'])
+})
 
 t.test('the thread keeps no process from its end, and a statement under way does', async (t) => {
   const { status, stderr } = await outcomeOf(`
