@@ -78,10 +78,7 @@ t.test('process 1 of a container hears SIGTERM while it starts', { skip: skipCon
   const env = { DATABASE_URL: await silentDatabase(t), ADMIN_TOKENS, PORT: '0' }
   const service = new ServiceProcess(t, env, { before: CONTAINER })
   // What comes before the first line of ours is lost, which lasts longer here, where the source is compiled first.
-  const signals = setInterval(() => {
-    const [child] = spawnSync('pgrep', ['-P', String(service.pid)], { encoding: 'utf8' }).stdout.split('\n')
-    if (child) process.kill(Number(child), 'SIGTERM')
-  }, 100)
+  const signals = setInterval(() => void spawnSync('pkill', ['-TERM', '-P', String(service.pid)]), 100)
   t.equal(await service.ended(), 0)
   clearInterval(signals)
   t.equal(service.output, 'SIGTERM during the start: ended\n', 'before anything else')
