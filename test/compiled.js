@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 
 const require = createRequire(import.meta.url)
 const VERSION = require('esbuild/package.json').version
-const KEPT = join(tmpdir(), `roundhouse-test-${userInfo().uid}-compiled-${VERSION}`)
+const KEPT = join(tmpdir(), `roundhouse-test-${userInfo().uid}-modules-${VERSION}`)
 
 const ROOT = join(import.meta.dirname, '..')
 /** What commands/packages.js makes of these packages; below the installed ones, which it imports too. */
@@ -61,6 +61,7 @@ export function compiled(path) {
     format: 'esm',
     target: 'node20',
     sourcemap: 'inline',
+    sourcesContent: false,
     sourcefile: pathToFileURL(path).href,
   })
   mkdirSync(KEPT, { recursive: true })

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
+import v8 from 'node:v8'
 import { compiled, foldedPackage } from './compiled.js'
 
 const HOOKS = '?hooks'
@@ -32,6 +33,10 @@ export function load(url, context, next) {
 
 if (!import.meta.url.endsWith(HOOKS)) {
   process.setSourceMapsEnabled(true)
+  // The embedded database is started hundreds of times, each time for little: V8's second compiler takes as long for it as all the rest.
+  v8.setFlagsFromString('--liftoff-only')
+  // Before there are hooks, which every import of a module is sent to and fro: it has hundreds.
+  if (process.argv[1]?.endsWith('.test.ts')) await import('tap')
   // Node 20 has hooks in a thread of their own only.
   if (typeof module.registerHooks === 'function') module.registerHooks({ resolve, load })
   else module.register(import.meta.url + HOOKS)

@@ -20,7 +20,7 @@ const ITEMS_FOR_DESIGNS = MEMORY_ITEMS - 2
 const trace = readTrace(TRACE, REQUESTS)
 t.ok(trace.pages > 1.1 * MEMORY_ITEMS, `${trace.pages} pages`)
 const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
-const databaseUrl = await postgres.createDatabase()
+const databaseUrl = await postgres.serviceDatabase()
 const servers = { databaseUrl, dataDir: temporaryDirectory(), redisUrl: redis.url }
 
 t.test('one request at a time, memory misses what a simulated memory misses, and Redis has the rest', async (t) => {

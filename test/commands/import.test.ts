@@ -77,7 +77,7 @@ async function onPostgres(
   t: Test,
   more: Readonly<Record<string, string>> = {},
 ): Promise<TestService & { url: string }> {
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   return { ...(await startService(t, { env: { DATABASE_URL: url, ...more } })), url }
 }
 

@@ -127,7 +127,7 @@ t.test('SIGTERM ends an import that waits for a pipe, as Ctrl-C does', async (t)
   const { sharedPostgres } = await import('../helpers/servers/shared-servers.js')
   const { until } = await import('../helpers/deadline.js')
   const postgres = await sharedPostgres(t)
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const { app, newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const user = await newUser()
   const { PATH } = process.env

@@ -104,7 +104,7 @@ t.test(
   'an export imported into an empty database is the same catalogue: embedded to server, by the commands',
   async (t) => {
     const postgres = await sharedPostgres(t)
-    const [from, to] = [{ DATA_DIR: await preparedPgliteDir() }, { DATABASE_URL: await postgres.createDatabase() }]
+    const [from, to] = [{ DATA_DIR: await preparedPgliteDir() }, { DATABASE_URL: await postgres.serviceDatabase() }]
     const move = async (source: TestService): Promise<void> => {
       await source.app.close()
       const file = join(temporaryDirectory(), 'all.ndjson.gz')
@@ -122,7 +122,7 @@ t.test(
 
 t.test('the same from a server to an embedded database, twice, and in the opposite order', async (t) => {
   const postgres = await sharedPostgres(t)
-  const [from, to] = [{ DATABASE_URL: await postgres.createDatabase() }, { DATA_DIR: await preparedPgliteDir() }]
+  const [from, to] = [{ DATABASE_URL: await postgres.serviceDatabase() }, { DATA_DIR: await preparedPgliteDir() }]
   await suite(
     t,
     to,

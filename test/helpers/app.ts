@@ -3,7 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../app.js'
 import { loadConfig } from '../../plugins/config.js'
-import { createDatabase, postgresOfRun } from './servers/databases.js'
+import { createDatabase, postgresOfRun, templateOfRun } from './servers/databases.js'
 import { preparedPgliteDir } from './pglite.js'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-the-tests-0123456789'
@@ -105,7 +105,7 @@ export async function startService(
   { env = {}, isEmbedded = false, ...options }: ServiceOptions = {},
 ): Promise<TestService> {
   const database =
-    env['DATABASE_URL'] === undefined && env['DATA_DIR'] === undefined ? await ownDatabase(t, isEmbedded) : {}
+    env['DATABASE_URL'] === undefined && env['DATA_DIR'] === undefined ? await databaseOf(t, { isEmbedded }) : {}
   const config = loadConfig({ ...CALM, ADMIN_TOKENS: ADMIN_TOKEN, ...database, ...env })
   const app = await buildApp(config, { logLevel: 'silent', ...options })
   t.teardown(() => app.close())
@@ -126,8 +126,9 @@ export async function startService(
   }
 }
 
-async function ownDatabase(t: Test, isEmbedded: boolean): Promise<Record<string, string>> {
+/** The environment of a migrated database of this test's own, as {@link startService} has it. */
+export async function databaseOf(t: Test, { isEmbedded = false } = {}): Promise<Record<string, string>> {
   const server = isEmbedded ? undefined : postgresOfRun()
   if (server === undefined) return { DATA_DIR: await preparedPgliteDir() }
-  return { DATABASE_URL: await createDatabase(t, server) }
+  return { DATABASE_URL: await createDatabase(t, server, templateOfRun()) }
 }

@@ -7,6 +7,6 @@ export function onBothDatabases(t: Test, suite: (t: Test, service: TestService) 
   t.test('on the embedded database', async (t) => suite(t, await startService(t, { isEmbedded: true })))
   t.test('on PostgreSQL', async (t) => {
     const postgres = await sharedPostgres(t)
-    await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } }))
+    await suite(t, await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } }))
   })
 }

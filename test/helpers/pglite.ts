@@ -5,9 +5,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cachedTables } from '../../services/cache-map.js'
-import { installChanges } from '../../services/changes/installation.js'
-import { migrate, openDatabase } from '../../services/database/index.js'
-import { resources } from '../../services/domains.js'
+import { migrated } from './migrated.js'
 import { copyDirectory, publishDirectory, temporaryDirectory } from './servers/servers.js'
 
 const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
@@ -35,9 +33,7 @@ export async function preparedPgliteDir(): Promise<string> {
 async function prepare(target: string): Promise<void> {
   const building = mkdtempSync(join(tmpdir(), 'rh-pglite-'))
   const dataDir = join(building, 'data')
-  const database = await openDatabase({ dataDir })
-  await migrate(database, cachedTables, { install: (sql) => installChanges(sql, resources, { isOn: true }) })
-  await database.close()
+  await migrated({ dataDir })
   publishDirectory(dataDir, target)
   rmSync(building, { recursive: true })
 }

@@ -8,8 +8,8 @@ import { createLogger, loggingOptions } from '../../plugins/logging.js'
 import redisPlugin from '../../plugins/redis.js'
 import { STORED_FORMAT } from '../../services/documents/codec.js'
 import { Document } from '../../services/documents/document.js'
+import { databaseOf } from '../helpers/app.js'
 import { until } from '../helpers/deadline.js'
-import { preparedPgliteDir } from '../helpers/pglite.js'
 import { sharedRedis } from '../helpers/servers/shared-servers.js'
 
 const FEW_ITEMS = /Memory is full by CACHE_MAX_MEMORY_ITEMS with \d+ % of its bytes in use/
@@ -17,11 +17,10 @@ const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'
 
 /** The cache as the service has it, with nothing on top, and what it logs. */
 async function cacheWith(test: Test, env: Record<string, string> = {}) {
-  const dataDir = await preparedPgliteDir()
   const config = loadConfig({
     CACHE_STALENESS_BOUND_MS: '20000',
     REDIS_COMMAND_TIMEOUT_MS: '5000',
-    DATA_DIR: dataDir,
+    ...(await databaseOf(test)),
     ...env,
   })
   const lines: string[] = []

@@ -55,7 +55,7 @@ t.test('nothing is counted unless it is configured', async (t) => {
 })
 
 t.test('replicas share the limit, once they know of each other', { timeout: 60_000 }, async (t) => {
-  const DATABASE_URL = await (await sharedPostgres(t)).createDatabase()
+  const DATABASE_URL = await (await sharedPostgres(t)).serviceDatabase()
   const env = {
     DATABASE_URL,
     RATE_LIMIT_PER_MINUTE: '1000',

@@ -62,7 +62,7 @@ async function sayingAlone(test: Test, text: string): Promise<number> {
 t.test('each cause has a line that names it, and a healthy start has no warning', async (t) => {
   const [postgres, open, locked] = await Promise.all([sharedPostgres(t), redisOf(t), redisOf(t)])
   cli(locked, 'config', 'set', 'requirepass', 'secret')
-  const DATABASE_URL = await postgres.createDatabase()
+  const DATABASE_URL = await postgres.serviceDatabase()
   const healthy = await cacheWith(t, { DATABASE_URL, REDIS_URL: open.url })
   const nobody = await freePort()
   const causes: readonly (readonly [Record<string, string>, RegExp])[] = [
@@ -120,7 +120,7 @@ for (const [word, { begin, end }] of Object.entries(REFUSALS)) {
       const args = ['--enable-protected-configs', 'yes']
       const [postgres, redis] = await Promise.all([sharedPostgres(t), redisOf(t, ...args)])
       const { app, fill, about } = await cacheWith(t, {
-        DATABASE_URL: await postgres.createDatabase(),
+        DATABASE_URL: await postgres.serviceDatabase(),
         REDIS_URL: redis.url,
       })
       begin(redis)
@@ -151,7 +151,7 @@ t.test('after a failover by name the connection to the old server is left, witho
   t.teardown(() => name.close())
   const address = name.address()
   const REDIS_URL = `redis://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-  const { app, fill, about } = await cacheWith(t, { DATABASE_URL: await postgres.createDatabase(), REDIS_URL })
+  const { app, fill, about } = await cacheWith(t, { DATABASE_URL: await postgres.serviceDatabase(), REDIS_URL })
   await fill()
   cli(old, 'replicaof', '127.0.0.1', String(next.port))
   const isReadOnly = async () => {

@@ -9,7 +9,7 @@ const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
 
 /** The service, and a session beside it that is never the one which a deadlock ends. */
 async function beside(t: Test) {
-  const url = await (await sharedPostgres(t)).createDatabase()
+  const url = await (await sharedPostgres(t)).serviceDatabase()
   const service = await startService(t, { env: { DATABASE_URL: url } })
   const user = await service.newUser()
   const client = new pg.Client(url)

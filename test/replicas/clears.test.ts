@@ -11,11 +11,11 @@ t.setTimeout(120_000)
 
 t.test('what one replica clears', async (t) => {
   const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const env = { DATABASE_URL: url, REDIS_URL: redis.url, CACHE_STALENESS_BOUND_MS: `${BOUND_MS}` }
   const here = await startService(t, { env })
   // It LISTENs to another database, so that it hears of a clear by reading the journal alone.
-  const there = await startService(t, { env: { ...env, DATABASE_UNPOOLED_URL: await postgres.createDatabase() } })
+  const there = await startService(t, { env: { ...env, DATABASE_UNPOOLED_URL: await postgres.serviceDatabase() } })
   const both = [here, there]
 
   const readBy = (user: UserCaller, path: string, { anonymous }: TestService) =>

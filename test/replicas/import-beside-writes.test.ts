@@ -6,7 +6,7 @@ import { design, imported } from '../helpers/importing.js'
 import { sharedPostgres } from '../helpers/servers/shared-servers.js'
 
 t.test('an import that somebody overtakes looks again: the row that they made is the one of its line', async (t) => {
-  const url = await (await sharedPostgres(t)).createDatabase()
+  const url = await (await sharedPostgres(t)).serviceDatabase()
   const { app, newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const client = new pg.Client(url)
   await client.connect()

@@ -28,7 +28,7 @@ const OTHERS = [
 
 t.test('whatever is changed, by whomever: every list is what a service without a cache answers', async (t) => {
   const postgres = await sharedPostgres(t)
-  const env = { DATABASE_URL: await postgres.createDatabase() }
+  const env = { DATABASE_URL: await postgres.serviceDatabase() }
   const { app, newUser } = await startService(t, { env })
   const plain = await startService(t, { env: { ...env, ENABLE_CACHING: 'false' } })
   const [user, stranger] = [await newUser(), await newUser()]

@@ -39,7 +39,7 @@ async function loads({ admin }: TestService): Promise<{ rows: number; lists: num
 t.test('a PATCH of one description leaves the lists of its owner as they are', async (t) => {
   const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
   const env = {
-    DATABASE_URL: await postgres.createDatabase(),
+    DATABASE_URL: await postgres.serviceDatabase(),
     REDIS_URL: redis.url,
     CACHE_STALENESS_BOUND_MS: `${BOUND_MS}`,
     CACHE_MAX_MEMORY_ITEMS: '50000',

@@ -12,7 +12,7 @@ t.test(
     const lines: string[] = []
     const logDestination = { write: (line: string) => void lines.push(line) }
     const env = {
-      DATABASE_URL: await postgres.createDatabase(),
+      DATABASE_URL: await postgres.serviceDatabase(),
       CACHE_VERIFY_SHARE: '1',
       CACHE_STALENESS_BOUND_MS: '1000',
     }

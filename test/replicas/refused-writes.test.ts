@@ -9,11 +9,11 @@ t.setTimeout(120_000)
 
 t.test('what refused a write is not answered from memory as if it were still so', async (t) => {
   const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const env = { DATABASE_URL: url, REDIS_URL: redis.url, CACHE_STALENESS_BOUND_MS: '60000' }
   const writer = await startService(t, { env })
   // It reads the journal every 20 s, and LISTENs to another database: by itself it hears of nothing.
-  const unpooled = await postgres.createDatabase()
+  const unpooled = await postgres.serviceDatabase()
   const here = await startService(t, { env: { ...env, DATABASE_UNPOOLED_URL: unpooled } })
 
   /** The same user at the replica that hears of nothing. */

@@ -22,7 +22,7 @@ t.setTimeout(120_000)
 
 t.test('one cold design, 4 replicas with 250 concurrent reads each', async (t) => {
   const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
-  const databaseUrl = await postgres.createDatabase()
+  const databaseUrl = await postgres.serviceDatabase()
   const env = {
     ADMIN_TOKENS: ADMIN_TOKEN,
     DATABASE_URL: databaseUrl,

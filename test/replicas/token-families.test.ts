@@ -11,10 +11,10 @@ t.setTimeout(120_000)
 
 t.test('tokens that tokens made, on two replicas', async (t) => {
   const postgres = await sharedPostgres(t)
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const env = { DATABASE_URL: url, CACHE_STALENESS_BOUND_MS: `${BOUND_MS}` }
   const here = await startService(t, { env })
-  const there = await startService(t, { env: { ...env, DATABASE_UNPOOLED_URL: await postgres.createDatabase() } })
+  const there = await startService(t, { env: { ...env, DATABASE_UNPOOLED_URL: await postgres.serviceDatabase() } })
   const client = new pg.Client(url)
   await client.connect()
   t.teardown(() => client.end())

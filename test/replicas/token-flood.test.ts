@@ -20,7 +20,7 @@ t.test('a flood of invented tokens', async (t) => {
   const lines: string[] = []
   const queries: string[] = []
   const env = {
-    DATABASE_URL: await postgres.createDatabase(),
+    DATABASE_URL: await postgres.serviceDatabase(),
     REDIS_URL: redis.url,
     REDIS_COMMAND_TIMEOUT_MS: '10000',
     CACHE_MAX_MEMORY_ITEMS: '100',

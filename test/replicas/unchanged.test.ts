@@ -9,7 +9,7 @@ const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: '
 
 t.test('the other replicas are told of what changed, and of nothing else', async (t) => {
   const postgres = await sharedPostgres(t)
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const { app, admin, newUser } = await startService(t, { env: { DATABASE_URL: url } })
   await until(() => app.cache.health().announcements === 'healthy', { describe: 'it announces' })
   const other = new pg.Client(url)

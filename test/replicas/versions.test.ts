@@ -123,7 +123,7 @@ t.test('Roundhouse-Version and Roundhouse-Min-Version', async (t) => {
 
 t.test('what a refused write has seen is not contradicted by a later read on that replica', async (t) => {
   const postgres = await sharedPostgres(t)
-  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
   const user = await newUser()
   const { body, headers } = await user.post('/api/designs', DESIGN)
   const url = `/api/designs/${body.id}`

@@ -50,7 +50,7 @@ const is401 = ({ status }: Answer): boolean => status === 401
 t.setTimeout(120_000)
 
 t.test('how long a refusal takes does not tell what is there', { timeout: 120_000 }, async (t) => {
-  const env = { DATABASE_URL: await (await sharedPostgres(t)).createDatabase(), CACHE_MAX_MEMORY_ITEMS: '50000' }
+  const env = { DATABASE_URL: await (await sharedPostgres(t)).serviceDatabase(), CACHE_MAX_MEMORY_ITEMS: '50000' }
   const { app, admin, anonymous, newUser } = await startService(t, { env })
   const [asker, owner] = [await newUser(), await newUser()]
   const operations = Array.from({ length: ROUNDS * 3 }, (_, n) => ({

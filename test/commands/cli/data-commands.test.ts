@@ -18,7 +18,7 @@ t.setTimeout(240_000)
 const postgres = await sharedPostgres(t)
 
 t.test('import and export: documents in a pipe, their exit codes, and what was brought in comes out', async (t) => {
-  const DATABASE_URL = await postgres.createDatabase()
+  const DATABASE_URL = await postgres.serviceDatabase()
   const env = { DATABASE_URL, ADMIN_TOKENS: ADMIN_TOKEN }
   const { app, newUser } = await startService(t, { env })
   const user = await newUser()

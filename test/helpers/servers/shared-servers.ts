@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { createDatabase, postgresOfRun } from './databases.js'
+import { createDatabase, postgresOfRun, templateOfRun } from './databases.js'
 
 /**
  * The servers of a whole run: those that `npm test` has started, or those that TEST_DATABASE_URL and TEST_REDIS_URL name. A
@@ -7,10 +7,20 @@ import { createDatabase, postgresOfRun } from './databases.js'
  * postgres.ts or redis.ts beside it instead.
  */
 
-/** Makes empty databases, which are dropped at the end of `test`. */
-export async function sharedPostgres(test: Test): Promise<{ createDatabase(): Promise<string> }> {
+export interface SharedPostgres {
+  /** An empty one. */
+  createDatabase(): Promise<string>
+  /** For who starts the service on it: a migrated one, or an empty one that the service migrates where the run has none to copy. */
+  serviceDatabase(): Promise<string>
+}
+
+/** Makes databases, which are dropped at the end of `test`. */
+export async function sharedPostgres(test: Test): Promise<SharedPostgres> {
   const url = postgresOfRun() ?? (await ownPostgres(test))
-  return { createDatabase: () => createDatabase(test, url) }
+  return {
+    createDatabase: () => createDatabase(test, url),
+    serviceDatabase: () => createDatabase(test, url, templateOfRun()),
+  }
 }
 
 /** Keys of the cache are apart by the identity of the database; what a test stores itself needs a prefix of its own. */

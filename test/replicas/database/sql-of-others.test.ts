@@ -15,7 +15,7 @@ t.setTimeout(120_000)
 
 t.test('SQL of others beside the service, on two replicas that have everything cached', async (t) => {
   const [postgres, redis] = await Promise.all([sharedPostgres(t), sharedRedis(t)])
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const env = { DATABASE_URL: url, REDIS_URL: redis.url, CACHE_STALENESS_BOUND_MS: `${BOUND_MS}` }
   const replicas = [await startService(t, { env }), await startService(t, { env })]
   const [first] = replicas

@@ -10,7 +10,7 @@ t.test('two replicas on a Redis Cluster', async (t) => {
   const [postgres, cluster] = await Promise.all([sharedPostgres(t), startRedisCluster()])
   t.teardown(() => cluster.stop())
   const env = {
-    DATABASE_URL: await postgres.createDatabase(),
+    DATABASE_URL: await postgres.serviceDatabase(),
     REDIS_URL: cluster.url,
     REDIS_CLUSTER: 'true',
     REDIS_COMMAND_TIMEOUT_MS: '2000',

@@ -7,7 +7,7 @@ const TEMPLATE = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'm
 
 for (const database of ['embedded', 'PostgreSQL'] as const) {
   t.test(`many operations in one request: ${database}`, async (t) => {
-    const env = database === 'embedded' ? {} : { DATABASE_URL: await (await sharedPostgres(t)).createDatabase() }
+    const env = database === 'embedded' ? {} : { DATABASE_URL: await (await sharedPostgres(t)).serviceDatabase() }
     const statements: string[] = []
     const { app, newUser } = await startService(t, {
       env,
@@ -327,7 +327,7 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
 
 t.test('many at once over the same rows: nobody waits for ever, and the rows are those of the last', async (t) => {
   const postgres = await sharedPostgres(t)
-  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
   const user = await newUser()
   const names = Array.from({ length: 20 }, (_, n) => `row-${n}`)
   const shuffled = (n: number): string[] =>

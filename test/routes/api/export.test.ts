@@ -12,7 +12,7 @@ import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 const postgres = await sharedPostgres(t)
 
 async function onPostgres(t: Parameters<typeof startService>[0]): Promise<TestService> {
-  return startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  return startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
 }
 
 const designs = (count: number, more: object = {}): object[] =>

@@ -60,7 +60,7 @@ async function walk(user: UserCaller, list: string): Promise<{ points: number[];
 
 const databases: Record<string, (t: Test) => Promise<Readonly<Record<string, string>>>> = {
   embedded: async () => ({ DATA_DIR: await preparedPgliteDir() }),
-  server: async (t) => ({ DATABASE_URL: await (await sharedPostgres(t)).createDatabase() }),
+  server: async (t) => ({ DATABASE_URL: await (await sharedPostgres(t)).serviceDatabase() }),
 }
 
 for (const [name, envOf] of Object.entries(databases)) {

@@ -133,7 +133,7 @@ t.test('rows are replaced whole', async (t) => {
 
 t.test('of many who make one at the same moment one makes it, and all of them wrote', async (t) => {
   const postgres = await sharedPostgres(t)
-  const { newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  const { newUser } = await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
   const user = await newUser()
   const url = '/api/designs/by-external-id/raced'
   const put = (n: number) => user.put(url, { ...BODIES.designs, description: `${n}` })

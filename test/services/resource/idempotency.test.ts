@@ -12,7 +12,7 @@ t.test('on the embedded database', async (t) => {
 
 t.test('on PostgreSQL', async (t) => {
   const postgres = await sharedPostgres(t)
-  const databaseUrl = await postgres.createDatabase()
+  const databaseUrl = await postgres.serviceDatabase()
   const service = await startService(t, { env: { DATABASE_URL: databaseUrl } })
   await suite(t, service)
 

@@ -32,7 +32,7 @@ class Pages implements Queryable {
 
 t.test('to look up a batch costs the same for a user of many rows whom the statistics do not know', async (t) => {
   const postgres = await sharedPostgres(t)
-  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.createDatabase() } })
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
   const run = (text: string, values: unknown[] = []): Promise<object[]> => app.db.query({ name: 'test', text, values })
   const fill = async (userId: string, rows: number): Promise<void> => {
     await run(

@@ -6,7 +6,7 @@ import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 t.test('a row that somebody makes while a batch is written is there for the batch, and the rest is made', async (t) => {
   const postgres = await sharedPostgres(t)
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const { app, newUser } = await startService(t, { env: { DATABASE_URL: url } })
   const user = await newUser()
   const [other, watcher] = [new pg.Client(url), new pg.Client(url)]

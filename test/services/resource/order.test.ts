@@ -13,7 +13,7 @@ t.test('on the embedded database', async (t) => {
 
 t.test('on PostgreSQL', async (t) => {
   const postgres = await sharedPostgres(t)
-  const url = await postgres.createDatabase()
+  const url = await postgres.serviceDatabase()
   const service = await startService(t, { env: { DATABASE_URL: url } })
   await suite(t, service)
   await wrongClocks(t, service)
