@@ -143,6 +143,8 @@ export class Replica {
       this.announcer = new Announcer({
         listen: journal.listen,
         clock,
+        boundMs,
+        replicas: () => this.follower.replicas,
         sender: randomBytes(9).toString('base64url'),
         onHint: (tags) => {
           knowledge.hints.add(tags)

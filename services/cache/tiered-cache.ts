@@ -193,7 +193,10 @@ export class TieredCache {
     return { identity: this.identity, transaction }
   }
 
-  /** Tells how many replicas follow the same journal. Many read it less often by the clock, so that it costs the database less; the bound stays. */
+  /**
+   * Tells how many replicas follow the same journal. Many read it less often by the clock, and announce less often, so that it costs the
+   * database less; the bound stays.
+   */
   sharesJournal(replicas: number): void {
     this.#replica.follower.replicas = replicas
   }

@@ -103,6 +103,27 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'races/lost-message',
   ),
   mutant(
+    'many replicas announce less often',
+    'journal/announcer',
+    'Math.max(GATHER_MS, (1_000 * replicas() ** 2) / MOST_WAKES)',
+    'GATHER_MS',
+    'announcer',
+  ),
+  mutant(
+    'the announcer knows how many replicas listen',
+    'replica',
+    'replicas: () => this.follower.replicas',
+    'replicas: () => 1',
+    'announcer',
+  ),
+  mutant(
+    'what would come after a tail is not announced',
+    'journal/announcer',
+    'if (early >= boundMs) {',
+    'if (early < 0) {',
+    'announcer',
+  ),
+  mutant(
     'a broken connection is opened again',
     'journal/announcer',
     'if (!this.#isStopped) await clock.sleep(pauseMs)',

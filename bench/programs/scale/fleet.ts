@@ -22,6 +22,8 @@ const ROWS = 200
 const READS = 10
 /** Of all of them, a second. */
 const WRITES = 20
+/** Of all of them, a second, by which nothing but the announcing is measured. */
+const ANNOUNCED = 500
 const PHASE_FACTOR = 20
 /** Ten tails at the slowest pace. */
 const WARM_UP_MS = 6_000
@@ -41,12 +43,17 @@ type Written = Map<string, { readonly version: number; readonly at: number }[]>
 export const benchmark: Benchmark = {
   title:
     'many replicas of the engine on one PostgreSQL: what following the journal costs it, and how old their answers are',
-  parameters: { rows: ROWS, 'reads a second and replica': READS, 'writes a second': WRITES },
+  parameters: {
+    rows: ROWS,
+    'reads a second and replica': READS,
+    'writes a second': WRITES,
+    'announced a second': ANNOUNCED,
+  },
   async run({ roundMs, seed, isSmoke }) {
     const postgres = await startPostgres({ max_connections: '500' })
     const fleet: Replica[] = []
     const ms = roundMs * PHASE_FACTOR
-    const [idle, busy]: [Row[], Row[]] = [[], []]
+    const [idle, busy, telling]: [Row[], Row[], Row[]] = [[], [], []]
     try {
       const url = await postgres.createDatabase()
       const writer = await openDatabase({ url, dataDir: '', poolSize: 4 })
@@ -64,6 +71,8 @@ export const benchmark: Benchmark = {
         const old = ages.filter((age) => age > 0)
         const said = `answers older than an acknowledged write: ${old.length} of ${ages.length}, p99 ${figure(quantile(ages, 0.99))} ms, the oldest ${figure(Math.max(0, ...old))} ms`
         busy.push({ ...row(size, traffic, false), note: `${noteOf(size, traffic)}; ${said}` })
+        const told = await watched(postgres.pid, fleet, () => announce(fleet, ids, { ms, seed }))
+        telling.push(row(size, told, false))
       }
       await writer.close()
     } finally {
@@ -77,6 +86,11 @@ export const benchmark: Benchmark = {
     return [
       { title: 'nobody reads or writes', rows: idle, notes },
       { title: 'reads and writes', rows: busy, notes: ['With the loads and the writes themselves.'] },
+      {
+        title: `writes of all replicas, ${ANNOUNCED} a second together, that are announced and nothing else`,
+        rows: telling,
+        notes: ['Less what nobody reads or writes: the announcements.'],
+      },
     ]
   },
 }
@@ -103,6 +117,38 @@ async function openReplica(url: string): Promise<Replica> {
   return { cache: await openCache({ journal, maxItems: ROWS }), database, statements }
 }
 
+/** Every replica has its part in the writes, which change nothing: what they cost the server is their announcements. */
+async function announce(
+  fleet: readonly Replica[],
+  ids: readonly string[],
+  { ms, seed }: { readonly ms: number; readonly seed: number },
+): Promise<void> {
+  const endsAt = performance.now() + ms
+  await Promise.all(
+    fleet.map(({ cache }, n) => {
+      const seeded = new Seeded(seed + n)
+      return every(seeded, { perSecond: ANNOUNCED / fleet.length, endsAt }, () =>
+        cache.write([seeded.pick(ids)], nothing),
+      )
+    }),
+  )
+}
+
+async function nothing(): Promise<void> {}
+
+async function every(
+  seeded: Seeded,
+  { perSecond, endsAt }: { readonly perSecond: number; readonly endsAt: number },
+  work: () => Promise<void>,
+): Promise<void> {
+  let due = performance.now() + (seeded.next() * 1_000) / perSecond
+  while (due < endsAt) {
+    await sleep(Math.max(0, due - performance.now()))
+    await work()
+    due = Math.max(due, performance.now()) + 1_000 / perSecond
+  }
+}
+
 /** Every replica reads at its pace, one writer writes at its own; what each read began too late for is noted in `ages`. */
 async function run(options: {
   readonly writer: Database
@@ -115,14 +161,6 @@ async function run(options: {
   const { writer, fleet, ids, ms, seed, ages } = options
   const endsAt = performance.now() + ms
   const written: Written = new Map()
-  const every = async (seeded: Seeded, perSecond: number, work: () => Promise<void>): Promise<void> => {
-    let due = performance.now() + (seeded.next() * 1_000) / perSecond
-    while (due < endsAt) {
-      await sleep(Math.max(0, due - performance.now()))
-      await work()
-      due = Math.max(due, performance.now()) + 1_000 / perSecond
-    }
-  }
   const write = async (seeded: Seeded): Promise<void> => {
     const tag = seeded.pick(ids)
     const text =
@@ -149,10 +187,10 @@ async function run(options: {
   }
   const writerSeed = new Seeded(seed)
   await Promise.all([
-    every(writerSeed, WRITES, () => write(writerSeed)),
+    every(writerSeed, { perSecond: WRITES, endsAt }, () => write(writerSeed)),
     ...fleet.map((replica, n) => {
       const seeded = new Seeded(seed + n + 1)
-      return every(seeded, READS, () => read(replica, seeded))
+      return every(seeded, { perSecond: READS, endsAt }, () => read(replica, seeded))
     }),
   ])
 }

@@ -2,8 +2,9 @@ import t from 'tap'
 import { Announcer } from '../../../services/cache/journal/announcer.js'
 import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
 import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
+import { startWorld } from '../../helpers/cache/replicas.js'
 
-async function setUp(t: { teardown(work: () => unknown): void }) {
+async function setUp(t: { teardown(work: () => unknown): void }, replicas = 2) {
   const clock = new FakeClock()
   const database = new ModelDatabase()
   const open = (sender: string) => {
@@ -12,6 +13,8 @@ async function setUp(t: { teardown(work: () => unknown): void }) {
     const announcer = new Announcer({
       listen: journal.listen,
       clock,
+      boundMs: 1_000,
+      replicas: () => replicas,
       sender,
       onHint: (tags) => hints.push([...tags]),
       onError: (error) => errors.push(String(error)),
@@ -43,6 +46,64 @@ t.test('tags reach the others and not their sender; those of some milliseconds l
   t.same(two.hints, [['*'], ['a'], ['b', 'c', 'd']])
   t.same(one.hints, [['*']])
   t.equal(one.announcer.state, 'healthy')
+})
+
+t.test('many replicas wake no more listeners a second than few, and a rare write is told at once', async (t) => {
+  for (const [replicas, most] of [
+    [3, 368],
+    [10, 34],
+    [25, 7],
+  ] as const) {
+    const { clock, one, two } = await setUp(t, replicas)
+    one.announcer.announce(['rare'])
+    await drain()
+    t.same(two.hints.slice(1), [['rare']], `${replicas}: at once`)
+    await clock.advance(1_000)
+    const tags = Array.from({ length: 1_000 }, (_, n) => `tag ${n}`)
+    for (const tag of tags) {
+      one.announcer.announce([tag])
+      await clock.advance(1)
+    }
+    await clock.advance(1_000)
+    const heard = two.hints.slice(2)
+    t.ok(heard.length <= most && heard.length > most / 2, `${replicas}: ${heard.length} announcements`)
+    t.same(heard.flat(), tags, 'of everything')
+  }
+})
+
+t.test(
+  'where so many replicas listen that a tail is there sooner, nothing is announced that would come too late',
+  async (t) => {
+    const { clock, one, two } = await setUp(t, 100)
+    one.announcer.announce(['rare'])
+    await clock.advance(500)
+    one.announcer.announce(['too late'])
+    await clock.advance(2_000)
+    one.announcer.announce(['soon'])
+    await drain()
+    t.same(two.hints.slice(1), [['rare']])
+    await clock.advance(1_000)
+    t.same(two.hints.slice(1), [['rare'], ['soon']])
+  },
+)
+
+t.test('the cache is told how many replicas listen, and its bound is what is too late', async (t) => {
+  const { clock, members } = await startWorld(t, { hasRedis: false })
+  const { cache, journal } = members[0]!
+  const announced = async () => {
+    const before = journal.announced.length
+    for (const tag of ['a', 'b']) {
+      await cache.write([tag], async () => {})
+      await clock.advance(20)
+    }
+    await clock.advance(5_000)
+    return journal.announced.length - before
+  }
+  t.equal(await announced(), 2)
+  cache.sharesJournal(50)
+  t.equal(await announced(), 2, 'the second one after three quarters of a second')
+  cache.sharesJournal(60)
+  t.equal(await announced(), 1, 'after more than the bound it is not')
 })
 
 t.test('what is too long for one payload is split, and a tag too long for any is everything', async (t) => {
@@ -92,6 +153,8 @@ t.test('the first attempt is a start and no fault; from then on what is not ther
   const announcer = new Announcer({
     listen: (hear) => attempts.shift()!(hear),
     clock,
+    boundMs: 1_000,
+    replicas: () => 1,
     sender: 'one',
     onHint: () => {},
     onError: () => {},
