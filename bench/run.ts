@@ -14,7 +14,7 @@ import { markdownOf } from './harness/print.js'
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   engine: ['memory-hit', 'redis-hit', 'miss-fill', 'cold-key', 'zipf', 'redis-hang', 'memory'],
   http: ['http', 'profile'],
-  write: ['write', 'staleness', 'tail', 'long-transaction', 'wal'],
+  write: ['write', 'bulk', 'staleness', 'tail', 'long-transaction', 'wal'],
   scale: ['scale', 'fleet', 'neighbours', 'idle'],
   lists: ['plans'],
 }
