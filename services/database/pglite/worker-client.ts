@@ -58,8 +58,8 @@ export class PgliteWorker implements Runner {
   }
 
   private constructor(folder: string) {
-    // What the process was told to load first (--import: hooks, an SDK that watches it) is not for this thread.
-    const options = { workerData: folder, name: 'pglite', execArgv: [] }
+    // What the process was told to load first (--import: hooks, an SDK that watches it) is not for this thread, also where NODE_OPTIONS says it.
+    const options = { workerData: folder, name: 'pglite', execArgv: [], env: {} }
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), options)
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#hear(answer))

@@ -46,7 +46,7 @@ t.test('what the database says of an error, and its class, come through', async 
 /** `run` may call `open()` and `ask(text)`; `Worker.last` is the thread, `Worker.asked` what it was asked, `Worker.first` what happens before that. */
 async function outcomeOf(
   run: string,
-  ...options: string[]
+  { options = [], nodeOptions }: { readonly options?: readonly string[]; readonly nodeOptions?: string } = {},
 ): Promise<{ readonly status: number | null; readonly stderr: string }> {
   const script = join(temporaryDirectory(), 'run.ts')
   writeFileSync(
@@ -69,21 +69,28 @@ async function outcomeOf(
     let database
     ${run}`,
   )
-  const { NODE_OPTIONS: _, ...env } = process.env
+  const { NODE_OPTIONS: _, ...others } = process.env
+  const env = { ...others, ...(nodeOptions !== undefined && { NODE_OPTIONS: nodeOptions }) }
   return spawnSync(process.execPath, [TYPESCRIPT, ...options, script], { encoding: 'utf8', timeout: 60_000, env })
 }
 
-t.test('what the process was told to load first is loaded once, and not in the thread', async (t) => {
-  const first = 'import { threadId } from "node:worker_threads"; console.error(`loaded in ${threadId}`)'
-  const { status, stderr } = await outcomeOf(
-    `database = await open()
-    console.error(...await ask('select 1 as one'))
-    await database.close()`,
-    `--import=data:text/javascript,${encodeURIComponent(first)}`,
-  )
-  t.equal(status, 0)
-  t.match(stderr, /\{ one: 1 \}/)
-  t.same(stderr.match(/loaded in \d+/g), ['loaded in 0'])
+t.test('what the process was told to load first is not loaded in the thread', async (t) => {
+  const run = `database = await open()
+    console.error(...await ask('select 1 as one'), 'thread', Worker.last.threadId)
+    await database.close()`
+  const first = join(temporaryDirectory(), 'first.mjs')
+  writeFileSync(first, "import { threadId } from 'node:worker_threads'; console.error('loaded in', threadId)")
+  for (const [how, from] of [
+    ['on the command line', { options: [`--import=${first}`] }],
+    ['by NODE_OPTIONS', { nodeOptions: `--import=${first}` }],
+  ] as const) {
+    const { status, stderr } = await outcomeOf(run, from)
+    t.equal(status, 0)
+    const thread = Number(/\{ one: 1 \} thread (\d+)/.exec(stderr)?.[1])
+    t.ok(thread > 0, how)
+    t.match(stderr, /loaded in 0/, how)
+    t.notOk(stderr.includes(`loaded in ${thread}`), how)
+  }
 })
 
 t.test('the thread keeps no process from its end, and a statement under way does', async (t) => {
