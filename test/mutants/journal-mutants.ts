@@ -105,8 +105,15 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
   mutant(
     'many replicas announce less often',
     'journal/announcer',
-    'Math.max(GATHER_MS, (1_000 * replicas() ** 2) / MOST_WAKES)',
+    'Math.max(GATHER_MS, (1_000 * payloads.length * replicas() ** 2) / MOST_WAKES)',
     'GATHER_MS',
+    'announcer',
+  ),
+  mutant(
+    'each payload of an announcement counts',
+    'journal/announcer',
+    '1_000 * payloads.length * replicas()',
+    '1_000 * replicas()',
     'announcer',
   ),
   mutant(

@@ -118,7 +118,7 @@ export class Announcer {
       } catch (error) {
         onError(error)
       }
-      this.#gatherUntil = clock.now() + Math.max(GATHER_MS, (1_000 * replicas() ** 2) / MOST_WAKES)
+      this.#gatherUntil = clock.now() + Math.max(GATHER_MS, (1_000 * payloads.length * replicas() ** 2) / MOST_WAKES)
     }
     this.#isSending = false
   }

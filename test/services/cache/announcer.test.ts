@@ -87,6 +87,19 @@ t.test(
   },
 )
 
+t.test('an announcement of several payloads counts as so many', async (t) => {
+  const { clock, one, two } = await setUp(t, 10)
+  one.announcer.announce(Array.from({ length: 500 }, (_, n) => `some-owner/some-things/${n}`))
+  await drain()
+  const payloads = two.hints.length - 1
+  t.ok(payloads > 1, `${payloads} payloads`)
+  one.announcer.announce(['after'])
+  await clock.advance(30 * payloads)
+  t.equal(two.hints.length - 1, payloads, 'they woke as many')
+  await clock.advance(payloads)
+  t.same(two.hints.at(-1), ['after'])
+})
+
 t.test('the cache is told how many replicas listen, and its bound is what is too late', async (t) => {
   const { clock, members } = await startWorld(t, { hasRedis: false })
   const { cache, journal } = members[0]!
