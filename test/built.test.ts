@@ -86,7 +86,7 @@ t.test('built and started with nothing but a folder, ended and killed, it goes o
   // Inside the repository, so that its packages are found.
   const folder = t.testdir()
   for (const name of [...SOURCES, ...CONFIGURATION]) cpSync(join(ROOT, name), join(folder, name), { recursive: true })
-  // The compiler does not run under the hooks that the test runner gives every child by NODE_OPTIONS.
+  // The compiler does not run under the hooks that tap's command gives every child by NODE_OPTIONS.
   const build = ['--unset=NODE_OPTIONS', 'npm', 'run', 'build']
   execFileSync('env', build, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   const dataDir = join(temporaryDirectory(), 'data')

@@ -49,7 +49,7 @@ t.test('other environments run one replica', { skip }, async (t) => {
 })
 
 t.test('the types of .railway/railway.ts hold', { skip }, async (t) => {
-  // The compiler does not run under the hooks that the test runner gives every child by NODE_OPTIONS.
+  // The compiler does not run under the hooks that tap's command gives every child by NODE_OPTIONS.
   const compiler = [process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, '.railway')]
   const { status, stdout, stderr } = spawnSync('env', ['--unset=NODE_OPTIONS', ...compiler], { encoding: 'utf8' })
   t.equal(status, 0, stdout + stderr)

@@ -26,7 +26,7 @@ export interface Release {
 
 /** What is served now. */
 export function currentRelease(): Release {
-  // As `npm start` does. The compiler does not run under the hooks that a runner of tests gives every child by NODE_OPTIONS.
+  // As `npm start` does. The compiler does not run under the hooks that tap's command gives every child by NODE_OPTIONS.
   const build = [process.execPath, join(ROOT, 'commands/build.js'), '--if-changed']
   execFileSync('env', ['--unset=NODE_OPTIONS', ...build], { stdio: 'inherit' })
   return copyOf('current')

@@ -17,7 +17,7 @@ async function valueOf<Value>(database: Queryable, sql: string, ...values: unkno
 t.test('the functions under the indexes answer the same on every server', async (t) => {
   const postgres = await sharedPostgres(t)
   const embedded = await openDatabase({ dataDir: await preparedPgliteDir() })
-  const server = await openDatabase({ url: await postgres.serviceDatabase(), dataDir: '' })
+  const server = await openDatabase({ url: await postgres.createDatabase(), dataDir: '' })
   t.teardown(() => Promise.all([embedded.close(), server.close()]))
   await migrate(server, cachedTables)
   const [a, b] = [await valueOf<string>(embedded, `(${ALL})`), await valueOf<string>(server, `(${ALL})`)]
