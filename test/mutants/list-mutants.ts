@@ -7,7 +7,7 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     'journal/table-triggers',
     '...Object.entries(byColumn).map(([name, tag])',
     '...Object.entries(byColumn).slice(1).map(([name, tag])',
-    'table-triggers',
+    'journal/table-triggers',
   ),
   serviceMutant(
     'a list carries the tags of the columns that decide about it',

@@ -93,13 +93,15 @@ function covers(a: string, b: string): string {
     and not exists (select pg_snapshot_xip(${a}) except select pg_snapshot_xip(${b})))`
 }
 
-const STATE = 'select s.*, count(*) over () as states into state from cache_journal_state s limit 1'
+const STATE = `select s.*, count(*) over () as states,
+      (select j.changed_in from cache_journal j order by j.changed_in desc limit 1) as newest
+    into state from cache_journal_state s limit 1`
 
-/** Something in the state or the journal is not of this server's history. */
+/** Something in the state or the journal is not of this server's history. Never null, also while the journal is empty. */
 const IS_BROKEN = `(state.states is distinct from 1
     or pg_snapshot_xmax(state.pruned) > pg_snapshot_xmax(own) or pg_snapshot_xmax(state.deleted) > pg_snapshot_xmax(own)
     or exists (select from unnest(state.marks) m where pg_snapshot_xmax(m) > pg_snapshot_xmax(own))
-    or (select j.changed_in from cache_journal j order by j.changed_in desc limit 1) >= pg_snapshot_xmax(own))`
+    or coalesce(state.newest >= pg_snapshot_xmax(own), false))`
 
 /** Two index ranges: what began after the snapshot, and what was running in it. One `or` would become a sequential scan. */
 const ROWS = `(select j.changed_in, j.tags from cache_journal j
@@ -164,8 +166,10 @@ end`
 const RENEW = `declare own pg_snapshot; state record;
 begin
   lock table cache_journal_state in exclusive mode;
-  own := pg_current_snapshot();
   ${STATE};
+  -- After it: what is committed meanwhile is of this history as well.
+  own := pg_current_snapshot();
+  -- Another replica has done it while this one waited.
   if not ${IS_BROKEN} then return null; end if;
   if exists (select from pg_prepared_xacts where database = current_database()) then
     return 'a prepared transaction is open: commit it or roll it back (pg_prepared_xacts)';

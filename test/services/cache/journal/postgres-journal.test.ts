@@ -1,59 +1,14 @@
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import {
-  createJournal,
-  installJournal,
-  type Journal,
-  type SqlRunner,
-  type TailAnswer,
-} from '../../../services/cache/index.js'
-import { until } from '../../helpers/deadline.js'
-import { startPostgres } from '../../helpers/servers/postgres.js'
-import { Seeded } from '../../helpers/seeded.js'
+import { createJournal, installJournal, type SqlRunner } from '../../../../services/cache/index.js'
+import { install, journalScene, TABLES, tagsOf } from '../../../helpers/cache/journal-scene.js'
+import { startPostgres } from '../../../helpers/servers/postgres.js'
+import { Seeded } from '../../../helpers/seeded.js'
 
-const TABLES = [{ table: 'things', row: '{owner}/things/{id}', list: '{owner}/things', owner: '{owner}/all' }]
-
-const server = await startPostgres({ max_prepared_transactions: '2' })
+const server = await startPostgres()
 t.teardown(() => server.stop())
 
-interface Scene {
-  readonly pool: pg.Pool
-  readonly url: string
-  readonly journal: Journal
-  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
-  /** A tail that finds an identity: the one before may have had to make the journal anew. */
-  tail(since?: string, identity?: string): Promise<TailAnswer & { readonly identity: string }>
-}
-
-async function install(pool: pg.Pool, tables = TABLES): Promise<void> {
-  const client = await pool.connect()
-  await client.query('begin')
-  await installJournal(client, tables)
-  await client.query('commit')
-  client.release()
-}
-
-async function setUp(t: Test, { mostTags = 100_000 } = {}): Promise<Scene> {
-  const url = await server.createDatabase()
-  const pool = new pg.Pool({ connectionString: url })
-  pool.on('error', () => {})
-  pool.on('connect', (client) => client.on('error', () => {}))
-  t.teardown(() => pool.end())
-  await pool.query('create table things (id integer primary key, owner text, note text)')
-  await install(pool)
-  const journal = createJournal({ sql: pool, tables: TABLES, mostTags })
-  const tail = async (since?: string, identity?: string) => {
-    for (let attempt = 0; ; attempt++) {
-      const answer = await journal.tail(since, identity)
-      if (answer.identity !== undefined) return { ...answer, identity: answer.identity }
-      if (attempt === 2) throw new Error(answer.fault)
-    }
-  }
-  const query = async (text: string, values?: unknown[]) => (await pool.query(text, values)).rows
-  return { pool, url, journal, query, tail }
-}
-
-const tagsOf = ({ changes }: TailAnswer): string[] => (changes ?? []).flatMap(({ tags }) => tags).sort()
+const setUp = (t: Test, options?: { readonly mostTags?: number }) => journalScene(t, server, options)
 
 t.test('a tail brings what was committed since the one before, each change once', async (t) => {
   const { pool, query, tail } = await setUp(t)
@@ -210,41 +165,6 @@ t.test('an announcement of one’s own: touch raises tags in a transaction, and 
   t.same((await tail(before.snapshot, before.identity)).changes, [{ transaction: id, tags: ['a', '*'] }])
 })
 
-t.test('what makes it another history makes it another identity', async (t) => {
-  const { query, tail } = await setUp(t)
-  let last = (await tail()).identity
-  const changes: Record<string, string[]> = {
-    'a truncated table': ['truncate things'],
-    'a truncated journal': ['truncate cache_journal'],
-    'a rewritten table': ['alter table things alter note type varchar(80) using note || $$$$'],
-    'a column that was added': ['alter table things add more text default 5'],
-    'a table that was dropped and restored': [
-      'drop table things',
-      'create table things (id integer primary key, owner text, note text)',
-    ],
-    'triggers off and on around a change': [
-      'alter table things disable trigger all',
-      `insert into things values (9, 'u')`,
-      'alter table things enable trigger all',
-    ],
-  }
-  for (const [name, texts] of Object.entries(changes)) {
-    for (const text of texts) await query(text)
-    await query('select 1')
-    const answer = await tail().catch((error: Error) => error.message)
-    if (typeof answer === 'string')
-      t.match(answer, /not there or not "enable always".* on things/, `${name}: ${answer}`)
-    await installInto(query)
-    const { identity } = await tail()
-    t.not(identity, last, name)
-    last = identity
-  }
-})
-
-async function installInto(query: Scene['query']): Promise<void> {
-  await installJournal({ query: async (text: string) => ({ rows: await query(text) }) }, TABLES)
-}
-
 t.test(
   'a journal without its tables, with children, or with a trigger off is not relied on, and says why',
   async (t) => {
@@ -277,33 +197,6 @@ t.test(
     await query(`alter trigger other on things rename to ${name}`)
     await query(`create trigger ${name}_of_somebody after insert on things execute function nothing()`)
     t.equal(await fault(), undefined)
-  },
-)
-
-t.test(
-  'an empty, doubled or foreign state is made anew, with a new epoch, and not while a prepared transaction is open',
-  async (t) => {
-    const { journal, query, tail } = await setUp(t)
-    const breaks = [
-      'delete from cache_journal_state',
-      'insert into cache_journal_state select * from cache_journal_state',
-      `insert into cache_journal values ('999999999', array['from another server'])`,
-      `update cache_journal_state set pruned = '999999:999999:'`,
-      `update cache_journal_state set marks = array['999999:999999:']::pg_snapshot[], marked_at = array[now()]`,
-    ]
-    for (const text of breaks) {
-      const { identity } = await tail()
-      await query(text)
-      t.match((await journal.tail(undefined, undefined)).fault, /made anew/, text)
-      t.not((await tail()).identity, identity)
-      t.same(await query('select count(*)::integer as n from cache_journal_state'), [{ n: 1 }])
-      t.same(await query('select * from cache_journal'), [])
-    }
-    await query('begin; insert into things values (1, $$u$$); prepare transaction $$p$$')
-    await query('delete from cache_journal_state')
-    t.match((await journal.tail(undefined, undefined)).fault, /a prepared transaction is open/)
-    await query('rollback prepared $$p$$')
-    t.ok((await tail()).identity)
   },
 )
 
@@ -346,39 +239,6 @@ t.test(
     await query('drop owned by tenant cascade; drop role tenant')
   },
 )
-
-t.test('a backend that is killed takes the server down: the journal is empty, and made anew', async (t) => {
-  const { query, tail, pool } = await setUp(t)
-  const before = await tail()
-  await query(`insert into things values (1, 'u')`)
-  const [backend] = await query('select pg_backend_pid() as pid')
-  process.kill(Number(backend?.['pid']), 'SIGKILL')
-  const again = async () =>
-    pool.query('select 1').then(
-      () => true,
-      () => false,
-    )
-  await until(again, { timeoutMs: 20_000, describe: 'Postgres has recovered' })
-  const after = await tail()
-  t.not(after.identity, before.identity)
-  t.same(await query('select * from cache_journal'), [])
-  t.same(await query('select id from things'), [{ id: 1 }])
-})
-
-t.test('a restarted server is another identity, with the journal in place', async (t) => {
-  const { query, tail } = await setUp(t)
-  const before = await tail()
-  await query(`insert into things values (1, 'u')`)
-  await server.restart()
-  const again = async () =>
-    query('select 1').then(
-      () => true,
-      () => false,
-    )
-  await until(again, { timeoutMs: 20_000, describe: 'Postgres is back' })
-  t.not((await tail()).identity, before.identity)
-  t.equal((await query('select * from cache_journal')).length, 1)
-})
 
 t.test('PGlite fits as it is', async (t) => {
   const { PGlite } = await import('@electric-sql/pglite')

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { JournalFollower } from '../../../services/cache/journal/follower.js'
-import { Knowledge } from '../../../services/cache/core/knowledge.js'
-import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
-import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
+import { JournalFollower } from '../../../../services/cache/journal/follower.js'
+import { Knowledge } from '../../../../services/cache/core/knowledge.js'
+import { drain, FakeClock } from '../../../helpers/cache/fake-clock.js'
+import { ModelDatabase, ModelJournal } from '../../../helpers/cache/model-database.js'
 
 const BOUND_MS = 900
 

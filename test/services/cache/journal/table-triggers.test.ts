@@ -1,8 +1,8 @@
 import pg from 'pg'
 import t from 'tap'
-import { type CachedTable, installJournal, missingTag } from '../../../services/cache/index.js'
-import { Seeded } from '../../helpers/seeded.js'
-import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
+import { type CachedTable, installJournal, missingTag } from '../../../../services/cache/index.js'
+import { Seeded } from '../../../helpers/seeded.js'
+import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
 
 const server = await sharedPostgres(t)
 const client = new pg.Client(await server.createDatabase())

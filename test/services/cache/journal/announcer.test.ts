@@ -1,8 +1,8 @@
 import t from 'tap'
-import { Announcer } from '../../../services/cache/journal/announcer.js'
-import { drain, FakeClock } from '../../helpers/cache/fake-clock.js'
-import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
-import { startWorld } from '../../helpers/cache/replicas.js'
+import { Announcer } from '../../../../services/cache/journal/announcer.js'
+import { drain, FakeClock } from '../../../helpers/cache/fake-clock.js'
+import { ModelDatabase, ModelJournal } from '../../../helpers/cache/model-database.js'
+import { startWorld } from '../../../helpers/cache/replicas.js'
 
 async function setUp(t: { teardown(work: () => unknown): void }, replicas = 2) {
   const clock = new FakeClock()
