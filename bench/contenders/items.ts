@@ -35,14 +35,18 @@ export function uniformOrder(seed: number, keys: number, length: number): Uint32
   return Uint32Array.from({ length }, () => seeded.below(keys))
 }
 
-/** Key numbers by Zipf's law: the key of rank r comes up as often as r^-exponent, ranks strewn over the keys. */
-export function zipfOrder(seed: number, keys: number, length: number, exponent: number): Uint32Array {
+/**
+ * Key numbers by Zipf's law: the key of rank r comes up as often as r^-exponent, ranks strewn over the keys. Another part is another order
+ * with the same ranks.
+ */
+export function zipfOrder(seed: number, keys: number, length: number, exponent: number, part = 0): Uint32Array {
   const seeded = new Seeded(seed)
   const sums = new Float64Array(keys)
   let sum = 0
   for (let rank = 0; rank < keys; rank++) sums[rank] = sum += (rank + 1) ** -exponent
   const keyOfRank = seeded.permutation(keys)
-  return Uint32Array.from({ length }, () => keyOfRank[rankOf(sums, seeded.next() * sum)] ?? 0)
+  const drawn = part === 0 ? seeded : new Seeded(seed + part)
+  return Uint32Array.from({ length }, () => keyOfRank[rankOf(sums, drawn.next() * sum)] ?? 0)
 }
 
 /** How many different keys an order names: the loads of a cache that never forgets. */

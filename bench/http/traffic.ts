@@ -12,6 +12,10 @@ export interface TrafficOptions {
   readonly writeShare: number
   readonly exponent: number
   readonly seed: number
+  /** Of several over the same shops: each has an order of its own, and the same designs are asked for often. */
+  readonly part?: number
+  /** Of the parts before: what they acknowledged counts as well. */
+  readonly acknowledged?: Map<string, Acknowledged[]>
 }
 
 export interface TrafficResult {
@@ -25,37 +29,42 @@ export interface TrafficResult {
   readonly staleMs: readonly number[]
 }
 
-interface Acknowledged {
+/** A version of a design, and when its write was answered. */
+export interface Acknowledged {
   readonly version: number
   readonly at: number
 }
+
+const DESCRIPTION = 'A pattern of leaves in four colours. '.repeat(16)
 
 /**
  * Reads and writes over all replicas, the next request of a connection when it has its answer. Everything is sent from
  * this one process, so that one clock tells which write had been acknowledged when a read began.
  */
 export async function runTraffic(options: TrafficOptions): Promise<TrafficResult> {
-  const { ports, shops, requests, connections, writeShare, exponent, seed } = options
+  const { ports, shops, requests, connections, writeShare, exponent, seed, part = 0 } = options
+  /** The versions of each design, oldest first. */
+  const { acknowledged = new Map<string, Acknowledged[]>() } = options
   const designs = shops.flatMap(({ token, designIds }) => designIds.map((id) => ({ token, id })))
-  const order = zipfOrder(seed, designs.length, requests, exponent)
-  const seeded = new Seeded(seed + 1)
-  /** The versions of each design as they were acknowledged, oldest first. */
-  const acknowledged = new Map<string, Acknowledged[]>()
+  const order = zipfOrder(seed, designs.length, requests, exponent, part)
+  const seeded = new Seeded(seed + part + 1)
   const staleMs: number[] = []
   const counts = { reads: 0, writes: 0, memoryHits: 0, redisHits: 0, misses: 0 }
-  let at = 0
+  let [at, sent] = [0, 0]
 
   const write = async (connection: HttpConnection, { token, id }: { token: string; id: string }): Promise<void> => {
     const { status, body } = await connection.send({
       method: 'PATCH',
       path: `/api/designs/${id}`,
       token,
-      body: { is_active: true },
+      body: { description: `${DESCRIPTION}${Date.now()} ${sent++}` },
     })
     if (status !== 200) throw new Error(`A write was answered with ${status}: ${body.toString()}`)
     const known = acknowledged.get(id) ?? []
     acknowledged.set(id, known)
-    known.push({ version: versionIn(body), at: performance.now() })
+    const version = versionIn(body)
+    if (version < 2 || known.some((write) => write.version === version)) throw new Error('A write changed nothing')
+    known.push({ version, at: performance.now() })
     counts.writes += 1
   }
   const read = async (connection: HttpConnection, { token, id }: { token: string; id: string }): Promise<void> => {
