@@ -15,7 +15,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   engine: ['memory-hit', 'redis-hit', 'miss-fill', 'cold-key', 'zipf', 'redis-hang', 'memory'],
   http: ['http', 'profile'],
   write: ['write', 'bulk', 'staleness', 'tail', 'long-transaction', 'wal'],
-  scale: ['scale', 'fleet', 'neighbours', 'idle', 'soak'],
+  scale: ['scale', 'fleet', 'neighbours', 'idle', 'soak', 'journal'],
   lists: ['plans'],
 }
 const NAMES = Object.values(PROGRAMS).flat()
