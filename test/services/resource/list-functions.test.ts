@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase, type Queryable } from '../../../services/database/index.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
+import { Seeded } from '../../helpers/seeded.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 /** Every character of two bytes but the byte order mark, which a driver leaves out; 1,000 in a text. Above, releases know more and more of them. */
@@ -28,7 +31,69 @@ t.test('the functions under the indexes answer the same on every server', async 
   }
 })
 
+/** A migration's function as it was, under another name. */
+function asBefore(file: string, name: string): string {
+  const text = readFileSync(join(import.meta.dirname, '../../../services/database/migrations', file), 'utf8')
+  const [found] = new RegExp(`create function ${name}\\([\\s\\S]*?end \\$\\$`).exec(text) ?? []
+  if (found === undefined) throw new Error(`${file} makes no ${name}`)
+  return found.replace(`function ${name}(`, `function before_${name}(`)
+}
+
+/** Texts of words and of what parts them, short and long, with what an index must not confuse. */
+function someTexts(seeded: Seeded): string[] {
+  const parts = [
+    'a',
+    'fox',
+    '0',
+    'é',
+    'e\u0301',
+    'ß',
+    '한',
+    '𠀀',
+    '\ufe0f',
+    '\u0300',
+    '\u00a0',
+    '\u2003',
+    '\u0001',
+    '\u007f',
+  ]
+  const between = [' ', '  ', '.', ', ', '-', '/', '\t', '\n', "'", '\\', '{', '"', '€', '·', '\u3000', '']
+  return Array.from({ length: seeded.below(4) }, () => {
+    const word = (): string => seeded.pick(parts).repeat(seeded.pick([1, 1, 1, 3, 90, 260, 520]))
+    return Array.from(
+      { length: seeded.below(9) },
+      () => word() + seeded.pick(between).repeat(seeded.pick([1, 1, 2, 600])),
+    ).join('')
+  })
+}
+
 async function functions(t: Test, database: Queryable): Promise<void> {
+  await t.test(
+    'what was made faster answers what it answered before: an index that was filled then stays',
+    async (t) => {
+      for (const [file, name] of [
+        ['018.do.list-terms.sql', 'list_words_2'],
+        ['010.do.lists.sql', 'list_terms'],
+      ] as const)
+        await database.query({ name: 'test', text: asBefore(file, name) })
+      const seeded = new Seeded(20_261_127)
+      const owner = '01890a5d-ac96-774b-bcce-b302099a8057'
+      let words = 0
+      for (let n = 0; n < 400; n++) {
+        const texts = [...someTexts(seeded), ...(seeded.below(9) === 0 ? [null] : [])]
+        const [before, now] = [`before_list_words_2($1::text[])`, `list_words_2($1::text[])`]
+        const is = `(select json_build_array(${before} = ${now}, cardinality(${now}),
+        before_list_terms('${owner}', ${before}, $2::text[]) = list_terms('${owner}', ${now}, $2::text[])))`
+        const facets = seeded.pick([[], ['platform=etsy'], ['a=b', 'tags=é'], [''], [null]])
+        const [sameWords, count, sameTerms] =
+          (await valueOf<[boolean, number, boolean]>(database, is, texts, facets)) ?? []
+        if (sameWords !== true || sameTerms !== true) return t.fail(JSON.stringify([texts, facets]))
+        words += Number(count)
+      }
+      t.ok(words > 1_000, `${words} words`)
+    },
+  )
+
   await t.test('letters of alphabets that have two cases are one letter', async (t) => {
     const unlike: string[] = []
     for (let code = 0x41; code < 0x590; code += 1) {
