@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CacheEvents, openCache, systemClock, type TieredCache } from '../services/cache/index.js'
 import { cachedTables, defaultLifetimes, entryOfKey, longestEntryLifetimeMs } from '../services/cache-map.js'
-import { type Database, openJournal, type Statement } from '../services/database/index.js'
+import { openJournal, type Statement } from '../services/database/index.js'
 import { documentCodec, STORED_FORMAT } from '../services/documents/codec.js'
 import { Happenings } from '../services/figures/happenings.js'
 import { HealthProbe, type Probes } from '../services/health.js'
@@ -58,7 +58,7 @@ export default fp(
       isTimed: config.isPerformanceMonitoring,
       trace: fastify.traceSteps,
       events: {
-        ...eventsFor(log, fastify.db, happenings),
+        ...eventsFor(log, happenings),
         onTags(tags) {
           for (const listen of listeners) listen(tags)
         },
@@ -88,7 +88,7 @@ export default fp(
   },
 )
 
-function eventsFor(log: FastifyBaseLogger, db: Database, happenings: Happenings): Omit<CacheEvents, 'onTags'> {
+function eventsFor(log: FastifyBaseLogger, happenings: Happenings): Omit<CacheEvents, 'onTags'> {
   let capacityLoggedAt = Number.NEGATIVE_INFINITY
   let oversizedLoggedAt = Number.NEGATIVE_INFINITY
   let isFewItemsSaid = false
@@ -135,8 +135,7 @@ function eventsFor(log: FastifyBaseLogger, db: Database, happenings: Happenings)
       capacityLoggedAt = now
       log.warn('⚠️ Memory cache at capacity, evicting items')
     },
-    onIdentity(identity, isFirst) {
-      db.renewConnections({ text: EPOCH, refusal: (rows) => refusalOf(rows, identity) })
+    onIdentity(_identity, isFirst) {
       if (isFirst) return
       happenings.turned('database', 'renewed', 'it restarted or was restored: what was cached before is forgotten')
       log.warn('The database restarted or was restored: everything cached before is forgotten')
@@ -171,15 +170,6 @@ function invalidEntryLog(log: FastifyBaseLogger): (key: string) => void {
     const which = named.size > MOST_NAMED ? 'more entries; they are counted in invalid_entries' : name
     log.warn(`Redis held what this service had not stored: loaded anew and overwritten, key ${which}`)
   }
-}
-
-const EPOCH = 'select epoch::text as epoch from cache_journal_state where not pg_is_in_recovery()'
-
-/** A new connection must lead to the server whose journal is read: after a failover the name may still lead to the old one. */
-function refusalOf([state]: readonly object[], identity: string): string | undefined {
-  const epoch = state !== undefined && 'epoch' in state ? String(state.epoch) : undefined
-  if (epoch !== undefined && identity.includes(epoch)) return undefined
-  return 'this connection leads to another history of the database than the cache follows'
 }
 
 async function logHealth(health: HealthProbe, cache: TieredCache, log: FastifyBaseLogger): Promise<void> {

@@ -1,5 +1,12 @@
-import { type Announcements, type CachedTable, createJournal, type Journal, type SqlRunner } from '../cache/index.js'
-import type { Database, Queryable } from './database.js'
+import {
+  type Announcements,
+  type CachedTable,
+  createJournal,
+  type Journal,
+  SERVER,
+  type SqlRunner,
+} from '../cache/index.js'
+import type { ConnectionCheck, Database, Queryable } from './database.js'
 import { LastingSession } from './lasting-session.js'
 
 export interface JournalOptions {
@@ -11,7 +18,7 @@ export interface JournalOptions {
 /** The cache's journal over `database`. It is read over a connection of its own, which takes the same way as the loads. */
 export function openJournal(database: Database, { tables, tailTimeoutMs }: JournalOptions): Journal {
   const reading = new LastingSession(database, tailTimeoutMs)
-  return createJournal({
+  const journal = createJournal({
     sql: runnerOn(database.reserved, 'cache_journal.change'),
     tail: runnerOn(reading, 'cache_journal.tail'),
     tables,
@@ -19,6 +26,35 @@ export function openJournal(database: Database, { tables, tailTimeoutMs }: Journ
     // The embedded database has this one process: nobody else is to be told.
     ...(database.kind === 'postgres' && { listen: (onPayload) => listen(database, onPayload) }),
   })
+  let [server, epoch]: (string | undefined)[] = []
+  return {
+    ...journal,
+    async tail(since, identity) {
+      const answer = await journal.tail(since, identity)
+      const found = { server: answer.server, epoch: answer.identity?.split(' ')[0] }
+      if (found.server !== undefined && (found.server !== server || found.epoch !== epoch)) {
+        server = found.server
+        epoch = found.epoch
+        database.renewConnections(leadingTo(server, epoch))
+      }
+      return answer
+    },
+  }
+}
+
+/**
+ * A new connection must lead to the server whose journal is read: after a failover the name may still lead to the old one. That server is known by its
+ * start, also while its journal can't be relied on and may be empty; and by the journal's epoch, which outlives an orderly restart.
+ */
+function leadingTo(server: string, epoch: string | undefined): ConnectionCheck {
+  return {
+    text: `select (${SERVER}) as server, (select epoch::text from cache_journal_state limit 1) as epoch where not pg_is_in_recovery()`,
+    refusal([row]) {
+      if (row !== undefined && 'server' in row && row.server === server) return undefined
+      if (row !== undefined && 'epoch' in row && row.epoch !== null && row.epoch === epoch) return undefined
+      return 'this connection leads to another history of the database than the cache follows'
+    },
+  }
 }
 
 /** Where others tell of changes. The channel is named by the journal's oid: two schemas of one database do not mix. */

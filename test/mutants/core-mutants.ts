@@ -99,8 +99,8 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   mutant(
     'a tail too big to be read makes everything before unknown',
     'core/knowledge',
-    'this.heard.forget()\n      this.floor = snapshot\n',
-    'this.heard.forget()\n',
+    'if (changes === undefined) this.floor = snapshot\n    else if (isAnew) this.floor = from\n',
+    'if (isAnew) this.floor = from\n',
     'core/core',
     'races/forgetful-redis',
   ),
@@ -118,6 +118,13 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     'this.identityNumber += 1\n',
     'this.identityNumber += 1\n      this.hints.tailEnded({ hasFailed: false })\n',
     'races/history-went-back',
+  ),
+  mutant(
+    'a tail that throws half-way leaves nothing known',
+    'core/knowledge',
+    'this.identity = this.seen = this.floor = undefined\n',
+    '\n',
+    'core/knowledge',
   ),
   mutant(
     'an entry that is still current is stamped anew',

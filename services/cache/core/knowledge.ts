@@ -44,24 +44,29 @@ export class Knowledge {
    * Takes a finished tail in. With another identity everything heard is forgotten, and so must be whatever was read under
    * the old one; hints are kept, since they may be of changes that this tail began too early to see.
    * @returns whether the identity is another one
+   * @throws Error for an answer that makes no sense: without a snapshot it changes nothing, else nothing is known any more
    */
   take({ identity, snapshot: text, from: fromText, changes }: TailAnswer & { readonly identity: string }): boolean {
-    const snapshot = snapshotOf(text)
+    const [snapshot, from] = [snapshotOf(text), snapshotOf(fromText)]
     const isAnother = identity !== this.identity
+    // The tail follows another snapshot than the last one: what lies between is unknown.
+    const isAnew = isAnother || fromText !== this.seen?.text
+    try {
+      if (isAnew || changes === undefined) this.heard.forget()
+      if (changes !== undefined) this.heard.take(changes, snapshot)
+    } catch (error) {
+      // Half of it is heard: the next tail begins as the first one did.
+      this.identity = this.seen = this.floor = undefined
+      this.news += 1
+      this.tailFailed()
+      throw error
+    }
     if (isAnother) {
       this.identity = identity
       this.identityNumber += 1
     }
-    // The tail follows another snapshot than the last one: what lies between is unknown.
-    const isAnew = isAnother || fromText !== this.seen?.text
-    if (isAnew) {
-      this.heard.forget()
-      this.floor = snapshotOf(fromText)
-    }
-    if (changes === undefined) {
-      this.heard.forget()
-      this.floor = snapshot
-    } else this.heard.take(changes, snapshot)
+    if (changes === undefined) this.floor = snapshot
+    else if (isAnew) this.floor = from
     if (isAnew || changes === undefined || changes.length > 0) this.news += 1
     this.seen = snapshot
     this.hints.tailEnded({ hasFailed: false })

@@ -4,8 +4,8 @@ import { type CachedTable, literal, quoted } from './table-triggers.js'
 
 /**
  * Puts the journal, its functions and the triggers of `tables` into the current schema where they are absent; to be run in one
- * transaction. Their names end in a hash of what they are, and they are never replaced: a deployment puts its own beside those of the one
- * before, and takes older ones away. (Two journal rows for one write do no harm.)
+ * transaction. Their names begin with a hash of what they are, and they are never replaced: a deployment puts its own beside those of others, which
+ * stay for a day (two journal rows for one write do no harm).
  */
 export async function installJournal(sql: SqlRunner, tables: readonly CachedTable[]): Promise<void> {
   const schema = await currentSchema(sql)
@@ -43,14 +43,43 @@ begin
       and (tgenabled = 'A' or made.fires = 'replica' and tgenabled = 'R'));
     execute format('alter table %s enable %s trigger %I', made.tab, made.fires, made.name);
   end loop;
-  -- What is neither of this release nor of the newest other one.
-  for made in select p.oid::regprocedure as name from pg_proc p
-    where p.pronamespace = ${literal(schema)}::regnamespace and p.proname ~ '^cache_[0-9a-f]{8}_' and left(p.proname, 14) not in (
-      '${release}', coalesce((select left(f.proname, 14) from pg_proc f where f.pronamespace = p.pronamespace
-        and f.proname ~ '^cache_[0-9a-f]{8}_tail$' and left(f.proname, 14) <> '${release}' order by f.oid desc limit 1), '')) loop
-    execute format('drop function %s cascade', made.name);
-  end loop;
 end $do$`)
+  await sql.query(dropOldReleases(schema, release))
+}
+
+/**
+ * Other releases are noted, and taken away when a day has passed: only then it is certain that none of their replicas runs, whether the deployment
+ * after them failed, was rolled back, or goes slowly. It waits for nobody: where a table is in use a later start does it. The locks last to
+ * the end of the transaction, so this comes last.
+ */
+function dropOldReleases(schema: string, own: string): string {
+  return `do $do$ declare
+  made record;
+  used record;
+begin
+  for made in select *, substring(obj_description(oid, 'pg_proc') from '^Not wanted since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$')::timestamptz as since
+    from (select oid, oid::regprocedure as tail, left(proname, 14) as release from pg_proc where pronamespace = ${literal(schema)}::regnamespace
+      and proname ~ '^cache_[0-9a-f]{8}_tail$' and pg_has_role(proowner, 'usage')) as releases
+  loop
+    if made.release = ${literal(own)} then
+      if made.since is not null then execute format('comment on function %s is null', made.tail); end if;
+    elsif made.since is null then
+      execute format('comment on function %s is %L', made.tail, to_char(now() at time zone 'UTC', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+    elsif made.since < now() - interval '1 day' then
+      begin
+        for used in select distinct tgrelid::regclass as tab from pg_trigger join pg_proc p on p.oid = tgfoid
+          where p.pronamespace = ${literal(schema)}::regnamespace and starts_with(p.proname::text, made.release || '_') loop
+          execute format('lock table %s in access exclusive mode nowait', used.tab);
+        end loop;
+        for used in select oid::regprocedure as name from pg_proc
+          where pronamespace = ${literal(schema)}::regnamespace and starts_with(proname::text, made.release || '_') loop
+          execute format('drop function %s cascade', used.name);
+        end loop;
+      exception when lock_not_available then null;
+      end;
+    end if;
+  end loop;
+end $do$`
 }
 
 /**
@@ -75,7 +104,8 @@ const TABLES = [
 /** The one function that is the same in every release: for changes that no trigger sees. */
 const TOUCH: SqlFunction = {
   declaration: '(tags text[]) returns text language sql',
-  body: 'insert into cache_journal (tags) select $1 where cardinality($1) > 0 returning changed_in::text',
+  body: `insert into cache_journal (tags) select array_agg(tag) from unnest($1) tag where tag is not null having count(*) > 0
+    returning changed_in::text`,
   isOwners: true,
 }
 

@@ -13,6 +13,8 @@ export interface Change {
 export interface TailAnswer {
   /** What this statement could see. */
   readonly snapshot: string
+  /** Which server answered, from its start to its end; also while its journal can't be relied on. */
+  readonly server?: string | undefined
   /** Which history of the database this is; `undefined` while it can't be relied on, and then `fault` says why. */
   readonly identity: string | undefined
   readonly fault: string | undefined

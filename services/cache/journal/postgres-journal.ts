@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Journal, SqlRunner, TailAnswer } from './journal.js'
+import type { Change, Journal, SqlRunner } from './journal.js'
 import { transactionId } from '../core/snapshot.js'
 import { type CachedTable, literal, quoted, triggerFunctions, triggersOf } from './table-triggers.js'
 
@@ -14,43 +14,63 @@ export interface PostgresJournalOptions extends Pick<Journal, 'listen' | 'close'
 }
 
 const MOST_TAGS = 100_000
+const FEWEST_TAGS = 1_000
 const PRUNE_BATCH = 5_000
+/** Of a journal from elsewhere so many rows go in one step, which answers that it goes on. */
+const [RENEW_BATCH, GOES_ON] = [200_000, 'goes on']
 
 /** What the function `tail` answers: a transaction is below 2^53, so JSON's numbers hold it. */
 interface RawTail {
   readonly snapshot: string
+  readonly server?: string
   readonly from?: string
   readonly identity?: string
   readonly fault?: string | null
   readonly is_broken?: boolean
-  readonly changes?: TailAnswer['changes'] | null
+  readonly changes?: readonly Change[] | null
 }
 
 /** The journal in PostgreSQL (14 or later, PGlite too), as `installJournal` has made it for these very tables. */
 export function createJournal(options: PostgresJournalOptions): Journal {
   const { sql, tail = sql, tables, mostTags = MOST_TAGS, listen, close } = options
   const release = releaseOf(tables)
+  /** What the next tail may bring: less after one that was not done in time, which would be asked for again and again. */
+  let most = mostTags
   /** Calls a function of this release; all of them answer one text, or none. */
   const call = async (on: SqlRunner, name: string, ...values: (string | null)[]): Promise<string | null> => {
     const places = values.map((_, n) => `$${n + 1}::text`).join(', ')
     const { rows } = await on.query(`select ${release}_${name}(${places})::text as answer`, values)
     return (rows as { answer: string | null }[])[0]?.answer ?? null
   }
+  const tailed = async (since: string | null, identity: string | null): Promise<string | null> => {
+    try {
+      return await call(tail, 'tail', since, identity, `${most}`)
+    } catch (error) {
+      if (!wasEnded(error) || most === FEWEST_TAGS) throw error
+      most = Math.max(FEWEST_TAGS, Math.floor(most / 4))
+      // Who follows asks again; a start does not.
+      if (since !== null) throw error
+      return tailed(since, identity)
+    }
+  }
   return {
     ...(listen && { listen }),
     ...(close && { close }),
     async tail(since, identity) {
-      const text = await call(tail, 'tail', since ?? null, identity ?? null, `${mostTags}`)
+      const text = await tailed(since ?? null, identity ?? null)
+      most = mostTags
       const raw: RawTail = JSON.parse(text ?? '{}')
-      // A tail writes nothing: the next one finds what this call puts right.
-      const renewed = raw.is_broken && ((await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew')
-      const fault = renewed || (raw.fault ?? undefined)
+      let fault = raw.fault ?? undefined
+      // A tail writes nothing: the next one finds what this puts right, in steps each of which is to be done in the time of a tail.
+      while (raw.is_broken && (fault === undefined || fault === GOES_ON))
+        fault = (await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew'
       return {
         snapshot: raw.snapshot,
+        server: raw.server,
         from: raw.from ?? '',
         identity: raw.identity,
         fault,
-        changes: raw.changes ?? undefined,
+        changes: raw.changes?.map(withTagsOnly),
       }
     },
     async touch(tags) {
@@ -68,6 +88,17 @@ export function createJournal(options: PostgresJournalOptions): Journal {
       return total
     },
   }
+}
+
+/** A row that was written by hand may hold nulls, or arrays of arrays. */
+function withTagsOnly(change: Change): Change {
+  const isTag = (tag: unknown): tag is string => typeof tag === 'string'
+  return change.tags.every(isTag) ? change : { ...change, tags: [change.tags].flat(Infinity).filter(isTag) }
+}
+
+/** By the server, since it took too long. */
+function wasEnded(error: unknown): boolean {
+  return error instanceof Error && (('code' in error && error.code === '57014') || wasEnded(error.cause))
 }
 
 /** What all names of one release begin with. */
@@ -93,8 +124,11 @@ function covers(a: string, b: string): string {
     and not exists (select pg_snapshot_xip(${a}) except select pg_snapshot_xip(${b})))`
 }
 
-const STATE = `select s.*, count(*) over () as states,
-      (select j.changed_in from cache_journal j order by j.changed_in desc limit 1) as newest
+/** SQL: which server and database this is, from its start to its end. It asks nothing of the journal. */
+export const SERVER = `select concat_ws(' ', d.oid, (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint)
+    from pg_database d where d.datname = current_database()`
+
+const STATE = `select s.*, count(*) over () as states, (select j.changed_in from cache_journal j order by j.changed_in desc limit 1) as newest
     into state from cache_journal_state s limit 1`
 
 /** Something in the state or the journal is not of this server's history. Never null, also while the journal is empty. */
@@ -109,10 +143,13 @@ const ROWS = `(select j.changed_in, j.tags from cache_journal j
     union all (select j.changed_in, j.tags from cache_journal j
       where j.changed_in = any (array(select pg_snapshot_xip(start))) limit most + 1)`
 
-/** What is wrong with the tables and triggers; null when nothing is. Asked when their numbers are not what they should be. */
+/**
+ * What is wrong with the tables and triggers; null when nothing is. Asked when their numbers are not what they should be: a table's flag says that it
+ * has children also when they are gone, until it is analyzed.
+ */
 const FAULT = `select string_agg(w.name || case when c.oid is null then ' is missing' else ' has child tables, whose changes nobody sees' end, ', ')
       into fault from unnest($names$) with ordinality w (name, n) left join pg_class c on c.oid = oids[w.n]
-      where c.oid is null or c.relhassubclass;
+      where c.oid is null or exists (select from pg_inherits i where i.inhparent = c.oid);
     select coalesce(fault, 'not there or not "enable always": ' || string_agg(w.name || ' on ' || oids[w.tab]::regclass, ', ')
         || ': run the migrations again')
       into fault from unnest($tables$, $triggers$, $fires$) w (tab, name, fires)
@@ -127,7 +164,7 @@ const FAULT = `select string_agg(w.name || case when c.oid is null then ' is mis
 const TAIL = `declare
   own pg_snapshot := pg_current_snapshot();
   since pg_snapshot := known_since; start pg_snapshot := since; most integer := most_tags;
-  state record; oids oid[]; tables text; triggers text; fault text; identity text; oldest xid8; total bigint; found integer; made integer;
+  state record; oids oid[]; tables text; triggers text; fault text; server text; identity text; oldest xid8; total bigint; found integer; made integer;
 begin
   ${STATE};
   oids := $watched$;
@@ -139,15 +176,15 @@ begin
   if found <> cardinality(oids) or made <> cardinality($triggers$) then
     ${FAULT};
   end if;
+  server := (${SERVER});
   if fault is not null or ${IS_BROKEN} then
-    return json_build_object('snapshot', own, 'fault', fault, 'is_broken', fault is null);
+    return json_build_object('snapshot', own, 'server', server, 'fault', fault, 'is_broken', fault is null);
   end if;
-  identity := concat_ws(' ', state.epoch, (select d.oid from pg_database d where d.datname = current_database()),
-    (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, tables, triggers);
+  identity := concat_ws(' ', state.epoch, server, tables, triggers);
   if since is null or known_identity is distinct from identity or not ${covers('since', 'state.pruned')} then
     -- The highest transaction from which on there is too much to read.
     select x.changed_in into oldest from (
-      select j.changed_in, sum(cardinality(j.tags)) over (order by j.changed_in desc) as tags
+      select j.changed_in, sum(greatest(cardinality(j.tags), 1)) over (order by j.changed_in desc) as tags
       from (select changed_in, tags from cache_journal order by changed_in desc limit most + 1) j) x
       where x.tags > most order by x.changed_in desc limit 1;
     -- The least mark by what it covers: of two with one xmax, the one that had more running.
@@ -156,14 +193,17 @@ begin
       order by pg_snapshot_xmax(m), (select count(*) from pg_snapshot_xip(m)) desc limit 1;
     start := coalesce(start, own);
   end if;
-  select sum(cardinality(r.tags)) into total from (${ROWS}) r;
-  return json_build_object('snapshot', own, 'from', start, 'identity', identity, 'changes',
+  select sum(greatest(cardinality(r.tags), 1)) into total from (${ROWS}) r;
+  return json_build_object('snapshot', own, 'server', server, 'from', start, 'identity', identity, 'changes',
     case when total is null then '[]'::json when total <= most then
       (select json_agg(json_build_object('transaction', r.changed_in::text::bigint, 'tags', r.tags)) from (${ROWS}) r) end);
 end`
 
-/** DELETE, never TRUNCATE: rows of transactions under way must stay. A prepared transaction outlives a crash, and its row does not. */
-const RENEW = `declare own pg_snapshot; state record;
+/**
+ * DELETE, never TRUNCATE: rows of transactions under way must stay. A prepared transaction outlives a crash, and its row does not. Without a state it is
+ * broken until the last row of before is gone, however many calls that takes. (A plan of when the journal was short would go through it for each row.)
+ */
+const RENEW = `declare own pg_snapshot; state record; gone integer;
 begin
   lock table cache_journal_state in exclusive mode;
   ${STATE};
@@ -174,8 +214,10 @@ begin
   if exists (select from pg_prepared_xacts where database = current_database()) then
     return 'a prepared transaction is open: commit it or roll it back (pg_prepared_xacts)';
   end if;
-  delete from cache_journal;
   delete from cache_journal_state;
+  delete from cache_journal where ctid = any (array(select ctid from cache_journal limit ${RENEW_BATCH}));
+  get diagnostics gone = row_count;
+  if gone = ${RENEW_BATCH} then return '${GOES_ON}'; end if;
   insert into cache_journal_state (epoch, pruned, deleted) values (gen_random_uuid(), pg_current_snapshot(), own);
   return null;
 end`
@@ -243,7 +285,7 @@ export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlF
   const planned = 'returns json language plpgsql stable set enable_seqscan = off set jit = off'
   const functions = {
     tail: make('known_since text, known_identity text, most_tags text', tail, planned),
-    renew: make('', RENEW),
+    renew: make('', RENEW, 'returns text language plpgsql set enable_seqscan = off'),
     mark: make('every text', MARK),
     prune: make('age text', PRUNE),
     remove: make('most text', REMOVE, 'returns text language sql'),

@@ -157,8 +157,9 @@ function raiseFunction(cached: CachedTable): string {
       select tag from ${from}, unnest(${tags}) tag where ${where} and tag is not null limit ${mostLookedAt + 1}) few;
     if looked > ${mostLookedAt} or cardinality(raised) > ${MOST_TAGS} then
       select array_agg(few.tag) into raised from (
-        select distinct tag from ${from}, unnest(${owners}) tag where tag is not null limit ${MOST_TAGS + 1}) few;
-      raised := case when cardinality(raised) > ${MOST_TAGS} then array['${EVERYTHING}']
+        select distinct tag from ${from}, unnest(${owners}) tag limit ${MOST_TAGS + 1}) few;
+      -- Rows that are nobody's have no other tag than their own.
+      raised := case when cardinality(raised) > ${MOST_TAGS} or array_position(raised, null) is not null then array['${EVERYTHING}']
         else raised || ${literal(missingTag(table))}::text end;
     end if;
   end if;`,

@@ -115,3 +115,22 @@ t.test('a journal that gives no snapshot is an error, and changes nothing', asyn
   t.equal(knowledge.identity, 'one')
   t.ok(knowledge.isCurrent(knowledge.provenance(), []))
 })
+
+t.test('a tail that throws half-way leaves nothing known, so the next one begins as the first did', async (t) => {
+  const knowledge = knowing()
+  const [old, { news }] = [stampOf(knowledge), knowledge]
+  knowledge.hints.add(['a'])
+  knowledge.tailBegan()
+  const changes = [{ transaction: 10, tags: ['a', null] }] as unknown as Answer['changes']
+  t.throws(() => knowledge.take({ ...FIRST, snapshot: '11:11:', identity: 'two', changes }))
+  t.match(knowledge, { identity: undefined, seen: undefined, floor: undefined })
+  t.not(knowledge.news, news, 'hits look again')
+  t.notOk(knowledge.isCurrent(old, []))
+  t.ok(knowledge.hints.has(['a']), 'no tail has told of it')
+  knowledge.tailBegan()
+  t.ok(
+    knowledge.take({ ...FIRST, snapshot: '11:11:', from: '11:11:', identity: 'one' }),
+    'what was read before must go',
+  )
+  t.notOk(knowledge.isCurrent(old, []), 'also under the identity of before')
+})

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { installJournal } from '../../../../services/cache/index.js'
+import { createJournal, installJournal, type SqlRunner } from '../../../../services/cache/index.js'
 import { journalScene, TABLES } from '../../../helpers/cache/journal-scene.js'
 import { until } from '../../../helpers/deadline.js'
 import { startPostgres } from '../../../helpers/servers/postgres.js'
@@ -117,4 +117,29 @@ t.test('a restarted server is another identity, with the journal in place', asyn
   await until(again, { timeoutMs: 20_000, describe: 'Postgres is back' })
   t.not((await tail()).identity, before.identity)
   t.equal((await query('select * from cache_journal')).length, 1)
+})
+
+t.test('a journal from elsewhere that is long is made anew in steps, and is broken until the last', async (t) => {
+  const { query, pool } = await setUp(t)
+  const asked: string[] = []
+  const tail: SqlRunner = {
+    async query(text, values) {
+      asked.push(/_(tail|renew)\(/.exec(text)?.[1] ?? text)
+      const answer = await pool.query(text, values)
+      if (asked.at(-1) === 'renew')
+        left.push(Number((await query('select count(*) as n from cache_journal'))[0]?.['n']))
+      return answer
+    },
+  }
+  const left: number[] = []
+  const journal = createJournal({ sql: pool, tail, tables: TABLES })
+  await journal.tail(undefined, undefined)
+  await query(
+    `insert into cache_journal select (900000000 + n)::text::xid8, array['from another server'] from generate_series(1, 450000) n`,
+  )
+  asked.length = left.length = 0
+  t.match((await journal.tail(undefined, undefined)).fault, /made anew/)
+  t.same(asked, ['tail', 'renew', 'renew', 'renew'])
+  t.same(left, [250_000, 50_000, 0])
+  t.equal((await journal.tail(undefined, undefined)).fault, undefined)
 })

@@ -165,6 +165,65 @@ t.test('an announcement of one’s own: touch raises tags in a transaction, and 
   t.same((await tail(before.snapshot, before.identity)).changes, [{ transaction: id, tags: ['a', '*'] }])
 })
 
+t.test('what is no tag is left out, whoever wrote it into the journal', async (t) => {
+  const { query, tail, journal } = await setUp(t)
+  const before = await tail()
+  await query(`select cache_touch(array['a', null])`)
+  await query(`select cache_touch(array[array['b'], array['c']])`)
+  await query(
+    `insert into cache_journal (tags) values (array['d', null]), (array[array['e'], array[null]]), ('{}'), (null::text[] || 'f'::text)`,
+  )
+  t.same(await query(`select cache_touch(array[null]::text[]) as id`), [{ id: null }], 'nothing is no change')
+  t.same(tagsOf(await tail(before.snapshot, before.identity)), ['a', 'b', 'c', 'd', 'e', 'f'])
+  t.equal(await journal.touch([]), -1)
+})
+
+t.test('rows without tags count as well: none is left out because there are too many of them', async (t) => {
+  const { query, tail } = await setUp(t, { mostTags: 5 })
+  const before = await tail()
+  await query(`insert into cache_journal (tags) select '{}' from generate_series(1, 7)`)
+  await query(`select cache_touch(array['a'])`)
+  t.equal((await tail(before.snapshot, before.identity)).changes, undefined)
+  const start = await tail()
+  t.same([start.from, start.changes], [start.snapshot, []])
+})
+
+/** A way to the database on which a tail that may bring more than so many tags is ended by the server. */
+function slowFor(pool: pg.Pool, most: number): SqlRunner {
+  return {
+    async query(text, values = []) {
+      if (!/_tail\(/.test(text) || Number(values[2]) <= most) return pool.query(text, values)
+      const client = await pool.connect()
+      try {
+        await client.query('begin; set local statement_timeout = 20')
+        return await client.query('select pg_sleep(10)')
+      } finally {
+        await client.query('rollback')
+        client.release()
+      }
+    },
+  }
+}
+
+t.test(
+  'after a tail that took too long the next one may bring less: it is not asked for again and again',
+  async (t) => {
+    const { pool, query } = await setUp(t)
+    const journal = createJournal({ sql: pool, tail: slowFor(pool, 7_000), tables: TABLES, mostTags: 100_000 })
+    await journal.tail(undefined, undefined)
+    const start = await journal.tail(undefined, undefined)
+    t.same(start.changes, [], 'a start is answered at once')
+    await query(`insert into cache_journal (tags) select array['a', 'b'] from generate_series(1, 10000)`)
+    for (const attempt of [1, 2]) {
+      await t.rejects(journal.tail(start.snapshot, start.identity), { code: '57014' }, `attempt ${attempt}`)
+    }
+    const next = await journal.tail(start.snapshot, start.identity)
+    t.equal(next.changes, undefined, 'what is too much is unknown then, and that is news enough')
+    t.equal(next.identity, start.identity)
+    await t.rejects(journal.tail(next.snapshot, next.identity), { code: '57014' }, 'it asks for all again afterwards')
+  },
+)
+
 t.test(
   'a journal without its tables, with children, or with a trigger off is not relied on, and says why',
   async (t) => {
@@ -177,7 +236,7 @@ t.test(
     await query('alter table others rename to things')
     await query('create table child () inherits (things)')
     t.match(await fault(), /things has child tables/)
-    await query('drop table child; analyze things')
+    await query('drop table child')
     const found = await query(`select tgname, tgenabled as fires from pg_trigger where tgname ~ '^cache_'`)
     const names = found.map(({ tgname }) => String(tgname))
     for (const [at, name] of names.entries()) {
@@ -200,7 +259,7 @@ t.test(
   },
 )
 
-t.test('a release puts its own beside that of the one before, and takes older ones away', async (t) => {
+t.test('a release puts its own beside those of others, which are taken away a day after it', async (t) => {
   const { pool, query, tail } = await setUp(t)
   const sets = async () =>
     Number((await query(`select count(*) as n from pg_trigger where tgname ~ '^cache_.*after_insert$'`))[0]?.['n'])
@@ -212,8 +271,27 @@ t.test('a release puts its own beside that of the one before, and takes older on
   await query(`insert into things values (1, 'u')`)
   t.equal((await query('select * from cache_journal')).length, 2, 'two journal rows do no harm')
   await install(pool, [{ ...TABLES[0]!, list: 'every thing' }])
-  t.equal(await sets(), 2)
-  await t.rejects(tail(), /function .* does not exist/, 'the first release has been taken away')
+  t.equal(await sets(), 3)
+  t.ok((await tail()).identity, 'the first one still serves, also when the deployment after it failed')
+  const age = (days: number) =>
+    query(`do $$ declare old record; begin
+      for old in select oid::regprocedure as name from pg_proc where proname ~ '^cache_.*_tail$' and obj_description(oid, 'pg_proc') is not null loop
+        execute format('comment on function %s is %L', old.name, to_char(now() at time zone 'UTC' - interval '${days} days', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+      end loop; end $$`)
+  await age(0.9)
+  await install(pool)
+  t.equal(await sets(), 3, 'it is installed again, and wanted')
+  await age(1.1)
+  const reading = await pool.connect()
+  await reading.query('begin; select * from things')
+  await install(pool)
+  t.equal(await sets(), 3, 'nobody is waited for')
+  await reading.query('commit')
+  reading.release()
+  await install(pool)
+  t.equal(await sets(), 1)
+  t.ok((await tail()).identity)
+  t.equal((await query(`select from pg_proc where proname ~ '^cache_.*_raise_things$'`)).length, 1)
 })
 
 t.test(

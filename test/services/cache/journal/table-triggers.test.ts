@@ -178,6 +178,16 @@ t.test('a tag with a null in it is not raised', async (t) => {
   t.same(await raisedBy(`insert into things (id) values (90)`), [['t90']])
 })
 
+t.test('many rows of which some are nobody’s raise everything: their own tags are too many', async (t) => {
+  const insert = `insert into things (id, shop) select n, case when n > 300 then 9 end from generate_series(300, 399) n`
+  const texts = [
+    insert,
+    `update things set note = 'n' where id between 300 and 399`,
+    `delete from things where id between 300 and 399`,
+  ]
+  for (const text of texts) t.same(await raisedBy(text), [['*']], text)
+})
+
 t.test('beside triggers that raise fewer lists those of another release go on raising theirs', async (t) => {
   const { listColumns: _, byColumn: __, ...others } = THINGS
   await client.query('begin')
