@@ -50,7 +50,7 @@ export default fp(
     fastify.setValidatorCompiler<FastifySchema>((route) => {
       const validate = onFirstUse(() => (route.httpPart === 'body' ? asTheyAre : fromText)(route))
       if (route.httpPart === 'body') return composed(validate)
-      if (route.httpPart === 'querystring') return query(composed(validate), fieldsOf(route.schema))
+      if (route.httpPart === 'querystring') return queryOf(route.schema, validate)
       return hasTexts(route.schema) ? composed(validate) : validate
     })
     fastify.decorateRequest('faultIn', function faultIn(name, schema, value) {
@@ -97,6 +97,30 @@ function composed(validate: Validate): Validate {
     }
     judge.errors = [finding(fault.path, 'text', fault.message)]
     return false
+  }
+  return judge
+}
+
+function queryOf(schema: FastifySchema & { readonly properties?: object }, validate: Validate): Validate {
+  const { properties = {} } = schema
+  return Object.keys(properties).length === 0 && isStrict(schema)
+    ? noQuery()
+    : query(composed(validate), fieldsOf(schema))
+}
+
+function isStrict(schema: object): boolean {
+  return 'additionalProperties' in schema && schema.additionalProperties === false
+}
+
+/** Where no field is known. It is asked for every hit, and nearly none has a query: it costs a loop over nothing, and no schema. */
+function noQuery(): Validate {
+  const judge: Validate = (fields: object) => {
+    for (const name in fields) {
+      if (name === CACHE_BUSTER) continue
+      judge.errors = [{ ...finding([], 'additionalProperties', ''), params: { additionalProperty: name } }]
+      return false
+    }
+    return true
   }
   return judge
 }

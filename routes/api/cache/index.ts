@@ -2,16 +2,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../../../services/errors.js'
+import { strictQueries } from '../strict-queries.js'
 import { keyOfUrl } from './key-of-url.js'
 import { Cleared, Health, InspectQuery, Inspection, Stats, TemplateParams, UserParams } from './schemas.js'
 
 /** Health, statistics, clearing and inspection of the cache. */
 const routes: FastifyPluginAsyncTypebox = async (fastify) => {
-  // The platform's health check: no token, no limit, no log line, and never slower than the probes' time limit.
+  strictQueries(fastify)
+
+  // The platform's health check: no token, no limit, no log line, and never slower than the probes' time limit. What asks may put
+  // anything behind the path: to refuse that would take a replica out of service that is well.
   fastify.get(
     '/health',
     {
-      config: { isVital: true },
+      config: { isVital: true, takesAnyQuery: true },
       schema: { summary: 'Say whether this replica can serve', response: { 200: Health, 503: Health } },
       logLevel: 'silent',
     },

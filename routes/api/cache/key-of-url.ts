@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { InvalidRequestError, NotFoundError } from '../../../services/errors.js'
+import { NO_FIELDS } from '../strict-queries.js'
 
 /** With whatever a proxy has put before it. */
 const PATH = /\/api\/(?<name>[a-z_]+)(?:\/by-external-id\/(?<externalId>[^/]+)|\/(?<id>[^/]+))?\/?$/
@@ -20,6 +21,7 @@ export async function keyOfUrl(request: FastifyRequest, { url, user_id }: Asked)
   const { parts, query } = parsed(url)
   const { name, externalId, id } = parts
   const user = user_id?.toLowerCase()
+  if (id !== undefined || externalId !== undefined) refuseFields(request, query)
   if (name === 'users' && id !== undefined) return `${id === 'me' ? named(user) : uuidOf(id)}/profile`
   const resource = name === undefined ? undefined : request.server.resources.get(name)
   if (resource === undefined) throw new NotFoundError('URL that the cache answers')
@@ -66,4 +68,10 @@ function listQuery(request: FastifyRequest, { definition }: Resource, query: Rec
   throw new InvalidRequestError(
     `query: the query of url is not one of this list: ${first?.instancePath ?? ''} ${first?.message ?? ''}`,
   )
+}
+
+/** The route of a row refuses what has them: no entry answers it. */
+function refuseFields(request: FastifyRequest, query: Record<string, string>): void {
+  const isValid = request.compileValidationSchema(NO_FIELDS, 'querystring')
+  if (!isValid(query)) throw new InvalidRequestError('query: the query of url has a field, and a row takes none')
 }

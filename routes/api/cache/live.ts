@@ -1,10 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { TooManyWatchersError } from '../../../services/errors.js'
+import { strictQueries } from '../strict-queries.js'
 
 /** Figures as server-sent events, for administrators, also those who may only look: they name tags, and so tenants. */
 const routes: FastifyPluginAsync = async (fastify) => {
   const { live } = fastify
+  strictQueries(fastify)
   // A HEAD would wait for the end of a stream that has none.
   const schema = {
     summary: 'Watch the figures of all replicas, as server-sent events',

@@ -67,6 +67,8 @@ t.test('inspection by URL', async (t) => {
       ['/api/designs?ids=a,b', 400, /URL of each row/, user],
       ['/api/designs?limit=many', 400, /limit/, user],
       ['/api/designs?cursor=zzz', 400, /cursor/, user],
+      [`/api/designs/${id}?fields=id`, 400, /a row takes none/],
+      ['/api/users/me?x=1', 400, /a row takes none/, user],
       ['/api/designs/%zz', 400, /no UUID/],
       ['/api/designs/by-external-id/%zz', 400, /percent-encoding/, user],
       ['http://[', 400, /no URL/],
