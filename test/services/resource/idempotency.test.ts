@@ -106,6 +106,20 @@ async function suite(t: Test, { newUser }: TestService): Promise<void> {
     t.equal((await create(user, 'again')).status, 201)
   })
 
+  t.test(
+    'a bulk that was answered is recorded, whatever became of its operations; all or nothing is not',
+    async (t) => {
+      const [bad, good] = [{ op: 'create' }, { op: 'create', row: DESIGN }]
+      const bulk = (key: string, operation: object, atomic: boolean): Promise<Answer> =>
+        create(user, key, { operations: [operation], atomic }, '/api/designs/bulk')
+      t.match(await bulk('in part', bad, false), { status: 200, body: { results: [{ status: 400 }] } })
+      t.match(await bulk('in part', good, false), { status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } })
+      t.match(await bulk('in part, 2', good, false), { status: 200, body: { results: [{ status: 201 }] } })
+      t.match(await bulk('whole', bad, true), { status: 422, body: { code: 'BULK_REFUSED' } })
+      t.match(await bulk('whole', good, true), { status: 200, body: { results: [{ status: 201 }] } })
+    },
+  )
+
   t.test('a key that came with something else is refused', async (t) => {
     await create(user, 'mine')
     const other = await create(user, 'mine', { ...DESIGN, filename: 'b.png' })
