@@ -128,6 +128,7 @@ class Batch {
     this.counts[outcome.outcome] += 1
     if (outcome.outcome !== 'different') return
     const differing = outcome.differences.map(({ column, there, here }) => {
+      if (there === undefined || here === undefined) return `${column} differs`
       return `${column} is ${shortened(there)} there and ${shortened(here)} here`
     })
     const why = outcome.isNew

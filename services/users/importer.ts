@@ -74,8 +74,9 @@ function plan(user: NewUser, id: string | undefined, { planned, existing }: Impo
     return { outcome: 'created' }
   }
   if (existing === 'keep') return { outcome: 'there' }
-  if (planned?.differing(TABLE, there.plan, line.columns, {}).length === 0) return { outcome: 'equal' }
-  if (existing === 'compare') return { outcome: 'different', differences: [], isNew: true }
+  const differences = planned?.differing(TABLE, there.plan, line.columns, {}) ?? []
+  if (differences.length === 0) return { outcome: 'equal' }
+  if (existing === 'compare') return { outcome: 'different', differences, isNew: true }
   planned?.change(TABLE, NOBODY, line, there.id)
   return { outcome: 'updated' }
 }

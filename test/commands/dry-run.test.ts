@@ -118,6 +118,7 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
         t.same(dry.counts, real.counts, isSpread ? 'across batches' : 'in one batch')
         if (!isSpread) t.same(real.counts, { read: lines.length, ...counts })
         t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
+        t.same(dry.troubles.map(columnsIn), real.troubles.map(columnsIn))
         await app.db.query({ name: 'test.clear', text: 'delete from designs' })
       }
     })
@@ -136,10 +137,32 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
     const real = await imported(app, undefined, lines, { keeps: true })
     t.same(dry.counts, real.counts)
     t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
+    t.same(dry.troubles.map(columnsIn), real.troubles.map(columnsIn))
+  })
+
+  await t.test('what differs from an earlier line is named, without a value that would not be there', async (t) => {
+    const user = await newUser()
+    await imported(app, user.id, [design('a.png', { description: 'before', tags: ['x'] })])
+    const lines = [
+      design('a.png', { description: 'one' }),
+      design('a.png', { description: 'before', tags: ['y'] }),
+      design('b.png', { tags: ['x'] }),
+      design('b.png', { tags: ['y'], is_active: false }),
+    ]
+    const { troubles } = await imported(app, user.id, lines, { existing: 'update', isDryRun: true })
+    t.match(troubles, [
+      /^2 different: description differs; tags is \["x"\] there and \["y"\] here; it was written since/,
+      /^4 different: tags differs; is_active differs; it was written since/,
+    ])
   })
 }
 
 /** The line and what becomes of it, without the values that differ. */
 function outcomeIn(trouble: string): string {
   return trouble.replace(/:.*$/s, '')
+}
+
+/** The columns that a line differs in. */
+function columnsIn(trouble: string): readonly string[] {
+  return [...trouble.matchAll(/(?<=: |; )(\w+) (?:is .*? there and|differs)/gs)].map(([, column = '']) => column).sort()
 }

@@ -237,11 +237,9 @@ export class RowImporter {
     return pairs.flatMap(({ nth, id, columns }) => {
       const [there, plan] = [known.get(`${nth} ${id}`), plans.get(id)]
       if (plan === undefined || planned === undefined) return there ?? []
-      const differences = there?.differences ?? []
-      const settings = { defaults, differing: differences.map(({ column }) => column) }
+      const settings = { defaults, differing: there?.differences ?? [] }
       const differing = planned.differing(this.#definition, plan, columns, settings)
-      const shown = differences.filter(({ column }) => differing.includes(column))
-      return { nth, id, differences: differing.length === 0 ? null : shown, is_new: since !== undefined }
+      return { nth, id, differences: differing.length === 0 ? null : differing, is_new: since !== undefined }
     })
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ColumnValues } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import type { Candidate } from './candidates.js'
+import type { Difference } from './row.js'
 
 /** One way to know a row: its id, its external_id or its natural key. */
 export interface RowKey {
@@ -125,21 +126,20 @@ export class PlannedRows {
   }
 
   /**
-   * The columns in which the planned row differs from a line.
+   * In what the planned row differs from a line.
    * @param defaults what columns hold that a new row does not name
-   * @param differing those in which the row that is there differs
+   * @param differing in what the row that is there differs
    */
   differing(
     table: PlannedTable,
     { values, isNew }: Plan,
     columns: ColumnValues,
-    { defaults = {}, differing = [] }: { defaults?: ColumnValues; differing?: readonly string[] },
-  ): readonly string[] {
+    { defaults = {}, differing = [] }: { defaults?: ColumnValues; differing?: readonly Difference[] },
+  ): readonly Difference[] {
     return Object.entries(columns).flatMap(([name, value]) => {
-      const wanted = digestOf(table, name, value)
       const planned = this.#digestIn(values, name) ?? (isNew ? digestOf(table, name, defaults[name]) : undefined)
-      const differs = planned === undefined ? differing.includes(name) : planned !== wanted
-      return differs ? [name] : []
+      if (planned === undefined) return differing.filter(({ column }) => column === name)
+      return planned === digestOf(table, name, value) ? [] : [{ column: name }]
     })
   }
 

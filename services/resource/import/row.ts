@@ -13,11 +13,14 @@ export interface ImportRow {
   readonly formerId?: string
 }
 
-/** One column in which a line and the row that is there differ, both as JSON of at most {@link SHOWN} characters. */
+/**
+ * One column in which a line and the row that is there differ, both as JSON of at most {@link SHOWN} characters. Without them where a dry
+ * run would have written the column: of that it keeps digests.
+ */
 export interface Difference {
   readonly column: string
-  readonly there: string
-  readonly here: string
+  readonly there?: string
+  readonly here?: string
 }
 
 /** How much of each value a difference shows. */
