@@ -30,15 +30,20 @@ const CODING = /(?:(?:--?|;)(?:x-gzip|gzip|br|zstd|deflate))+$/
 
 const OWN_TAG = new RegExp(`^${DOCUMENT_FORMAT}-(?<row>[\\w-]{22})-(?<version>[0-9]{1,15})$`)
 
+/** What `If-Match` and `If-None-Match` may be. */
+export function isTagList(value: string): boolean {
+  return value.trim() === '*' || TAG_LIST.test(value)
+}
+
 /**
  * The tags that a header names, without their quotes and without the mark of a weak one; `*` for any.
  * @throws InvalidRequestError when it is no list of entity tags
  */
 export function tagsIn(header: string, value: string): readonly string[] | '*' {
-  if (value.trim() === '*') return '*'
-  if (!TAG_LIST.test(value)) {
+  if (!isTagList(value)) {
     throw new InvalidRequestError(`headers: ${header} must be * or ETags in their quotes, separated by commas`)
   }
+  if (value.trim() === '*') return '*'
   return [...value.matchAll(OPAQUE)].map(([, tag = '']) => tag)
 }
 

@@ -12,6 +12,15 @@ export interface Preconditions {
   readonly ifNoneMatch?: string | undefined
 }
 
+/**
+ * Before the row is looked for: a request that can't be understood is 400 whether there is one or not.
+ * @throws InvalidRequestError when a header is no list of ETags
+ */
+export function judgeForm({ ifMatch, ifNoneMatch }: Preconditions): void {
+  if (ifMatch !== undefined) tagsIn('if-match', ifMatch)
+  if (ifNoneMatch !== undefined) tagsIn('if-none-match', ifNoneMatch)
+}
+
 /** A row as it is answered. */
 interface Item {
   readonly version: number

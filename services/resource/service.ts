@@ -7,7 +7,7 @@ import { Bulk, type BulkAnswer, type BulkRequest, SomeRefused } from './bulk/bul
 import type { Outcome } from './bulk/operation.js'
 import { type BulkItem, operationOf } from './bulk/item.js'
 import type { ColumnValues } from './sql/columns.js'
-import { Condition, type Preconditions, splitChange } from './condition.js'
+import { Condition, judgeForm, type Preconditions, splitChange } from './condition.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
@@ -141,6 +141,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
     body: Replacement<Schemas>,
     preconditions: Preconditions = {},
   ): Promise<Saved> {
+    judgeForm(preconditions)
     const rowId = id.toLowerCase()
     const [fields, repeated] = splitChange(body)
     const columns = this.resource.columns(fields)
@@ -180,6 +181,7 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
 
   /** {@link ResourceService.delete} by the caller's own key. */
   async deleteByExternalId(userId: string, externalId: string, preconditions: Preconditions = {}): Promise<string> {
+    judgeForm(preconditions)
     const { name } = this.resource.definition
     const changed = this.#deletedTags(userId, [listTag(name, userId), externalIdTag(name, userId, externalId)])
     const work = (): Promise<{ readonly id: string; readonly transaction: number }> =>

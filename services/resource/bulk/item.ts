@@ -1,3 +1,4 @@
+import { isTagList } from '../../documents/etag.js'
 import { InvalidRequestError } from '../../errors.js'
 import { splitChange } from '../condition.js'
 import { externalIdFor } from '../external-id.js'
@@ -53,6 +54,9 @@ function keyOf(id: string | undefined, externalId: string | undefined): RowKey {
 }
 
 function demandsOf({ if_match: ifMatch }: BulkItem, repeated: object = {}): Demands | undefined {
+  if (ifMatch !== undefined && !isTagList(ifMatch)) {
+    throw new InvalidRequestError('if_match must be * or ETags in their quotes, separated by commas')
+  }
   return ifMatch === undefined && Object.keys(repeated).length === 0 ? undefined : { ifMatch, repeated }
 }
 

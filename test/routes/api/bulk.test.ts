@@ -273,6 +273,25 @@ for (const database of ['embedded', 'PostgreSQL'] as const) {
       t.match(await byExternalId('mine'), { id: row.id, version: 1 })
     })
 
+    await t.test('an if_match that is no list of ETags is 400, whether there is such a row or not', async (t) => {
+      const { body: there } = await user.post('/api/designs', { ...DESIGN, external_id: 'conditional' })
+      for (const [id, name] of [
+        [there.id, 'conditional'],
+        [there.id.replace(/^.{8}/, '00000000'), 'absent'],
+      ]) {
+        const { results } = (
+          await bulk([
+            { op: 'update', id, row: { description: 'x' }, if_match: 'no ETag' },
+            { op: 'upsert', external_id: name, row: DESIGN, if_match: 'no ETag' },
+            { op: 'delete', external_id: name, if_match: 'no ETag' },
+          ])
+        ).body
+        const refused = { status: 400, code: 'INVALID_REQUEST', message: /^if_match must be \* or ETags/ }
+        t.match(results, [refused, refused, refused], name)
+      }
+      t.equal((await byExternalId('conditional')).version, 1)
+    })
+
     await t.test('once for each Idempotency-Key', async (t) => {
       const operations = [
         { op: 'create', row: { ...DESIGN, external_id: 'once' } },

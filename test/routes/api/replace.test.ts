@@ -73,7 +73,11 @@ t.test('rows are replaced whole', async (t) => {
         status: 400,
         body: { message: /external_id/ },
       })
-      t.equal((await user.put(at('two'), body, { 'if-match': 'no ETag' })).status, 400)
+      for (const url of [at('two'), at('nobody'), `/api/${resource}/0190d3c6-0000-7000-8000-000000000000`]) {
+        t.equal((await user.put(url, body, { 'if-match': 'no ETag' })).status, 400, url)
+        t.equal((await user.put(url, body, { 'if-none-match': 'no ETag' })).status, 400, url)
+        t.equal((await user.delete(url, { 'if-match': 'no ETag' })).status, 400, url)
+      }
       t.equal((await user.put(at('two'), {})).status, 400)
     })
 
