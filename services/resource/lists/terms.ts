@@ -23,8 +23,10 @@ export function termsOf({ name, columns, filters, search = [] }: Searched): stri
   if (wrong !== undefined) throw new Error(`${name}: lists can not be searched or narrowed by ${wrong}`)
   if (search.length + filtered.length === 0) return undefined
   const words = [`array[${texts.join(', ')}]::text[]`, ...arrays].join(' || ')
-  const facets = filtered.map((column) => facetsIn(column, columns[column], column))
-  return `list_terms(user_id, list_words_2(list_fold(${words})), ${facets.join(' || ') || `'{}'`})`
+  const facets = filtered.map((column) => facetsIn(column, columns[column], column)).join(' || ') || `'{}'`
+  // Of an array that is null, and of nothing else, the facets are null: where all are, the row would have no terms, and no word would find it.
+  const mayBeNull = filtered.length > 0 && filtered.every((column) => columns[column]?.endsWith('[]'))
+  return `list_terms(user_id, list_words_2(list_fold(${words})), ${mayBeNull ? `coalesce(${facets}, '{}')` : facets})`
 
   function ofType(names: readonly string[], type: SqlType): string[] {
     return names.filter((column) => columns[column] === type)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase, type Queryable } from '../../../services/database/index.js'
+import { termsOf } from '../../../services/resource/lists/terms.js'
 import { preparedPgliteDir } from '../../helpers/pglite.js'
 import { Seeded } from '../../helpers/seeded.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
@@ -150,6 +151,22 @@ async function functions(t: Test, database: Queryable): Promise<void> {
     t.same(await valueOf(database, `list_facets_2('x', array[null, 'a', null])`), ['x=a'])
     t.match(await valueOf(database, `list_facets_2('x', array[null, E'a\\x01b'])`), [/^x#.{44}$/])
     t.same(await valueOf(database, `list_facets_2('x', array[null]::text[])`), [])
+  })
+
+  await t.test('a row is found by its words where the columns that lists are narrowed by are null', async (t) => {
+    const owner = '01a2069f-4382-76fe-94e2-50d41d9cb575'
+    const columns = { name: 'text', tags: 'text[]', ids: 'uuid[]' } as const
+    const found = async (filters: readonly (keyof typeof columns)[], word: string): Promise<unknown> => {
+      const named = Object.fromEntries(filters.map((column) => [column, column]))
+      const terms = termsOf({ name: 'things', columns, filters: named, search: ['name', 'tags'] })
+      const row = `select '${owner}'::uuid as user_id, 'a fox'::text as name, null::text[] as tags, null::uuid[] as ids`
+      const query = `list_all_2('${owner}', list_words_2(list_fold(array[$1::text])), '{}')`
+      return valueOf(database, `(select ${terms} @@ ${query} from (${row}) as things)`, word)
+    }
+    for (const filters of [['tags'], ['ids'], ['tags', 'ids'], ['name', 'tags'], []] as const) {
+      t.equal(await found(filters, 'fox'), true, filters.join())
+      t.equal(await found(filters, 'owl'), false, filters.join())
+    }
   })
 
   await t.test('long and odd texts become terms, and nothing fails', async (t) => {
