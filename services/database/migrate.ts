@@ -61,7 +61,8 @@ function inWords(error: unknown): unknown {
   if (sqlState(error) === ALREADY_THERE)
     return new CanNotStartError(
       `The schema holds another program's tables, or the table roundhouse_migrations was lost (${reason}): give the service a schema ` +
-        'of its own, by: create schema shop; alter role <its role> set search_path = shop',
+        'of its own, by: create schema shop; alter role <its role> set search_path = shop; or a dump older than the schema was put back ' +
+        'in place: see docs/runbook.md',
       { cause: error },
     )
   if (sqlState(error) === NO_RIGHT)

@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process'
-import { chmodSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
+import { cachedTables } from '../../../services/cache-map.js'
+import { installChanges } from '../../../services/changes/installation.js'
+import { migrate, openDatabase } from '../../../services/database/index.js'
+import { resources } from '../../../services/domains.js'
 import { startService, type TestService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
 import { binaryDirectory, startPostgres, unprivilegedUser } from '../../helpers/servers/postgres.js'
@@ -12,6 +16,7 @@ import { startRedis } from '../../helpers/servers/redis.js'
 import { temporaryDirectory } from '../../helpers/servers/servers.js'
 
 /** The rehearsal of docs/runbook.md: a dump of the database that serves, restored into a fresh one, and the service led there. */
+const RUNBOOK = join(import.meta.dirname, '../../../docs/runbook.md')
 const BOUND_MS = 1_000
 const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
 
@@ -20,6 +25,36 @@ t.setTimeout(120_000)
 /** The service under test is in this process: it serves meanwhile. */
 async function run(program: string, ...args: string[]): Promise<void> {
   await promisify(execFile)(join(binaryDirectory(), program), args, { ...unprivilegedUser(), cwd: '/' })
+}
+
+async function dumpOf(url: string): Promise<string> {
+  const directory = temporaryDirectory()
+  chmodSync(directory, 0o777)
+  const dump = join(directory, 'backup.dump')
+  await run('pg_dump', '-Fc', '--no-unlogged-table-data', '-f', dump, url)
+  return dump
+}
+
+/** Past the service. */
+async function sql(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(text)
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** As `node dist/migrate.js` does. */
+async function migrateStep(url: string): Promise<void> {
+  const database = await openDatabase({ url, dataDir: '' })
+  try {
+    await migrate(database, cachedTables, { install: (sql) => installChanges(sql, resources, { isOn: true }) })
+  } finally {
+    await database.close()
+  }
 }
 
 t.test(
@@ -42,16 +77,13 @@ t.test(
     }
 
     // The dump is taken while writes go on: whichever it has of them, it has whole.
-    const directory = temporaryDirectory()
-    chmodSync(directory, 0o777)
-    const dump = join(directory, 'backup.dump')
     const dumping = new AbortController()
     const writing = (async () => {
       for (let n = 0; !dumping.signal.aborted; n++)
         await user.patch(`/api/designs/${busy}`, { description: `write ${n}` })
     })()
     await until(async () => (await read(old, busy)) !== 'busy', { describe: 'writes go on' })
-    await run('pg_dump', '-Fc', '--no-unlogged-table-data', '-f', dump, oldUrl)
+    const dump = await dumpOf(oldUrl)
     dumping.abort()
     await writing
 
@@ -107,12 +139,65 @@ t.test(
     // And once more when a replica is new: from Redis now, of this database.
     const third = await start(freshUrl)
     t.equal(await read(third, design), 'on the fresh one')
-    const client = new pg.Client(freshUrl)
-    await client.connect()
-    await client.query(`update designs set description = 'by psql' where id = '${design}'`)
-    await client.end()
+    await sql(freshUrl, `update designs set description = 'by psql' where id = '${design}'`)
     await sleep(BOUND_MS)
     for (const service of [...fresh, third])
       t.equal(await read(service, design), 'by psql', 'its triggers came with the backup')
   },
 )
+
+t.test('the data alone, into a schema that is there: users keep their tokens', async (t) => {
+  const postgres = await startPostgres()
+  t.teardown(() => postgres.stop())
+  const [oldUrl, url] = [await postgres.createDatabase(), await postgres.createDatabase()]
+  const old = await startService(t, { env: { DATABASE_URL: oldUrl } })
+  const user = await old.newUser()
+  const { body } = await user.post('/api/designs', DESIGN)
+  const dump = await dumpOf(oldUrl)
+  await old.app.close()
+
+  await migrateStep(url)
+  const [, taken = ''] = /^psql .* -c '(delete [^']+)'$/m.exec(readFileSync(RUNBOOK, 'utf8')) ?? []
+  await sql(url, taken)
+  await run('pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', url, dump)
+  await migrateStep(url)
+  const { app, anonymous } = await startService(t, { env: { DATABASE_URL: url } })
+  t.equal(app.cache.state, 'memory-only')
+  const headers = { authorization: `Bearer ${user.token}` }
+  t.equal((await anonymous.get(`/api/designs/${body.id}`, headers)).status, 200)
+  t.equal((await anonymous.patch(`/api/designs/${body.id}`, { description: 'on' }, headers)).status, 200)
+  t.equal((await anonymous.get('/api/changes', headers)).status, 200)
+  t.same(await sql(url, 'select count(*)::integer from changes_state'), [{ count: 1 }])
+})
+
+t.test('a dump from before a migration goes into an empty schema, and nowhere else', async (t) => {
+  const postgres = await startPostgres()
+  t.teardown(() => postgres.stop())
+  const url = await postgres.createDatabase()
+  const service = await startService(t, { env: { DATABASE_URL: url } })
+  const user = await service.newUser()
+  const { body } = await user.post('/api/designs', DESIGN)
+  await service.app.close()
+  await sql(
+    url,
+    `drop table idempotency_keys, replica_reports;
+     delete from roundhouse_migrations where name in ('idempotency-keys', 'replica-reports', 'idempotent-bulk')`,
+  )
+  const dump = await dumpOf(url)
+  await migrateStep(url)
+
+  const clean = ['--single-transaction', '--clean', '--if-exists']
+  await t.rejects(run('pg_restore', ...clean, '-d', url, dump), 'the table that it does not know refers to users')
+  await migrateStep(url)
+  t.same(await sql(url, 'select id from designs'), [{ id: body.id }], 'and all is as it was')
+  await sql(url, 'drop table idempotency_keys')
+  await run('pg_restore', ...clean, '-d', url, dump)
+  await t.rejects(migrateStep(url), { message: /a dump older than the schema .*docs\/runbook\.md/ })
+
+  await sql(url, 'drop schema public cascade; create schema public')
+  await run('pg_restore', '--exit-on-error', '-d', url, dump)
+  await migrateStep(url)
+  const { anonymous } = await startService(t, { env: { DATABASE_URL: url } })
+  const answer = await anonymous.get(`/api/designs/${body.id}`, { authorization: `Bearer ${user.token}` })
+  t.equal(answer.status, 200)
+})

@@ -199,7 +199,7 @@ t.test('restored in place: pg_restore --clean, data only, dropped and created', 
   const dump = dumpOf(scene)
   await scene.patch('taken back')
   await scene.warm()
-  run('pg_restore', '--clean', '--if-exists', '-d', url, dump)
+  run('pg_restore', '--single-transaction', '--clean', '--if-exists', '-d', url, dump)
   await settles(t, scene, 'in the dump', 'pg_restore --clean')
 
   await scene.patch('taken back again')
