@@ -74,7 +74,8 @@ function notesOn({ is_silent, age_ms, cache }) {
   const missed = missedBy(cache)
   const isIsolated = cache.state === 'isolated'
   return [
-    isIsolated && `can't read the journal (${cache.reason}); the database is asked for every read.`,
+    isIsolated &&
+      `can't read the journal (${cache.reason}); the database is asked for every read, and where it does not answer memory does, marked, for a limited time, then nobody (503).`,
     missed > 0 &&
       `${plural(missed, 'answer')} since its start ${missed === 1 ? 'was' : 'were'} not what the database had, and no change had been told; the log names them.`,
     cache.state === 'disabled' && 'the cache is switched off.',

@@ -22,7 +22,7 @@ export async function inspect(replica: Replica, key: string, options: EntryOptio
   return {
     key,
     /** How a read would be answered now, and why. */
-    verdict: answerOf(replica, inMemory, inRedis),
+    verdict: answerOf(replica, options, inMemory, inRedis),
     /** The snapshot of the last finished tail, which an entry is held against. */
     seen: replica.knowledge.seen?.text ?? null,
     memory: verdictOn(replica, inMemory),
@@ -31,12 +31,10 @@ export async function inspect(replica: Replica, key: string, options: EntryOptio
 }
 
 /** One sentence, for who does not know the protocol. */
-function answerOf(replica: Replica, inMemory: Found | string, inRedis: Found | string): string {
+function answerOf(replica: Replica, options: EntryOptions, inMemory: Found | string, inRedis: Found | string): string {
   const { settings, follower, knowledge, clock } = replica
   if (!settings.isEnabled) return 'The database answers every read: the cache is switched off.'
-  if (!follower.isFollowed(clock.now())) {
-    return `The database answers every read: this replica can't follow the journal (${follower.reason}).`
-  }
+  if (!follower.isFollowed(clock.now())) return whileIsolated(replica, options, inMemory)
   for (const [tier, found] of [
     ['Memory', inMemory],
     ['Redis', inRedis],
@@ -55,6 +53,28 @@ function answerOf(replica: Replica, inMemory: Found | string, inRedis: Found | s
   return isOver
     ? 'The database answers: what is held has outlived its time.'
     : 'The database answers: what is held does not show a change that was heard of since.'
+}
+
+/** The database, where it answers; else memory, for a limited time; else nobody. */
+function whileIsolated(replica: Replica, options: EntryOptions, inMemory: Found | string): string {
+  const { follower, reads, clock } = replica
+  const why = `this replica can't follow the journal (${follower.reason})`
+  const leftMs = markedMs(replica, options, inMemory)
+  const marked = leftMs > 0 ? `marked, for ${inSeconds(leftMs)} more` : undefined
+  if (reads.isolation.isUnanswered) {
+    if (marked !== undefined) return `Memory answers, ${marked}: the database does not answer, and ${why}.`
+    return `The answer is 503: the database does not answer, ${why}, and memory holds nothing that it may answer with.`
+  }
+  const always = `The database answers every read: ${why}.`
+  if (follower.isAnswering(clock.now())) return always
+  return `${always} Where it does not answer, ${marked === undefined ? 'the answer is 503' : `memory does, ${marked}`}.`
+}
+
+/** For how long memory may answer with this while the database does not, in ms; 0 when it may not. */
+function markedMs(replica: Replica, { mayServeOnError = true }: EntryOptions, found: Found | string): number {
+  if (typeof found === 'string' || mayServeOnError === false || !isServed(replica, found)) return 0
+  if (mayServeOnError === 'undoubted' && replica.knowledge.hints.has(found.tags)) return 0
+  return Math.min(replica.reads.isolation.leftMs, found.leftMs)
 }
 
 function isServed({ knowledge }: Replica, { provenance, tags, leftMs }: Found): boolean {

@@ -21,6 +21,8 @@ export class Isolation {
   readonly #replica: Replica
   /** The last load that somebody waited for did not come in time, and none has come since. */
   #isSilent = false
+  /** The last load that somebody waited for failed, and none has come since. */
+  #hasFailed = false
   #triedAt = Number.NEGATIVE_INFINITY
   /** No set: V8 links the tables that one has outgrown, so what has gone from it stays alive until the old generation is collected. */
   readonly #waiting: Waiting[] = []
@@ -52,6 +54,17 @@ export class Isolation {
 
   loaded(): void {
     this.#isSilent = false
+    this.#hasFailed = false
+  }
+
+  /** Is it known that loads do not come back? */
+  get isUnanswered(): boolean {
+    return this.#isSilent || this.#hasFailed
+  }
+
+  /** For how long memory may answer in place of the database, in ms; below 0 when it may not any more. */
+  get leftMs(): number {
+    return this.#replica.settings.staleIfErrorMs - this.ms
   }
 
   /** The lookup. Once the replica is isolated and the load is not worth waiting for any more: memory's answer, if it may answer. */
@@ -73,6 +86,7 @@ export class Isolation {
         },
         (error: unknown) => {
           this.#leave(reader)
+          this.#hasFailed = true
           answerOr(() => error)
         },
       )

@@ -48,3 +48,40 @@ t.test('of a replica that can not follow the journal it says so, whatever the ti
   t.match(verdict, /^The database answers every read: this replica can't follow the journal \(it is gone\)/)
   t.match(memory.verdict, /^bypassed: the journal is not followed/)
 })
+
+t.test('of a database that does not answer it says who does instead, and for how long', async (t) => {
+  const { database, members, clock } = await startWorld(t, { replicas: 1, options: { staleIfErrorMs: 10_000 } })
+  const only = members[0]!
+  const rows = new Rows(database)
+  database.rows.set('a', 'x')
+  await rows.read(only, 'a')
+  const verdict = async (name: string, mayServeOnError = true): Promise<string> => {
+    const { key, ...options } = entry(name, { mayServeOnError })
+    return (await only.cache.inspect(key, options)).verdict
+  }
+  only.journal.failure = new Error('gone')
+  await clock.advance(BOUND_MS)
+  t.match(
+    await verdict('a'),
+    /^The database answers .* Where it does not answer, memory does, marked, for 10\.0 s more\.$/,
+  )
+  t.match(await verdict('b'), / Where it does not answer, the answer is 503\.$/)
+
+  rows.hold()
+  const reads = [rows.read(only, 'a'), t.rejects(rows.read(only, 'b'))]
+  await clock.advance(BOUND_MS)
+  await Promise.all(reads)
+  t.match(await verdict('a'), /^Memory answers, marked, for 9\.0 s more: the database does not answer.*\(gone\)\.$/)
+  t.match(await verdict('a', false), /^The answer is 503/)
+  t.match(await verdict('b'), /^The answer is 503: the database does not answer.*memory holds nothing/)
+  await clock.advance(9_000)
+  t.match(await verdict('a'), /^The answer is 503/)
+
+  rows.release()
+  await clock.advance(BOUND_MS)
+  await rows.read(only, 'b')
+  t.match(await verdict('a'), /^The database answers every read/)
+  rows.failure = new Error('refused')
+  await t.rejects(rows.read(only, 'b'))
+  t.match(await verdict('b'), /^The answer is 503/, 'one that refuses at once is as silent')
+})
