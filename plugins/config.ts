@@ -8,6 +8,7 @@ import { unreadDatabaseVariables } from '../services/config/database-url.js'
 import { containerSign, platformSign } from '../services/config/deployment.js'
 import { readEnvFile } from '../services/config/env-file.js'
 import {
+  changedFrom,
   environmentSchema,
   expectation,
   isMiswrittenNumber,
@@ -80,6 +81,8 @@ export interface ExaminedConfig {
   readonly config: Config
   readonly faults: readonly Fault[]
   readonly note?: string
+  /** `NAME=value` of what is not the default; never a secret. */
+  readonly changed: readonly string[]
 }
 
 /** Those of this process; looks at no place, and makes no token to keep. */
@@ -93,7 +96,7 @@ export function examineProcessConfig(): ExaminedConfig {
 /** @param otherSign says why this is a deployment, where the variables do not */
 export function examineConfig(env: Variables, otherSign?: () => string | undefined): ExaminedConfig {
   const { environment, ...examined } = examine(env, otherSign)
-  return { ...examined, config: configFrom(environment) }
+  return { ...examined, config: configFrom(environment), changed: changedFrom(environment) }
 }
 
 /** What the command line takes from the environment, and from `.env` of the working directory: where the service is, and who asks. */

@@ -95,6 +95,14 @@ const entries: ReadonlyArray<readonly [string, TSchema]> = Object.entries(enviro
 /** Names of all variables the service reads. */
 export const variables: readonly string[] = entries.map(([name]) => name)
 
+/** `NAME=value` of each variable that has a default and is set to something else. What has none may be a secret, and is not told. */
+export function changedFrom(environment: Environment): string[] {
+  return entries.flatMap(([name, { default: usual }]) => {
+    const value: unknown = Reflect.get(environment, name)
+    return usual === undefined || value === usual ? [] : [`${name}=${String(value)}`]
+  })
+}
+
 /** Is it a number by the rules of JavaScript (`0x10`, `1e3`) that a person did not mean as one, or might misread? */
 export function isMiswrittenNumber(variable: string, value: string): boolean {
   const isWhole = entries.some(([name, schema]) => name === variable && schema.type === 'integer')

@@ -163,7 +163,7 @@ async function journal(database: Database, lifetimeMs: number): Promise<Seen> {
     row?.answer ?? '{}',
   )
   const size = `${facts.rows.toLocaleString('en-US')} rows, ${(facts.bytes / 1_048_576).toFixed(1)} MiB`
-  if (typeof found === 'string') return fault(found, MIGRATE)
+  if (typeof found === 'string') return fault(found, await withoutChildren(database))
   // The embedded database ends without saving what is unlogged.
   if (isBroken === true && database.kind === 'pglite') return ok(`${size}: the start makes it anew`)
   if (isBroken === true) {
@@ -182,6 +182,19 @@ async function journal(database: Database, lifetimeMs: number): Promise<Seen> {
     )
   }
   return ok(`${size}, ${marks}`)
+}
+
+/** The migrate step takes no child table away. */
+async function withoutChildren(database: Queryable): Promise<string> {
+  const children = await database.query<{ detach: string }>({
+    name: 'doctor.children',
+    text: `select format('alter table %s no inherit %s', i.inhrelid::regclass, i.inhparent::regclass) as detach
+      from pg_inherits i join pg_class c on c.oid = i.inhparent
+      where c.relnamespace = current_schema()::regnamespace and c.relname = any($1::text[]) order by 1`,
+    values: [cachedTables.map(({ table }) => table)],
+  })
+  if (children.length === 0) return MIGRATE
+  return `drop or detach them: ${few(children.map(({ detach }) => detach))}; then ${MIGRATE}`
 }
 
 function minutes(ms: number): string {

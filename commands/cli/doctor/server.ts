@@ -2,8 +2,8 @@ import type { Database } from '../../../services/database/index.js'
 import { refusalOf } from '../../../services/database/server-check.js'
 import { fault, type Findings, ok, type Seen, warning } from './finding.js'
 
-/** Of one replica beside its pool: for the journal, for LISTEN, and for its own health. */
-const SESSIONS = 3
+/** Of one replica beside its pool: marks and clears, the journal's tails, LISTEN, health and reports, and one that tries a silent server. */
+const SESSIONS = 5
 const LONG_TRANSACTION_SECONDS = 300
 /** Lifetimes and logs go by clocks; the coherence of the cache does not. */
 const MOST_SKEW_MS = 1_000
@@ -14,6 +14,8 @@ interface Facts {
   readonly encoding: string
   readonly is_standby: boolean
   readonly is_read_only: boolean
+  /** What takes that away, where a role or the database was given it. */
+  readonly read_only_resets: readonly string[]
   readonly fsync: string
   readonly full_page_writes: string
   readonly connections: number
@@ -25,6 +27,12 @@ interface Facts {
 const FACTS = `select current_setting('server_version_num')::integer as version, current_setting('server_version') as version_text,
   getdatabaseencoding()::text as encoding, pg_is_in_recovery() as is_standby,
   exists (select from pg_settings where name = 'default_transaction_read_only' and reset_val = 'on') as is_read_only,
+  array(select format('alter %s reset default_transaction_read_only', concat_ws(' in ',
+        case when s.setrole <> 0 then format('role %I', pg_get_userbyid(s.setrole)) when s.setdatabase = 0 then 'role all' end,
+        case when s.setdatabase <> 0 then format('database %I', current_database()) end))
+      from pg_db_role_setting s, unnest(s.setconfig) c
+      where s.setrole in (0, session_user::regrole) and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+        and c ~* '^default_transaction_read_only=(on|true|yes|1)$' order by 1) as read_only_resets,
   current_setting('fsync') as fsync, current_setting('full_page_writes') as full_page_writes,
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as connections,
   (select sum(numbackends)::integer - 1 from pg_stat_database) as connections_used,
@@ -70,7 +78,7 @@ function ofServer(facts: Facts, poolSize: number): Seen[] {
       ? [
           warning(
             'transactions are read-only by default; the service sets that right for itself',
-            'alter database … reset default_transaction_read_only',
+            readWriteAgain(facts),
           ),
         ]
       : []),
@@ -84,6 +92,13 @@ function ofServer(facts: Facts, poolSize: number): Seen[] {
         ]
       : []),
   ]
+}
+
+/** Who is read-only by default may not even change that default before saying otherwise, which holds from the next transaction on. */
+function readWriteAgain({ read_only_resets: resets }: Facts): string {
+  const ofServer = ['alter system reset default_transaction_read_only', 'select pg_reload_conf()']
+  const steps = ['set default_transaction_read_only = off', ...(resets.length > 0 ? resets : ofServer)]
+  return `statement by statement, in one session: ${steps.join('; ')}${resets.length > 0 ? '' : ' (or it is in the file of the server, or in the options of the address)'}`
 }
 
 function transactions({ oldest_seconds: seconds, prepared }: Facts): Seen[] {

@@ -75,7 +75,14 @@ t.test('a service in order: everything is looked at, and the exit code is 0', as
   ]
   t.same([...checks], all)
   const words = json.findings.map(({ found }: Finding) => found).join('\n')
-  for (const part of [/PostgreSQL \d+.*UTF8/, /Redis \d/, /news arrive/, /rows, .* MiB/, /all \d+ are there and on/])
+  for (const part of [
+    /a replica takes up to 15$/m,
+    /PostgreSQL \d+.*UTF8/,
+    /Redis \d/,
+    /news arrive/,
+    /rows, .* MiB/,
+    /all \d+ are there and on/,
+  ])
     t.match(words, part)
 })
 
@@ -123,6 +130,51 @@ t.test('triggers that are off or gone, and a schema that is not made yet', async
     code: 0,
     bad: [{}, { check: 'schema', result: 'warning', found: /not made yet/, change: /migrate/ }],
   })
+})
+
+t.test('what the migrate step can not mend: child tables, and a default of read-only', async (t) => {
+  const url = await migrated(t)
+  await run(url, 'create table designs_of_old () inherits (designs)')
+  const { code, bad } = await doctor({ DATABASE_URL: url })
+  t.equal(code, 1)
+  t.match(
+    bad.filter(({ result }) => result === 'fault'),
+    [
+      {
+        check: 'journal',
+        found: /has child tables/,
+        change: /^drop or detach them: alter table designs_of_old no inherit designs/,
+      },
+    ],
+  )
+  await run(url, 'alter table designs_of_old no inherit designs')
+  const name = new URL(url).pathname.slice(1)
+  await run(url, `alter database ${name} set default_transaction_read_only = on`)
+  const toDo = async (): Promise<string> =>
+    (await doctor({ DATABASE_URL: url })).bad.find(({ found }) => found.includes('read-only'))?.change ?? ''
+  t.match(
+    await toDo(),
+    `set default_transaction_read_only = off; alter database ${name} reset default_transaction_read_only`,
+  )
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query('set default_transaction_read_only = off')
+  await client.query(`alter role postgres in database ${name} set default_transaction_read_only = on`)
+  await client.end()
+  const change = await toDo()
+  t.match(change, /; alter database .* reset .*; alter role postgres in database .* reset/)
+  const again = new pg.Client(url)
+  await again.connect()
+  for (const step of change.replace(/^.*?: /, '').split('; ')) await again.query(step)
+  await again.end()
+  t.equal(await toDo(), '', 'doing so mends it')
+})
+
+t.test('settings that are not the defaults are told, and none that may be a secret', async (t) => {
+  const DATA_DIR = join(temporaryDirectory(), 'data')
+  const { json, output } = await doctor({ DATA_DIR, CACHE_TTL_SECONDS: '5', TOKEN_SECRET: 'do-not-tell-'.repeat(4) })
+  t.match(json.findings[0].found, /; not the defaults: PORT=0, DATA_DIR=.*, CACHE_TTL_SECONDS=5$/)
+  t.notMatch(output, 'do-not-tell')
 })
 
 t.test('a role without rights', async (t) => {
