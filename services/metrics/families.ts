@@ -11,7 +11,7 @@ const OF_ALL = {
   up: metric(
     'gauge',
     'replica_up',
-    '0: the replica has not reported for 15 s; it is forgotten after 10 min',
+    "0: the replica has not reported for 15 s, or can't be heard of, while the database is down; it is forgotten after 10 min",
     '',
     () => [],
   ),

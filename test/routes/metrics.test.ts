@@ -246,6 +246,21 @@ t.test('the dashboard and the alerts ask for metrics and labels that there are',
   )
 })
 
+t.test('each alert names the section that says what to do about it', async (t) => {
+  const alerts = readFileSync(join(DOCS, 'metrics/alerts.yml'), 'utf8').split('- alert: ').slice(1)
+  for (const alert of alerts) {
+    const [, page = '', anchor] = /^ +runbook: docs\/(\w+\.md)#([\w-]+)$/m.exec(alert) ?? []
+    const headings = page === '' ? [] : readFileSync(join(DOCS, page), 'utf8').matchAll(/^#+ (.*)$/gm)
+    const anchors = [...headings].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+    t.ok(anchor !== undefined && anchors.includes(anchor), `${alert.split('\n')[0]}`)
+  }
+})
+
 t.test(
   'promtool has nothing to say against the rules, nor against what is served',
   { skip: skipPromtool },
