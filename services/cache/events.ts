@@ -27,6 +27,6 @@ export interface CacheEvents {
   onMissedInvalidation(missed: MissedInvalidation): void
   /** A reading of the journal brought these, in no order. */
   onChanges(changes: readonly Change[]): void
-  /** Something failed that no reader is told of: a refresh, an announcement, a mark, a prune. */
+  /** Something failed that no reader is told of: a refresh, an announcement, listening for them (once for each reason, until it works), a mark, a prune. */
   onError(error: unknown, during: string): void
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { Announcer } from './journal/announcer.js'
+import { AnnouncerFailures } from './announcer-failures.js'
 import { type Clock, systemClock } from './clock.js'
 import { type Codec, jsonCodec } from './redis/entry-codec.js'
 import type { Lifetimes } from './entry.js'
@@ -120,16 +121,9 @@ export class Replica {
       defer: (work) => void clock.after(0, work),
       onCapacity: (full) => this.#tell((told) => told.onCapacity?.({ ...full, maxBytes })),
     })
-    const onChange = (): void => this.observe()
     if (isEnabled && redis !== undefined) {
-      this.redis = new Redis({
-        client: redis.client,
-        isCluster: redis.isCluster ?? false,
-        keyPrefix,
-        secret,
-        clock,
-        events: this.#redisEvents(onChange),
-      })
+      const { client, isCluster = false } = redis
+      this.redis = new Redis({ client, isCluster, keyPrefix, secret, clock, events: this.#redisEvents() })
     }
     this.follower = new JournalFollower({
       journal,
@@ -137,9 +131,10 @@ export class Replica {
       clock,
       boundMs,
       onTail: (answer, isAnother) => this.#tailed(answer, isAnother),
-      onChange,
+      onChange: () => this.observe(),
     })
     if (journal.listen !== undefined) {
+      const failures = new AnnouncerFailures()
       this.announcer = new Announcer({
         listen: journal.listen,
         clock,
@@ -147,10 +142,11 @@ export class Replica {
         replicas: () => this.follower.replicas,
         sender: randomBytes(9).toString('base64url'),
         onHint: (tags) => {
+          failures.heard()
           knowledge.hints.add(tags)
           this.raised(tags)
         },
-        onError: (error) => this.report(error, 'an announcement'),
+        onError: (error) => this.report(error, failures.wordsFor(error, this.announcer?.state)),
       })
     }
   }
@@ -219,9 +215,9 @@ export class Replica {
     else if (!breaker.isDown && was !== undefined) this.#tell((told) => told.onRedisBack?.())
   }
 
-  #redisEvents(onChange: () => void): RedisEvents {
+  #redisEvents(): RedisEvents {
     return {
-      onChange,
+      onChange: () => this.observe(),
       onError: (isRefused) => {
         this.stats.redisErrors += 1
         if (isRefused) this.stats.redisRefusals += 1
@@ -248,10 +244,10 @@ export class Replica {
     this.#tell((told) => told.onMissedInvalidation?.(missed))
   }
 
-  /** Of something that failed and that no reader is told of. */
-  report(error: unknown, during: string): void {
+  /** Of something that failed and that no reader is told of. Without words it is counted alone. */
+  report(error: unknown, during: string | undefined): void {
     this.stats.backgroundErrors += 1
-    this.#tell((told) => told.onError?.(error, during))
+    if (during !== undefined) this.#tell((told) => told.onError?.(error, during))
   }
 
   /** Listeners are the host's code: what one throws is thrown where no part of the engine waits for it. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openCache } from '../../../services/cache/index.js'
+import { type Journal, openCache } from '../../../services/cache/index.js'
 import { FakeClock } from '../../helpers/cache/fake-clock.js'
 import { MemoryRedis } from '../../helpers/cache/memory-redis.js'
 import { ModelDatabase, ModelJournal } from '../../helpers/cache/model-database.js'
@@ -209,3 +209,39 @@ t.test('each change that a tail brings is told once, and a tail that brings none
   t.equal(told.length, 1)
   t.equal(members[0]?.cache.stats().invalidations, before + 1)
 })
+
+t.test(
+  'a connection for announcements that can not be made is told once for each reason, until it could',
+  async (t) => {
+    const { clock, database, join } = await startWorld(t, { replicas: 0 })
+    const journal = new ModelJournal(database)
+    let failure: Error | undefined = new Error('refused')
+    const listen: Journal['listen'] = async (onPayload) => {
+      if (failure !== undefined) throw failure
+      return journal.listen(onPayload)
+    }
+    const { cache, events } = await join({
+      journal: {
+        listen,
+        tail: (since, identity) => journal.tail(since, identity),
+        touch: (tags) => journal.touch(tags),
+        mark: (ms) => journal.mark(ms),
+        prune: (ms) => journal.prune(ms),
+      },
+    })
+    const told = (): string[] => events.filter((event) => event.startsWith('listening for announcements: '))
+    await clock.advance(10_000)
+    t.same(told(), ['listening for announcements: refused'])
+    t.ok(cache.stats().backgroundErrors > 5, 'each is counted')
+    failure = new Error('starting up')
+    await clock.advance(10_000)
+    t.equal(told().length, 2, 'another reason')
+    failure = undefined
+    await clock.advance(10_000)
+    t.equal(cache.health().announcements, 'healthy')
+    failure = new Error('refused')
+    journal.cut()
+    await clock.advance(10_000)
+    t.equal(told().length, 3, 'it had worked in between')
+  },
+)
