@@ -6,13 +6,11 @@ import type { Line } from './lines.js'
 import { columnsIn, type CsvLine, mapped } from './mapped-row.js'
 import type { Mapping } from './mapping.js'
 
-export interface CsvOptions {
-  readonly maxRowBytes: number
-}
-
 const DELIMITERS = [',', ';', '\t'] as const
 /** In which the line of the names of the columns ends. */
 const MOST_HEADER_BYTES = 65_536
+/** The parser refuses to go on with a longer record: a quote that is not closed would make one of the rest of the file. */
+const MOST_RECORD_BYTES = 524_288
 /** A group is kept until its last line. */
 const MOST_LINES = 5_000
 
@@ -26,11 +24,7 @@ interface Raw {
  * The rows of a CSV file in UTF-8 whose first line has the names of its columns, each as the JSON of what the mapping makes of it.
  * @throws Error when a column is not there of which a mapping makes what every row must have
  */
-export async function rowsOfCsv(
-  bytes: AsyncIterable<Buffer>,
-  mapping: Mapping,
-  { maxRowBytes }: CsvOptions,
-): Promise<AsyncIterable<Line>> {
+export async function rowsOfCsv(bytes: AsyncIterable<Buffer>, mapping: Mapping): Promise<AsyncIterable<Line>> {
   const { head, chunks } = await peek(bytes, MOST_HEADER_BYTES)
   const parser = parse({
     delimiter: mapping.delimiter ?? delimiterIn(head),
@@ -39,7 +33,7 @@ export async function rowsOfCsv(
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    max_record_size: 4 * maxRowBytes,
+    max_record_size: MOST_RECORD_BYTES,
   })
   const raw = pipeline(Readable.from(chunks), parser, () => {})[Symbol.asyncIterator]() as AsyncIterator<Raw>
   const first = await raw.next()

@@ -6,6 +6,7 @@ import { DeferredLines } from './deferred-lines.js'
 import { type Kind, kindOf, recognised } from './kinds.js'
 import type { Line } from './lines.js'
 import { type Kept, LineReader } from './reader.js'
+import { lengthFault } from './row-bytes.js'
 import type { BatchWriter, Waiting } from './writer.js'
 
 export type Counts = Record<'read' | 'created' | 'updated' | 'equal' | 'there' | 'different' | 'refused', number>
@@ -156,6 +157,8 @@ class Batch {
     if (kind === undefined) return [`not recognised, by their fields: ${recognised}`]
     const read = this.#reader(kind).read(value)
     if (!('row' in read)) return read
+    const tooLong = lengthFault(text, read.row.body)
+    if (tooLong !== undefined) return [tooLong]
     this.#waiting.push({ kind, line, text, ...read })
     return []
   }

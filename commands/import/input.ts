@@ -17,6 +17,7 @@ export interface Input {
 }
 
 export interface InputOptions {
+  /** Of JSON; CSV has a bound of its own. */
   readonly maxLineBytes: number
   /** The file is CSV, of which each row is made like this. */
   readonly mapping?: Mapping | undefined
@@ -41,7 +42,7 @@ export async function openInput(path: string, options: InputOptions): Promise<In
   const start = head.toString('latin1').trimStart()
   const common = { sizeBytes: sizeOf(path), readBytes: () => file?.bytesRead ?? 0 }
   if (mapping !== undefined) {
-    return { noun: 'Line', ...common, lines: await rowsOfCsv(chunks, mapping, { maxRowBytes: maxLineBytes }) }
+    return { noun: 'Line', ...common, lines: await rowsOfCsv(chunks, mapping) }
   }
   if (start.startsWith('[')) return { noun: 'Item', ...common, lines: itemsOf(chunks, maxLineBytes) }
   if (/^[\w"][^{\n\r]*[,;\t]/.test(start)) {

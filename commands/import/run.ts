@@ -1,4 +1,4 @@
-import { BODY_LIMIT_BYTES, buildApp } from '../../app.js'
+import { buildApp } from '../../app.js'
 import { loadProcessConfig } from '../../plugins/config.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
 import type { ImportArguments } from './arguments.js'
@@ -7,6 +7,7 @@ import { openInput, sizeOf } from './input.js'
 import { kindNamed } from './kinds.js'
 import { readMapping } from './mapping.js'
 import { Report } from './report.js'
+import { MOST_LINE_BYTES } from './row-bytes.js'
 import { BatchWriter } from './writer.js'
 import { grouped, openProgress } from '../progress.js'
 
@@ -43,7 +44,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
     const startedAt = performance.now()
     const { signal } = interruption
     const { noun, sizeBytes, readBytes, lines } = await openInput(file, {
-      maxLineBytes: BODY_LIMIT_BYTES,
+      maxLineBytes: MOST_LINE_BYTES,
       mapping,
       signal,
     })
@@ -57,7 +58,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
     const onWait = (reason: string): void => progress.print(`${reason}: waiting`)
     const counts = await importLines({
       lines,
-      maxLineBytes: BODY_LIMIT_BYTES,
+      maxLineBytes: MOST_LINE_BYTES,
       kind: args.kind,
       kept,
       writer: new BatchWriter(app, userId, { existing, planned, since }, { onWait, signal }),

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { TestService, UserCaller } from '../helpers/app.js'
 import { onBothDatabases } from '../helpers/both-databases.js'
+import { UNKNOWN_ID } from '../../services/resource/import/row.js'
 import { design, imported, template } from '../helpers/importing.js'
 
 onBothDatabases(t, suite)
@@ -49,6 +50,20 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
     t.match(await listed(user, 'templates'), [{ price: null, version: 2 }])
     t.same((await imported(app, user.id, after, { existing: 'update' })).counts, { read: 2, equal: 2 })
     t.match(await listed(user), [{ version: 2 }], 'what is equal is not written')
+  })
+
+  await t.test('a row whose own export could not be imported is refused', async (t) => {
+    const user = await newUser()
+    const masks = Array.from({ length: 50 }, () => Array.from({ length: 1_000 }, () => [1e6, 1e6]))
+    const mockup = (images: number) => ({
+      name: 'm',
+      template_id: UNKNOWN_ID,
+      images: Array.from({ length: images }, () => ({ filename: 'f', file_path: '/f', masks })),
+    })
+    t.match(await imported(app, user.id, [mockup(3), mockup(4)]), {
+      counts: { read: 2, refused: 2 },
+      troubles: [/longer than 3145728 bytes without spaces/, /template_id/],
+    })
   })
 
   await t.test('null for a list or a flag is its default, as in a PATCH', async (t) => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { BODY_LIMIT_BYTES } from '../../app.js'
 import { exportedLines } from '../../commands/export/lines.js'
 import { kinds } from '../../commands/import/kinds.js'
 import { inSnapshot } from '../../services/export/snapshot.js'
@@ -79,6 +80,40 @@ async function fill({ newUser }: TestService): Promise<void> {
   }
 }
 
+/** Rows whose lines are longer than a body: they came in bulk, or in parts, or the database writes them with spaces. */
+async function fillWithLong(t: Test, { newUser }: TestService): Promise<void> {
+  const user = await newUser()
+  const design = { filename: 'f', file_path: '/f', platform: 'etsy' }
+  const create = async (resource: string, row: object): Promise<string> => {
+    const { body } = await user.post(`/api/${resource}/bulk`, { operations: [{ op: 'create', row }] })
+    t.equal(body.results[0].status, 201, JSON.stringify(body).slice(0, 500))
+    return body.results[0].id
+  }
+  await create('designs', { ...design, description: '\u{1F98A}'.repeat(65_536) })
+  const made = await user.post('/api/designs', { ...design, filename: 'g', description: 'é'.repeat(60_000) })
+  const more = {
+    tags: Array.from({ length: 100 }, (_, n) => `é${n} `.padEnd(100, 'é')),
+    metadata: { a: '"'.repeat(8_000) },
+  }
+  t.equal((await user.patch(`/api/designs/${made.body.id}`, more)).status, 200)
+  const template = await create('templates', { name: 't', title: 't', platform: 'etsy', product_type: 'mug' })
+  const images = (corner: readonly number[], masks: number) => {
+    const all = Array.from({ length: masks }, () => Array.from({ length: 1_000 }, () => corner))
+    const sets = Array.from({ length: Math.ceil(masks / 50) }, (_, n) => all.slice(50 * n, 50 * n + 50))
+    return sets.map((set) => ({ filename: 'f', file_path: '/f', masks: set }))
+  }
+  const single = { name: 'a', template_id: template, images: images([0, 0], 20) }
+  t.equal((await user.post('/api/mockups', single)).status, 201)
+  const text = JSON.stringify({
+    op: 'create',
+    row: { name: 'b', template_id: template, images: images([1e6, 1e6], 104) },
+  })
+  const payload = `{"operations":[${text.replaceAll('1000000', '1e6')}]}`
+  const headers = { 'content-type': 'application/json' }
+  const { body } = await user.send({ method: 'POST', url: '/api/mockups/bulk', payload, headers })
+  t.equal(body.results[0].status, 201)
+}
+
 /** Every column of every row, as text. */
 async function catalogueIn(app: FastifyInstance): Promise<object> {
   const tables = ['users', 'templates', 'designs', 'mockups']
@@ -88,12 +123,14 @@ async function catalogueIn(app: FastifyInstance): Promise<object> {
   return Object.fromEntries((await Promise.all(all)).map((rows, index) => [tables[index], rows]))
 }
 
-const COUNT = 2 + 2 * 6
+/** Those of {@link fill} and {@link fillWithLong}. */
+const COUNT = 2 + 2 * 6 + 1 + 5
 const keeps = { keeps: true }
 
 async function suite(t: Test, to: Env, move: (source: TestService) => Promise<void>, from: Env): Promise<void> {
   const source = await startService(t, { env: from })
   await fill(source)
+  await fillWithLong(t, source)
   const before = await catalogueIn(source.app)
   await move(source)
   const target = await startService(t, { env: to })
@@ -112,6 +149,9 @@ t.test(
       t.equal(exported.code, 0, exported.errors)
       const text = gunzipSync(readFileSync(file)).toString()
       t.equal(text.trimEnd().split('\n').length, COUNT)
+      const lengths = text.split('\n').map((line) => Buffer.byteLength(line))
+      t.equal(lengths.filter((length) => length > BODY_LIMIT_BYTES).length, 4)
+      t.ok(lengths.some((length) => length > 2_000_000))
       t.match(text, /"kind":"mockup","user_email":"user\d@example.com".*"template_external_id":"t1"/)
       const arrived = await run('import', [file, '--all', '--keep-ids', '--keep-dates'], to)
       t.equal(arrived.code, 0, arrived.errors)

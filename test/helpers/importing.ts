@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Counts, importLines, type Trouble } from '../../commands/import/importer.js'
 import { linesOf } from '../../commands/import/lines.js'
+import { MOST_LINE_BYTES } from '../../commands/import/row-bytes.js'
 import { BatchWriter } from '../../commands/import/writer.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
 
@@ -45,8 +46,8 @@ export async function imported(
     text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
   })
   const counts = await importLines({
-    lines: linesOf(Readable.from([Buffer.from(text)]), 131_072),
-    maxLineBytes: 131_072,
+    lines: linesOf(Readable.from([Buffer.from(text)]), MOST_LINE_BYTES),
+    maxLineBytes: MOST_LINE_BYTES,
     kind: undefined,
     kept: { ids: keeps, dates: keeps },
     writer: new BatchWriter(app, userId, { existing, planned, since }),
