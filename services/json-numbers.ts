@@ -9,8 +9,8 @@ const PERHAPS_INEXACT = /[[:,\s]-?(?:\d[\d.]{15}|\d+(?:\.\d+)?[eE])/
 /** What JSON is made of, without what stands between. Its texts are matched whole, so nothing inside of one is taken for a number. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|-?\d[\d.eE+-]*/g
 
-/** Written out, as an id is. */
-const WHOLE = /^-?\d+$/
+/** Written out, and not in tens, hundreds and so on. */
+const IN_ONES = /^-?\d*[1-9]$/
 
 /** An object or an array that is open, and which field of it is at hand. */
 interface Open {
@@ -19,8 +19,8 @@ interface Open {
 }
 
 /**
- * The first number in a text of JSON that JavaScript would change: a whole one, written out, beyond ±(2^53 − 1), one with more digits than it keeps, one
- * that is beyond what there is. Once the text is parsed it can't be told.
+ * The first number in a text of JSON that JavaScript would change: one with more digits than it keeps, one that is beyond what there is, a whole one
+ * beyond ±(2^53 − 1) that does not end in 0. Once the text is parsed it can't be told. What is not changed is not changed either as it is answered.
  * @param text that has been parsed, and so is valid
  */
 export function inexactNumber(text: string): TextFault | undefined {
@@ -49,9 +49,10 @@ function faultOf(open: readonly Open[]): TextFault {
 function isExact(token: string): boolean {
   const value = Number(token)
   if (!Number.isFinite(value)) return false
-  // Also the one of two neighbours that there is: who wrote it counts in ones.
-  const isTooLarge = WHOLE.test(token) && !Number.isSafeInteger(value)
-  return !isTooLarge && digitsOf(token) === digitsOf(String(value))
+  const written = String(value)
+  // Also the one of two neighbours that there is: who wrote it counts in ones. Judged as it is answered: 1e20 is, in full, and may be sent so.
+  const isTooLarge = !Number.isSafeInteger(value) && IN_ONES.test(written)
+  return !isTooLarge && digitsOf(token) === digitsOf(written)
 }
 
 /** What is left of a number without its sign, its point, its exponent and the zeros around it: the same for each way to write it. */

@@ -24,7 +24,10 @@ export function limitsPage(): string {
     ['a body in bulk', `${kib(BULK_LIMIT_BYTES)}, ${MOST_OPERATIONS} operations`],
     ['a page of a list', `${pageQuery.limit.maximum} rows and ${kib(PAGE_BYTES)}: shorter where its rows are long`],
     ['`metadata`', `${kib(MOST_METADATA_BYTES)} of JSON, 16 levels`],
-    ['a number, wherever it stands', 'whole: 9,007,199,254,740,991 either way; else: the digits of a double, about 17'],
+    [
+      'a number, wherever it stands',
+      'the digits of a double, about 17; whole: 9,007,199,254,740,991 either way, and beyond it what ends in 0',
+    ],
     ['`Idempotency-Key`', '255 characters, kept for 24 hours'],
     ['request line and headers', '16 KiB'],
   ]

@@ -52,7 +52,7 @@ async function fill({ newUser }: TestService): Promise<void> {
         product_type: 'mug',
         price: { cents: 9_007_199_254_740_991, currency: 'EUR' },
         external_id: external,
-        metadata: { b: 1.5, a: [null, 'x\n'] },
+        metadata: { b: 1.5, a: [null, 'x\n', 1e20, 1e21, 1e-7] },
       })
       templates.push(body.id)
     }

@@ -14,6 +14,11 @@ t.test('a number is changed where JavaScript has no such number', async (t) => {
     '1e999',
     '-1E+400',
     '1e-400',
+    '9007199254740992.0',
+    '-9.007199254740992e15',
+    '12345678901234568',
+    '1.2345678901234568E+16',
+    '100000000000000000001',
     '0.12345678901234567890',
     '123456789.12345678912',
   ]) {
@@ -32,7 +37,17 @@ t.test('and is not changed where it is only written in another way', async (t) =
     '9007199254740991',
     '-9007199254740991',
     '9007199254740991.0',
+    '9007199254740990e1',
     '1e3',
+    '1e16',
+    '123e15',
+    '1.5e17',
+    '1e20',
+    '100000000000000000000',
+    '-1.2345678901234568e+20',
+    '1e21',
+    `1${'0'.repeat(300)}`,
+    '1.7976931348623157e308',
     '1e308',
     '1.50E-3',
     '5e-324',
@@ -45,6 +60,9 @@ t.test('and is not changed where it is only written in another way', async (t) =
     String(Number.MIN_VALUE),
   ]) {
     t.equal(changed(`{"a":${number}}`), undefined, number)
+    const answered = JSON.stringify(JSON.parse(`{"a":${number}}`))
+    t.equal(changed(answered), undefined, `${answered}, as it is answered`)
+    t.same(JSON.parse(answered), JSON.parse(`{"a":${number}}`))
   }
 })
 

@@ -52,6 +52,7 @@ t.test('bodies', async (t) => {
       ['"metadata":{"listing_id":9007199254740993}', 'metadata.listing_id'],
       ['"metadata":{"shops":[{"id":"1"},{"id": 1729382256910270464}]}', 'metadata.shops.1.id'],
       ['"metadata":{"a":1e999}', 'metadata.a'],
+      ['"metadata":{"a":9007199254740992.0}', 'metadata.a'],
       ['"external_id":9007199254740993', 'external_id'],
     ] as const) {
       const answer = await post(text.replace('{', `{${more},`), json)
@@ -62,6 +63,24 @@ t.test('bodies', async (t) => {
     t.match(bulk, { status: 400, body: { message: `body: operations.1.row.metadata.a ${changed}` } })
     const metadata = { most: Number.MAX_SAFE_INTEGER, least: -Number.MAX_SAFE_INTEGER, third: 1 / 3, text: ', 1e999' }
     t.match(await user.post('/api/designs', { ...DESIGN, metadata }), { status: 201, body: { metadata } })
+  })
+
+  t.test('may hold each number as it was answered', async (t) => {
+    const numbers = '{"a":1e16,"b":[123e15,1.5E+17,-1e20,9007199254740990e1],"c":1e21,"d":1e-7,"e":1.50}'
+    const { status, body } = await post(text.replace('{', `{"metadata":${numbers},`), json)
+    t.equal(status, 201)
+    const { text: answered } = await user.get(`/api/designs/${body.id}`)
+    t.match(answered, '"b":[123000000000000000,150000000000000000,-100000000000000000000,90071992547409900]')
+    t.same(JSON.parse(answered).metadata, JSON.parse(numbers))
+    for (const method of ['PUT', 'PATCH'] as const) {
+      const again = await user.send({ method, url: `/api/designs/${body.id}`, payload: answered, headers: json })
+      t.match(again, { status: 200, text: answered }, method)
+    }
+    const row = answered
+      .replace(/"id":"[^"]*","user_id":"[^"]*","version":\d+,/, '')
+      .replace(/,"created_at":"[^"]*","updated_at":"[^"]*"/, '')
+    const operations = `{"operations":[{"op":"create","row":${row}}]}`
+    t.match(await post(operations, json, '/api/designs/bulk'), { status: 200, body: { results: [{ status: 201 }] } })
   })
 
   t.test('that are compressed are 415, and told to come as they are', async (t) => {
