@@ -14,10 +14,11 @@ const MOST_RECORD_BYTES = 524_288
 /** A group is kept until its last line. */
 const MOST_LINES = 5_000
 
-/** A line as csv-parse gives it: bytes, each as one character of Latin 1. */
+/** A record as csv-parse gives it: bytes, each as one character of Latin 1. */
 interface Raw {
   readonly record: readonly string[]
-  readonly info: { readonly lines: number; readonly error?: { readonly message: string } }
+  /** As it stands in the file, with empty lines before it, and of what ends it the first byte. */
+  readonly raw: string
 }
 
 /**
@@ -26,10 +27,11 @@ interface Raw {
  */
 export async function rowsOfCsv(bytes: AsyncIterable<Buffer>, mapping: Mapping): Promise<AsyncIterable<Line>> {
   const { head, chunks } = await peek(bytes, MOST_HEADER_BYTES)
+  const delimiter = mapping.delimiter ?? delimiterIn(head)
   const parser = parse({
-    delimiter: mapping.delimiter ?? delimiterIn(head),
+    delimiter,
     encoding: 'latin1',
-    info: true,
+    raw: true,
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
@@ -40,13 +42,13 @@ export async function rowsOfCsv(bytes: AsyncIterable<Buffer>, mapping: Mapping):
   const names = first.done === true ? [] : decode(first.value.record)
   if (names === undefined) throw new Error('The first line is not valid UTF-8: save the file as CSV in UTF-8')
   const columns = columnsIn(names, mapping)
-  return grouped(raw, columns, mapping, first.done === true ? 1 : first.value.info.lines)
+  return grouped(raw, columns, { ...mapping, delimiter }, first.done === true ? 1 : linesIn(first.value.raw, 0).last)
 }
 
 async function* grouped(
   raw: AsyncIterator<Raw>,
   columns: ReadonlyMap<string, number>,
-  mapping: Mapping,
+  mapping: Mapping & { readonly delimiter: string },
   headerLines: number,
 ): AsyncGenerator<Line> {
   const width = Math.max(...columns.values()) + 1
@@ -68,7 +70,8 @@ async function* grouped(
       })
     })
     if (next.done === true) break
-    const { record, info } = next.value
+    const { record, raw: text } = next.value
+    const lines = linesIn(text, number)
     const cells = decode(record)
     const line: CsvLine = (column) => cells?.[columns.get(column) ?? -1]?.trim() ?? ''
     const name = mapping.group === undefined ? undefined : line(mapping.group)
@@ -77,11 +80,13 @@ async function* grouped(
       const row = take()
       if (row !== undefined) yield row
       fault = undefined
-      startedAt = number + 1
+      startedAt = lines.first
       groupName = name
     }
-    number = info.lines
-    if (cells === undefined) fault = 'not valid UTF-8'
+    number = lines.last
+    if (lines.last > lines.first && isLeftOpen(text.replace(/^[\n\r]+/, ''), mapping.delimiter))
+      fault = `a quote is not closed: lines ${lines.first} to ${lines.last} are one row`
+    else if (cells === undefined) fault = 'not valid UTF-8'
     else if (cells.length > Math.max(width, columns.size))
       fault = `it has ${cells.length} columns, and the first line has ${columns.size}`
     else if (group.length >= MOST_LINES) fault = `more than ${MOST_LINES} lines are of one row`
@@ -89,6 +94,36 @@ async function* grouped(
   }
   const last = take()
   if (last !== undefined) yield last
+}
+
+/** Where a record stands. By its text: csv-parse counts `\r\n` inside of quotes twice. */
+function linesIn(raw: string, before: number): { readonly first: number; readonly last: number } {
+  const text = raw.trimStart()
+  const breaks = (part: string): number => part.match(/\r\n|[\n\r]/g)?.length ?? 0
+  const first = before + breaks(raw) - breaks(text) + 1
+  return { first, last: first + breaks(text.trimEnd()) }
+}
+
+/**
+ * Whether a cell that goes over the end of a line is closed by a quote behind which the cell goes on. Within a line that is taken as it is written
+ * (`"5" mug"`). Over lines it is the opening quote of a later cell: somebody's quote was never closed, and the rows between would be lost.
+ */
+function isLeftOpen(text: string, delimiter: string): boolean {
+  for (let start = 0; start < text.length;) {
+    const end = text[start] === '"' ? closingQuote(text, start + 1) : start
+    const isAtEnd = [undefined, delimiter, '\n', '\r'].includes(text[end + 1])
+    if (end > start && !isAtEnd && /[\n\r]/.test(text.slice(start, end))) return true
+    const next = text.indexOf(delimiter, end)
+    if (next < 0) return false
+    start = next + 1
+  }
+  return false
+}
+
+function closingQuote(text: string, from: number): number {
+  let at = text.indexOf('"', from)
+  while (at >= 0 && text[at + 1] === '"') at = text.indexOf('"', at + 2)
+  return at < 0 ? text.length : at
 }
 
 /** The bytes of each cell as UTF-8; `undefined` when one is not. */

@@ -263,6 +263,41 @@ t.test('a line that can not be read is a fault of its own', async (t) => {
   await t.rejects(read('name,price,n\n"open,1,1\n', mapping), /Quote Not Closed.*line 2/)
 })
 
+t.test('a quote that is not closed takes no lines with it', async (t) => {
+  const mapping: Mapping = { kind: 'design', fields: { external_id: 'sku', filename: 'file', description: 'text' } }
+  const header = 'sku,file,text,platform,path,n'
+  const swallowed = ['s1,"abc,d,a,1,1', 's2,f,d,a,1,1', 's3,g,"d",a,1,1', 's4,h,d,a,1,1']
+  for (const end of ['\n', '\r\n', '\r']) {
+    t.match(rowsIn(await read([header, '', ...swallowed].join(end), mapping)), [
+      { number: 3, fault: 'a quote is not closed: lines 3 to 5 are one row' },
+      { external_id: 's4', filename: 'h' },
+    ])
+    const more = [header, 's1,f,"a', 'b', 's2,f,"c",a,1,1', 's3,f,"d', 'e",a,1,1', 's4,f,"g"" ', 'h,"" i"'].join(end)
+    const lines = await read(`${more}${end}`, mapping)
+    t.match(rowsIn(lines), [
+      { fault: 'a quote is not closed: lines 2 to 4 are one row' },
+      { external_id: 's3', description: `d${end}e` },
+      { external_id: 's4', description: `g" ${end}h," i` },
+    ])
+    t.same(
+      lines.map(({ number }) => number),
+      [2, 5, 7],
+    )
+  }
+  const oneLine = ['a,5" mug,"x"y",a,1,1', 'b,"5" mug","x\ny",a,1,1', '"c",12" × 4","x"'].join('\n')
+  t.match(rowsIn(await read(`${header}\n${oneLine}`, mapping)), [
+    { external_id: 'a', filename: '5" mug', description: '"x"y"' },
+    { external_id: 'b', filename: '"5" mug"', description: 'x\ny' },
+    { external_id: 'c', filename: '12" × 4"', description: 'x' },
+  ])
+  const group = { ...mapping, group: 'sku' }
+  t.match(rowsIn(await read([header, 's0,x,y', ...swallowed].join('\n'), group)), [
+    { external_id: 's0' },
+    { number: 3, fault: /lines 3 to 5/ },
+    { external_id: 's4' },
+  ])
+})
+
 t.test('amounts are whole minor units, or none', async (t) => {
   const amounts: [string, string, number | undefined][] = [
     ['12.50', 'EUR', 1250],
