@@ -34,7 +34,7 @@ export function inexactNumber(text: string): TextFault | undefined {
     else if (token.startsWith('"')) lastText = token
     else if (token === ':' && inner !== undefined) inner.field = String(JSON.parse(lastText))
     else if (token === ',' && inner?.isArray === true) inner.field = Number(inner.field) + 1
-    else if (token !== ':' && token !== ',' && !isExact(token)) return faultOf(open)
+    else if (token !== ':' && token !== ',' && !isExactNumber(token)) return faultOf(open)
   }
   return undefined
 }
@@ -46,7 +46,11 @@ function faultOf(open: readonly Open[]): TextFault {
   }
 }
 
-function isExact(token: string): boolean {
+/**
+ * Whether JavaScript keeps a number as it is written, and writes it so that it may be read again.
+ * @param token decimal, perhaps with a sign and an exponent
+ */
+export function isExactNumber(token: string): boolean {
   const value = Number(token)
   if (!Number.isFinite(value)) return false
   const written = String(value)
@@ -57,7 +61,7 @@ function isExact(token: string): boolean {
 
 /** What is left of a number without its sign, its point, its exponent and the zeros around it: the same for each way to write it. */
 function digitsOf(token: string): string {
-  const digits = token.replace(/e.*/i, '').replace(/[-.]/g, '').replace(/^0+/, '')
+  const digits = token.replace(/e.*/i, '').replace(/[-+.]/g, '').replace(/^0+/, '')
   let length = digits.length
   // By hand: a pattern would begin anew at each zero of a long run.
   while (digits[length - 1] === '0') length -= 1

@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../services/json-numbers.js'
 import { exampleAmount, minorUnits } from './amount.js'
 import type { Line } from './lines.js'
 import type { Mapping, Rule } from './mapping.js'
@@ -58,6 +59,9 @@ function columnsOf(rule: Rule): readonly string[] {
   return 'fields' in rule ? Object.values(rule.fields).flatMap(columnsOf) : []
 }
 
+/** As people and spreadsheets write it; `0x10` is a code, and no number. */
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+
 /** What a row of CSV is that can't be read as the mapping says. */
 class CellFault extends Error {}
 
@@ -108,9 +112,15 @@ function columnValue(rule: Exclude<Extract<Rule, { column: unknown }>, string>, 
   if (rule.as === 'boolean')
     return (rule.true ?? ['true', 'yes', '1']).some((word) => word.toLowerCase() === text.toLowerCase())
   if (rule.as === undefined) return text
-  const value = Number(text)
-  if (Number.isFinite(value) && (rule.as === 'number' || Number.isInteger(value))) return value
-  throw new CellFault(`${column} must be ${rule.as === 'integer' ? 'a whole number' : 'a number'}: ${shortened(text)}`)
+  return numberOf(text, column, rule.as)
+}
+
+function numberOf(text: string, column: string, as: 'integer' | 'number'): number {
+  const value = DECIMAL.test(text) ? Number(text) : Infinity
+  if (!Number.isFinite(value) || (as === 'integer' && !Number.isInteger(value)))
+    throw new CellFault(`${column} must be ${as === 'integer' ? 'a whole number' : 'a number'}: ${shortened(text)}`)
+  if (!isExactNumber(text)) throw new CellFault(`${column} has more digits than are kept: ${shortened(text)}`)
+  return value
 }
 
 function priceOf(

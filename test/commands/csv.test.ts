@@ -263,6 +263,45 @@ t.test('a line that can not be read is a fault of its own', async (t) => {
   await t.rejects(read('name,price,n\n"open,1,1\n', mapping), /Quote Not Closed.*line 2/)
 })
 
+t.test('a number is decimal, and none that would be rounded', async (t) => {
+  const fields = { integer: { column: 'n', as: 'integer' }, number: { column: 'n', as: 'number' } } as const
+  for (const [text, value] of [
+    ['12', 12],
+    ['+007', 7],
+    ['-1.50', -1.5],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['1E3', 1_000],
+    ['1e-7', 1e-7],
+    ['1e20', 1e20],
+    ['0.10000000000000000000', 0.1],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ] as const) {
+    const number = { kind: 'design', fields: { n: fields.number } }
+    t.match(rowsIn(await read(`n\n${text}\n`, number)), [{ n: value }], text)
+    const isWhole = Number.isInteger(value)
+    const integer = rowsIn(await read(`n\n${text}\n`, { kind: 'design', fields: { n: fields.integer } }))
+    t.match(integer, [isWhole ? { n: value } : { fault: `n must be a whole number: "${text}"` }], text)
+  }
+  for (const [text, fault] of [
+    ['0.12345678901234567891', 'has more digits than are kept'],
+    ['9007199254740993', 'has more digits than are kept'],
+    ['9007199254740992.0', 'has more digits than are kept'],
+    ['1e-400', 'has more digits than are kept'],
+    ['0x10', 'must be a number'],
+    ['0b11', 'must be a number'],
+    ['0o7', 'must be a number'],
+    ['1e999', 'must be a number'],
+    ['Infinity', 'must be a number'],
+    ['1_000', 'must be a number'],
+    ['.', 'must be a number'],
+    ['1,5', 'must be a number'],
+  ] as const) {
+    const rows = rowsIn(await read(`n;m\n${text};\n`, { kind: 'design', fields: { n: fields.number } }))
+    t.same(rows, [{ number: 2, fault: `n ${fault}: "${text}"` }])
+  }
+})
+
 t.test('a quote that is not closed takes no lines with it', async (t) => {
   const mapping: Mapping = { kind: 'design', fields: { external_id: 'sku', filename: 'file', description: 'text' } }
   const header = 'sku,file,text,platform,path,n'
