@@ -353,6 +353,23 @@ t.test('amounts are whole minor units, or none', async (t) => {
     ['12.50 €', 'EUR', undefined],
     ['99999999999999999', 'EUR', undefined],
     ['1', 'euro', undefined],
+    ['1,234', 'KWD', undefined],
+    ['12,345', 'CLF', undefined],
+    ['1,234,567', 'KWD', 1_234_567_000],
+    ['1,234.5', 'KWD', 1_234_500],
+    ["1'234", 'KWD', 1_234_000],
+    ['1.500', 'EUR', undefined],
+    ['1.500', 'JPY', undefined],
+    ['123.000', 'USD', undefined],
+    ['1.500', 'KWD', 1500],
+    ['1234.500', 'EUR', 123_450],
+    ['1.5000', 'EUR', 150],
+    ['1.234.500', 'EUR', 123_450_000],
+    ['1.234,500', 'EUR', 123_450],
+    ['0.500', 'EUR', 50],
+    ['0,500', 'EUR', 50],
+    ['0,500', 'KWD', 500],
+    ['012,345', 'EUR', undefined],
   ]
   for (const [text, currency, cents] of amounts) t.equal(minorUnits(text, currency), cents, `${text} ${currency}`)
 })
