@@ -1,14 +1,30 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { resources } from '../../../services/domains.js'
+import { exampleOf } from '../../../services/openapi/example.js'
 import { listTag, ownerTag, ResourceAddresses } from '../../../services/resource/addresses.js'
 import { profileEntry, tokenEntry } from '../../../services/users/addresses.js'
-import { startService } from '../../helpers/app.js'
+import { type Caller, startService } from '../../helpers/app.js'
 
 const USER = '01a2069f-4382-76fe-94e2-50d41d9cb575'
 const ID = '01a2069f-0000-7000-8000-000000000000'
-const TEMPLATE = { name: 'mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
-const DESIGN = { filename: 'fox.png', file_path: '/designs/fox.png', platform: 'etsy' }
+
+/** One row of each resource: what its definition requires, and references to the rows before it. */
+async function addRowOfEach(t: Test, user: Caller): Promise<void> {
+  const ids = new Map<string, string>()
+  for (const { name, schemas, columns, references = {}, example } of resources) {
+    const { required = [], properties } = schemas.creation
+    const body = Object.fromEntries([
+      ...required.map((field) => [field, exampleOf(properties[field] ?? {}, field, example)]),
+      ...Object.entries(references).map(([column, { to }]) => {
+        return [column, columns[column] === 'uuid[]' ? [ids.get(to)] : ids.get(to)]
+      }),
+    ])
+    const created = await user.post(`/api/${name}`, body)
+    t.match(created, { status: 201 }, `${name} take ${JSON.stringify(body)}`)
+    ids.set(name, created.body.id)
+  }
+}
 
 t.test('everything of a user carries the owner’s tag: documents, lists, the profile and tokens', async (t) => {
   for (const definition of resources) {
@@ -30,18 +46,13 @@ t.test(
   async (t) => {
     const { app, newUser } = await startService(t)
     const user = await newUser()
-    const { body: template } = await user.post('/api/templates', TEMPLATE)
-    const { body: design } = await user.post('/api/designs', DESIGN)
-    const copies: Record<string, string> = {
-      templates: 'name, title, platform, product_type',
-      designs: 'filename, file_path, platform',
-      mockups: 'name, template_id',
-    }
-    await user.post('/api/mockups', { name: 'front', template_id: template.id, design_id: design.id })
+    await addRowOfEach(t, user)
     const run = (text: string) => app.db.query({ name: 'test', text, values: [user.id] })
-    for (const { name } of resources) {
-      const columns = copies[name] ?? ''
-      t.ok(columns, `${name} are known to this test`)
+    for (const { name, columns: all } of resources) {
+      // No two rows of a user have one external_id.
+      const columns = Object.keys(all)
+        .filter((column) => column !== 'external_id')
+        .join(', ')
       const url = `/api/${name}?limit=100`
       t.equal((await user.get(url)).body.items.length, 1)
       await run(`insert into ${name} (id, user_id, ${columns}) select gen_random_uuid(), $1::uuid, ${columns} from ${name},
