@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import * as prettier from 'prettier'
 import t from 'tap'
 import { TYPESCRIPT } from '../helpers/typescript.js'
 
@@ -17,6 +18,8 @@ const COPIED = [
   'starting.ts',
   'migrate.ts',
 ]
+/** The page's own, and those that a new resource has to be in or must not break: in one process, which loads the service once. */
+const TESTS = ['routes/api/orders', 'services/domains', 'services/resource/addresses', 'docs/limits']
 const FOLDERS = ['bench', 'commands', 'dashboard', 'plugins', 'routes', 'services', 'test']
 
 /** A code block that names its file. */
@@ -32,6 +35,12 @@ function blocksOf(page: string): Block[] {
     file,
     text,
   }))
+}
+
+/** As this repository is formatted. */
+async function formatted(file: string, text: string): Promise<string> {
+  const path = join(ROOT, file)
+  return prettier.format(text, { ...(await prettier.resolveConfig(path)), filepath: path })
 }
 
 /** The text with the lines of a diff replaced, which must stand in it once. */
@@ -65,6 +74,11 @@ t.test('whoever follows the page has orders: types, walls, tests, triggers and i
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, language === 'diff' ? patched(readFileSync(path, 'utf8'), text) : text)
   }
+  const sources = [...new Set(blocks.map(({ file }) => file))].filter((file) => file.endsWith('.ts'))
+  for (const file of sources) {
+    const text = readFileSync(join(copy, file), 'utf8')
+    t.equal(text, await formatted(file, text), `${file} is formatted`)
+  }
 
   // Without tap's hooks, over which the loaders of lint trip, and which would count the inner tests as our own.
   const run = (...command: string[]): string => {
@@ -74,10 +88,16 @@ t.test('whoever follows the page has orders: types, walls, tests, triggers and i
     return stdout
   }
   run('node_modules/typescript/bin/tsc', '--noEmit', '-p', '.')
-  run('node_modules/oxlint/bin/oxlint', 'services/orders', 'services/domains.ts')
-  const passed = run(TYPESCRIPT, 'test/routes/api/orders.test.ts')
+  run('node_modules/oxlint/bin/oxlint', ...sources)
+  t.match(PAGE, /^npm run docs:limits\b/m)
+  mkdirSync(join(copy, 'docs'))
+  writeFileSync(join(copy, 'docs/limits.md'), await formatted('docs/limits.md', run(TYPESCRIPT, 'commands/limits.ts')))
+  writeFileSync(join(copy, 'test/all.test.ts'), TESTS.map((name) => `import './${name}.test.js'\n`).join(''))
+  const passed = run(TYPESCRIPT, 'test/all.test.ts')
   t.match(passed, /^ok 4 - orders are imported/m)
-  t.match(run(TYPESCRIPT, 'test/services/domains.test.ts'), /orders\.design_id/)
+  t.match(passed, /orders\.design_id/)
+  t.match(passed, / - orders take /)
+  t.match(passed, /^ok \d+ - the page of limits/m)
   t.match(run(TYPESCRIPT, 'commands/journal-sql.ts'), /after insert on "public"\.""?orders/)
   t.match(run(TYPESCRIPT, 'commands/import.ts', '--help'), /orders \(number\)/)
 })
