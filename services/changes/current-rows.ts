@@ -42,13 +42,13 @@ export class CurrentRows {
       const ids = changes.flatMap(([, id, resource, , isDeleted]) => (resource === name && !isDeleted ? id : []))
       if (ids.length === 0) continue
       const found = new Map((await rows.findSmall(db, userId, ids)).map((row) => [row.id, row]))
-      const large = ids.filter((id) => found.get(id)?.is_whole === false)
+      const large = ids.filter((id) => found.get(id)?.['#is_whole'] === false)
       piles.set(name, { small: found, large: rows.unpacked(db, userId, large), ahead: undefined })
     }
     return async ([, id, resource]) => {
       const pile = piles.get(resource)
       const small = pile?.small.get(id)
-      const row = small?.is_whole === false && pile !== undefined ? await nextLarge(pile, id) : small
+      const row = small?.['#is_whole'] === false && pile !== undefined ? await nextLarge(pile, id) : small
       return row && { row, json: () => this.#resources.get(resource)?.serialize(row) ?? 'null' }
     }
   }

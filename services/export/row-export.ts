@@ -44,7 +44,7 @@ export class RowExport {
       'id, user_id, version',
       ...Object.keys(columns).map(column),
       ...['created_at', 'updated_at'].map(timeColumn),
-      `${isWhole} as is_whole`,
+      `${isWhole} as "#is_whole"`,
     ]
     this.#selectPage = `select ${selected.join(', ')} from ${name} where user_id = $1::uuid`
     this.#unpack = selectWithin(name, columns)
@@ -77,9 +77,9 @@ export class RowExport {
       const text = `${this.#selectPage} ${last === undefined ? '' : 'and id > $3::uuid'} order by id limit $2::integer`
       const page = await db.query<MaybeRow>({ name: `${this.#definition.name}.export`, text, values })
       const unpacked = new Map<string, CountedRow>()
-      for (const [index, { is_whole: isWhole, ...row }] of page.entries()) {
+      for (const [index, { '#is_whole': isWhole, ...row }] of page.entries()) {
         if (!isWhole && !unpacked.has(row.id)) {
-          const large = page.slice(index).filter((one) => !one.is_whole)
+          const large = page.slice(index).filter((one) => !one['#is_whole'])
           for (const one of await this.#large(
             db,
             userId,

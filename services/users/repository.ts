@@ -130,11 +130,11 @@ export async function compareUser(
 ): Promise<{ readonly found: Written<User>; readonly differs: boolean } | undefined> {
   const [row] = await db.query<UserRow & InTransaction & Differing>({
     name: 'users.compare',
-    text: `select ${COLUMNS}, ${TRANSACTION}, ${DIFFERS} as differs from users where id = $1::uuid`,
+    text: `select ${COLUMNS}, ${TRANSACTION}, ${DIFFERS} as "#differs" from users where id = $1::uuid`,
     values: [id, ...changeValues(change)],
   })
   if (row === undefined) return undefined
-  const { differs, ...found } = row
+  const { '#differs': differs, ...found } = row
   return { found: writtenUser(found, false), differs }
 }
 
@@ -172,7 +172,7 @@ export async function deleteUser(
   }
   const text = `delete from users where id = $1::uuid returning ${TRANSACTION}`
   const [row] = await db.query<InTransaction>({ name: 'users.delete', text, values: [id] })
-  return Number(row?.transaction)
+  return Number(row?.['#transaction'])
 }
 
 function writtenUser(found: UserRow & InTransaction, isChanged = true): Written<User> {

@@ -123,7 +123,7 @@ export async function deleteToken(db: Queryable, userId: string, id: string): Pr
       select ${TRANSACTION} from gone limit 1`,
     values: [userId, id],
   })
-  return row && Number(row.transaction)
+  return row && Number(row['#transaction'])
 }
 
 function toToken(row: TokenRow): Token {

@@ -168,7 +168,7 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'the rows of a bulk are listed in its order',
     'resource/sql/bulk-rows',
-    "newId('line.nth')",
+    `newId('line."#nth"')`,
     'newId(0)',
     'routes/api/bulk',
   ),

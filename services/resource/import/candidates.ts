@@ -2,7 +2,7 @@ import type { Queryable } from '../../database/database.js'
 import type { ColumnValues } from '../sql/columns.js'
 import type { ResourceDefinition } from '../definition.js'
 import { EXTERNAL_ID, hasKey, keyColumns, keyValues, oldest } from './key-lookup.js'
-import { type Placed, recordset } from '../sql/recordset.js'
+import { type Placed, recordset, recordsOf } from '../sql/recordset.js'
 
 /** By what a row was found. */
 type FoundBy = 'id' | 'external_id' | 'natural_key'
@@ -36,7 +36,7 @@ export async function candidatesOf(
   const { name, columns, naturalKey = [] } = definition
   const key = keyColumns(columns, naturalKey)
   const values = lines.map(({ nth, id, columns: given }) => {
-    return { nth, id, external_id: given['external_id'], ...keyValues(key, given) }
+    return { nth, columns: { id, external_id: given['external_id'], ...keyValues(key, given) } }
   })
   const ways = [
     `(select id, user_id, 'id' as found_by from ${name} there where id = line.id)`,
@@ -51,9 +51,9 @@ export async function candidatesOf(
   ]
   return transaction.query<Candidate>({
     name: `${name}.import-candidates`,
-    text: `select line.nth, found.id, found.user_id, found.found_by
+    text: `select line."#nth" as nth, found.id, found.user_id, found.found_by
       from ${recordset('$2', 'line', { id: 'uuid', external_id: 'text', ...key })}
       cross join lateral (${ways.join(' union all ')}) as found`,
-    values: [userId, JSON.stringify(values)],
+    values: [userId, recordsOf(values)],
   })
 }

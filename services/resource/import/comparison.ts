@@ -1,6 +1,6 @@
 import type { Queryable } from '../../database/database.js'
 import type { Columns, ColumnValues } from '../sql/columns.js'
-import { cell, type Placed, recordset } from '../sql/recordset.js'
+import { cell, type Placed, recordset, recordsOf } from '../sql/recordset.js'
 import type { ResourceDefinition } from '../definition.js'
 import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Difference, SHOWN, type Since } from './row.js'
@@ -33,13 +33,13 @@ export async function comparePairs(
       const [there, line] = [`there.${name}::${types[name]}`, cell('line', name, types)]
       return `('${name}', record_image_ne(row(${there}), row(${line})), ${shown(there)}, ${shown(line)})`
     })
-    const text = `select line.nth, there.id, case when ${differs(types)} then (
+    const text = `select line."#nth" as nth, there.id, case when ${differs(types)} then (
           select json_agg(json_build_object('column', d.name, 'there', d.there, 'here', d.here))
           from (values ${rows.join(', ')}) as d (name, differs, there, here) where d.differs) end as differences,
         coalesce(there.updated_at >= $2::timestamptz or there.id >= $3::uuid, false) as is_new
       from ${recordset('$1', 'line', { id: 'uuid', ...types })}
       cross join lateral (select * from ${definition.name} where id = line.id limit 1) as there`
-    const lines = JSON.stringify(alike.map(({ nth, id, columns }) => ({ nth, id, ...columns })))
+    const lines = recordsOf(alike.map(withId))
     const values = [lines, since?.at ?? null, since?.id ?? null]
     compared.push(...(await transaction.query<Compared>({ name: `${definition.name}.import-compare`, text, values })))
   }
@@ -63,16 +63,16 @@ export async function equalAmongAlike(
   const key = keyColumns(known, naturalKey)
   const equal = new Map<number, string>()
   for (const [types, alike] of byColumns(definition, lines)) {
-    const values = alike.map(({ nth, columns }) => ({ nth, ...keyValues(key, columns), ...columns }))
+    const values = alike.map(({ nth, columns }) => ({ nth, columns: { ...keyValues(key, columns), ...columns } }))
     const found = await transaction.query<Placed & { readonly id: string }>({
       name: `${table}.import-equal`,
-      text: `select line.nth, found.id from ${recordset('$2', 'line', { ...key, ...types })}
+      text: `select line."#nth" as nth, found.id from ${recordset('$2', 'line', { ...key, ...types })}
         cross join lateral (
           select there.id
           from (select * from ${table} alike where ${hasKey('alike', 'line', key)} ${oldest(MOST_ALIKE)}) as there
           where not ${differs(types)} limit 1
         ) as found`,
-      values: [userId, JSON.stringify(values)],
+      values: [userId, recordsOf(values)],
     })
     for (const { nth, id } of found) equal.set(nth, id)
   }
@@ -104,13 +104,15 @@ export async function updatePairs(
       text: `update ${table} there set ${changes.join(', ')}
         from ${recordset('$1', 'line', { id: 'uuid', ...types })}
         where there.id = any($2::uuid[]) and there.id = line.id and ${differs(types)}`,
-      values: [
-        JSON.stringify(alike.map(({ nth, id, columns }) => ({ nth, id, ...columns }))),
-        alike.map(({ id }) => id),
-      ],
+      values: [recordsOf(alike.map(withId)), alike.map(({ id }) => id)],
     })
   }
   return new Set(pairs.filter(({ id }) => there.has(id)).map(({ nth }) => nth))
+}
+
+/** With the id of its row among the columns. */
+function withId({ nth, id, columns }: Pair): Omit<Pair, 'id'> {
+  return { nth, columns: { id, ...columns } }
 }
 
 /** In the declared types on both sides, as services/resource/sql/rows.ts does it. */

@@ -14,7 +14,7 @@ import {
 } from './statements.js'
 
 /** A row of a page, with the text of what the list is sorted by. */
-export type SortedRow = MaybeRow & { readonly sort_value: string }
+export type SortedRow = MaybeRow & { readonly '#sort_value': string }
 
 /** Rows in order, a page of them or one more. */
 type Found = readonly SortedRow[]
@@ -61,8 +61,8 @@ async function fewOf(
   most: number,
 ): Promise<Found | undefined> {
   const query = sourceQuery(table, userId, selection, source, most)
-  const rows = await run<SortedRow & { met: number | string }>(db, table, `list-few-by-${word(source)}`, query)
-  return Number(rows[0]?.met ?? 0) > most ? undefined : rows
+  const rows = await run<SortedRow & { '#met': number | string }>(db, table, `list-few-by-${word(source)}`, query)
+  return Number(rows[0]?.['#met'] ?? 0) > most ? undefined : rows
 }
 
 /** Those of the first `most` rows in order that fit, and whether there are no further ones. */
@@ -74,9 +74,14 @@ async function firstOf(
   most: number,
 ): Promise<[Found, boolean]> {
   const query = lookQuery(table, userId, selection, most)
-  const rows = await run<SortedRow & { fits: boolean | null; nth: number | string }>(db, table, 'list-look', query)
-  const isAll = Number(rows.at(-1)?.nth ?? 0) < most && rows.length < selection.limit + 2
-  return [rows.filter(({ fits }) => fits === true).slice(0, selection.limit + 1), isAll]
+  const rows = await run<SortedRow & { '#fits': boolean | null; '#nth': number | string }>(
+    db,
+    table,
+    'list-look',
+    query,
+  )
+  const isAll = Number(rows.at(-1)?.['#nth'] ?? 0) < most && rows.length < selection.limit + 2
+  return [rows.filter((row) => row['#fits'] === true).slice(0, selection.limit + 1), isAll]
 }
 
 /** How many rows the whole list has, wherever the page begins. */

@@ -29,8 +29,8 @@ export function idsOf(
   const last = found.at(-1)
   return {
     ids: found.map(({ id }) => id),
-    sortValues: order.key && found.map((row) => row.sort_value),
-    nextCursor: sorted.length > limit && last !== undefined ? encodeCursor(list, last.id, last.sort_value) : null,
-    isShort: found.every((row) => row.is_whole),
+    sortValues: order.key && found.map((row) => row['#sort_value']),
+    nextCursor: sorted.length > limit && last !== undefined ? encodeCursor(list, last.id, last['#sort_value']) : null,
+    isShort: found.every((row) => row['#is_whole']),
   }
 }

@@ -40,7 +40,7 @@ export function sourcesOf({ externalId, words, matches, updatedSince, order }: S
 export function pageQuery(table: ListTable, userId: string, selection: Selection): Query {
   const parameters = new Parameters()
   const owner = parameters.place(userId, 'uuid')
-  const text = `select ${table.columns}, ${selection.order.text} as sort_value from ${table.name}
+  const text = `select ${table.columns}, ${selection.order.text} as "#sort_value" from ${table.name}
     where ${range(selection, owner, parameters)} order by ${orderBy(selection)}
     limit ${parameters.place(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }
@@ -48,23 +48,23 @@ export function pageQuery(table: ListTable, userId: string, selection: Selection
 
 /**
  * The first `most` rows in order, of them those that fit, no more than a page and one; and the last of `most`, which says that there may be
- * further ones, whether it fits (`fits`) or not.
+ * further ones, whether it fits (`#fits`) or not.
  */
 export function lookQuery(table: ListTable, userId: string, selection: Selection, most: number): Query {
   const parameters = new Parameters()
   const owner = parameters.place(userId, 'uuid')
   const last = parameters.place(most, 'integer')
-  const text = `select ${table.columns}, sort_value, fits, nth from (
-      select *, row_number() over () as nth from (
-        select *, ${selection.order.text} as sort_value, ${fits(table, selection, owner, parameters)} as fits from ${table.name}
+  const text = `select ${table.columns}, "#sort_value", "#fits", "#nth" from (
+      select *, row_number() over () as "#nth" from (
+        select *, ${selection.order.text} as "#sort_value", ${fits(table, selection, owner, parameters)} as "#fits" from ${table.name}
         where ${range(selection, owner, parameters)} order by ${orderBy(selection)} limit ${last}
       ) as looked
-    ) as ${table.name} where fits or nth = ${last} limit ${parameters.place(selection.limit + 2, 'integer')}`
+    ) as ${table.name} where "#fits" or "#nth" = ${last} limit ${parameters.place(selection.limit + 2, 'integer')}`
   return { text, values: parameters.values }
 }
 
 /**
- * The rows of a page and one more, from all that a source has; with `most` only if it has no more than that: else anything, with a `met` above
+ * The rows of a page and one more, from all that a source has; with `most` only if it has no more than that: else anything, with a `#met` above
  * `most` in every row.
  */
 export function sourceQuery(
@@ -81,10 +81,10 @@ export function sourceQuery(
   const conditions = [...rest(table, selection, source, owner, parameters), ...beyond(selection, parameters)].join(
     ' and ',
   )
-  const met = most === undefined ? '0' : 'met'
-  const from = most === undefined ? found : `select *, count(*) over () as met from (${found}) as found`
-  const isOver = most === undefined ? '' : `met > ${parameters.place(most, 'integer')} or `
-  const text = `select ${table.columns}, ${selection.order.text} as sort_value, ${met} as met
+  const met = most === undefined ? '0' : '"#met"'
+  const from = most === undefined ? found : `select *, count(*) over () as "#met" from (${found}) as found`
+  const isOver = most === undefined ? '' : `"#met" > ${parameters.place(most, 'integer')} or `
+  const text = `select ${table.columns}, ${selection.order.text} as "#sort_value", ${met} as "#met"
     from (${from}) as ${table.name} where ${isOver}(${conditions})
     order by ${sorting(selection)} limit ${parameters.place(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }

@@ -20,11 +20,11 @@ export class TooManyLargeError extends Error {}
 
 const LARGE_TYPES: readonly SqlType[] = ['text', 'text[]', 'uuid[]', 'jsonb', 'json']
 
-/** A row of {@link wholeIfSmall}: without its own columns unless `is_whole`. */
-export type MaybeRow = ResourceRow & { readonly is_whole: boolean }
+/** A row of {@link wholeIfSmall}: without its own columns unless `#is_whole`. */
+export type MaybeRow = ResourceRow & { readonly '#is_whole': boolean }
 
 /** A row of {@link selectWithin}, with the bytes of its text. */
-export type CountedRow = ResourceRow & { readonly row_bytes: number | string | bigint }
+export type CountedRow = ResourceRow & { readonly '#row_bytes': number | string | bigint }
 
 function largeColumns(columns: Columns): string[] {
   return Object.keys(columns).filter((name) => LARGE_TYPES.some((type) => type === columns[name]))
@@ -76,17 +76,17 @@ export function selectWithin(table: string, columns: Columns): string {
   })
   // `limit 1` keeps the planner from merging the two levels, which would make each text twice.
   return `with recursive page as (
-      select 0 as place, 0::bigint as row_bytes, 0::bigint as page_bytes, ${nothing.join(', ')}
+      select 0 as "#place", 0::bigint as "#row_bytes", 0::bigint as "#page_bytes", ${nothing.join(', ')}
       union all
-      select place + 1, coalesce(bytes, 0), page_bytes + coalesce(bytes, 0), ${names.map((name) => `next.${name}`).join(', ')}
+      select "#place" + 1, coalesce("#bytes", 0), "#page_bytes" + coalesce("#bytes", 0), ${names.map((name) => `next.${name}`).join(', ')}
       from page left join lateral (
-        select *, (${['0', ...lengths].join(' + ')})::bigint as bytes
+        select *, (${['0', ...lengths].join(' + ')})::bigint as "#bytes"
         from (
           select ${names.map((name) => readColumn(types, name)).join(', ')} from ${table}
-          where user_id = $1::uuid and id = ($2::uuid[])[place + 1] limit 1
+          where user_id = $1::uuid and id = ($2::uuid[])["#place" + 1] limit 1
         ) as unpacked
       ) as next on true
-      where place < cardinality($2::uuid[]) and page_bytes <= $3::bigint
+      where "#place" < cardinality($2::uuid[]) and "#page_bytes" <= $3::bigint
     )
-    select ${names.join(', ')}, row_bytes from page where id is not null order by place`
+    select ${names.join(', ')}, "#row_bytes" from page where id is not null order by "#place"`
 }

@@ -75,15 +75,15 @@ export async function insertRows(
   const lines = rows.map(({ columns, own }, nth) => {
     const all: ColumnValues = { ...columns, ...own }
     const given = Object.entries(all).filter(([, value]) => value !== undefined && value !== DEFAULT)
-    return { ...Object.fromEntries(given), nth, named_columns: given.map(([name]) => name) }
+    return { ...Object.fromEntries(given), '#nth': nth, '#named': given.map(([name]) => name) }
   })
   const known: Columns = { ...OWN, ...table.columns }
-  const namedBy = (name: string): number => lines.filter((line) => line.named_columns.includes(name)).length
+  const namedBy = (name: string): number => lines.filter((line) => line['#named'].includes(name)).length
   const types: Columns = Object.fromEntries(Object.entries(known).filter(([name]) => namedBy(name) > 0))
   const mixed = Object.keys(types).filter((name) => namedBy(name) < lines.length)
   const otherwise: Readonly<Record<string, string>> = {
     ...(await defaults.of(transaction, Object.fromEntries(mixed.map((name) => [name, DEFAULT])))),
-    id: newId('line.nth'),
+    id: newId('line."#nth"'),
     created_at: NOW,
     updated_at: NOW,
   }
@@ -91,14 +91,14 @@ export async function insertRows(
     if (!(name in types)) return otherwise[name] ?? 'null'
     const given = cell('line', name, types)
     return mixed.includes(name)
-      ? `case when '${name}' = any(line.named_columns) then ${given} else (${otherwise[name] ?? 'null'})::${known[name]} end`
+      ? `case when '${name}' = any(line."#named") then ${given} else (${otherwise[name] ?? 'null'})::${known[name]} end`
       : given
   }
   const names = [...new Set(['id', 'created_at', 'updated_at', ...Object.keys(types)])]
   return transaction.query<InsertedRow>({
     name: `${table.name}.insert-many`,
     text: `insert into ${table.name} (user_id, ${names.join(', ')})
-      select $1::uuid, ${names.map(value).join(', ')} from ${recordset('$2', 'line', { named_columns: 'text[]', ...types })} order by line.nth
+      select $1::uuid, ${names.map(value).join(', ')} from ${recordset('$2', 'line', { '"#named"': 'text[]', ...types })} order by line."#nth"
       returning id, external_id, version`,
     values: [userId, JSON.stringify(lines)],
   })

@@ -14,7 +14,10 @@ export type SqlType =
   | 'text[]'
   | 'uuid[]'
 
-/** Columns that a caller may write, with their SQL types. They go into SQL text as they stand here; values are always parameters. */
+/**
+ * Columns that a caller may write, with their SQL types. They go into SQL text as they stand here; values are always parameters. What a statement
+ * has beside the columns of a row is called `"#…"`: without quotes, no column can be.
+ */
 export type Columns = Readonly<Record<string, SqlType>>
 
 /** All columns of a resource's table, in the order in which rows are read. */

@@ -41,19 +41,19 @@ export interface WantedRow {
 export type RowKey = { readonly id: string } | { readonly externalId: string }
 
 export interface InTransaction {
-  readonly transaction: string
+  readonly '#transaction': string
 }
 
 /** Whether what is to be written differs from what is there. */
 export interface Differing {
-  readonly differs: boolean
+  readonly '#differs': boolean
 }
 
 /** For `returning`. */
-export const TRANSACTION = 'pg_current_xact_id()::text as transaction'
+export const TRANSACTION = 'pg_current_xact_id()::text as "#transaction"'
 
 export function written<Row extends object>(
-  { transaction, ...row }: Row & InTransaction,
+  { '#transaction': transaction, ...row }: Row & InTransaction,
   isChanged = true,
 ): Written<Row> {
   return { row: row as unknown as Row, transaction: Number(transaction), isChanged }
@@ -105,7 +105,7 @@ export class ResourceRows {
     this.#columns = Object.keys(all)
       .map((each) => readColumn(all, each))
       .join(', ')
-    this.#smallColumns = `${Object.keys(all).map(column).join(', ')}, ${isWhole} as is_whole`
+    this.#smallColumns = `${Object.keys(all).map(column).join(', ')}, ${isWhole} as "#is_whole"`
     this.#selectWithin = selectWithin(name, columns)
     this.#listed = { name, columns: this.#smallColumns, terms: termsOf(table) }
   }
@@ -139,7 +139,7 @@ export class ResourceRows {
       wanted.map(async ({ userId, id }) => {
         const row = rows.get(id)
         if (row?.user_id !== userId.toLowerCase()) return undefined
-        return row.is_whole ? row : this.find(db, userId, id)
+        return row['#is_whole'] ? row : this.find(db, userId, id)
       }),
     )
   }
@@ -147,8 +147,8 @@ export class ResourceRows {
   /** The rows of `ids` that are there and the user's, in no order; by several statements if they are large. @throws TooManyLargeError */
   async findMany(db: Queryable, userId: string, ids: readonly string[], mostLarge: number): Promise<ResourceRow[]> {
     const found = await this.findSmall(db, userId, ids)
-    const rows: ResourceRow[] = found.filter(({ is_whole: isWhole }) => isWhole)
-    const large = found.filter(({ is_whole: isWhole }) => !isWhole).map(({ id }) => id)
+    const rows: ResourceRow[] = found.filter(({ '#is_whole': isWhole }) => isWhole)
+    const large = found.filter(({ '#is_whole': isWhole }) => !isWhole).map(({ id }) => id)
     if (large.length > mostLarge) throw new TooManyLargeError()
     for await (const row of this.unpacked(db, userId, large)) rows.push(row)
     return rows
@@ -174,7 +174,7 @@ export class ResourceRows {
     const rows: ResourceRow[] = []
     let bytes = 0
     for await (const row of this.unpacked(db, userId, ids)) {
-      bytes += Number(row.row_bytes)
+      bytes += Number(row['#row_bytes'])
       if (bytes > PAGE_BYTES && rows.length > 0) return { ...page, rows, end: ids.indexOf(row.id) }
       rows.push(row)
     }
@@ -235,11 +235,11 @@ export class ResourceRows {
   ): Promise<{ readonly found: Written<ResourceRow>; readonly differs: boolean } | undefined> {
     const values: unknown[] = [id, userId]
     const wanted = await this.#wanted(db, columns, values)
-    const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(wanted)} as differs
+    const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(wanted)} as "#differs"
       from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid`
     const [row] = await db.query<ResourceRow & InTransaction & Differing>(this.#statement('compare', text, values))
     if (row === undefined) return undefined
-    const { differs, ...found } = row
+    const { '#differs': differs, ...found } = row
     return { found: written<ResourceRow>(found, false), differs }
   }
 
@@ -265,7 +265,7 @@ export class ResourceRows {
     const text = `delete from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid
       and ($3::bigint[] is null or version = any($3::bigint[])) returning ${TRANSACTION}`
     const [row] = await db.query<InTransaction>(this.#statement('delete', text, [id, userId, versions ?? null]))
-    return row && Number(row.transaction)
+    return row && Number(row['#transaction'])
   }
 
   /** What the columns are to be, as SQL: parameters, which are added to `values`, or the table's defaults. */

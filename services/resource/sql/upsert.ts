@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import { type Columns, type ColumnValues, DEFAULT } from './columns.js'
 import type { ResourceDefinition } from '../definition.js'
-import { type InTransaction, NEW_COLUMNS, newValues } from './rows.js'
+import { type InTransaction, NEW_COLUMNS, newValues, TRANSACTION } from './rows.js'
 
 /** What of a resource these statements are about. */
 type Table = Pick<ResourceDefinition, 'name' | 'columns'>
@@ -86,5 +86,5 @@ function differs({ name, columns }: Table): string {
 
 /** A new row has no older version that a transaction could have ended: its xmax is 0. */
 function returned(table: string): string {
-  return `${table}.id, ${table}.version, ${table}.xmax::text = '0' as is_new, pg_current_xact_id()::text as transaction`
+  return `${table}.id, ${table}.version, ${table}.xmax::text = '0' as is_new, ${TRANSACTION}`
 }
