@@ -76,6 +76,9 @@ async function readAll(lines: AsyncIterable<Line>, batch: Batch, signal: AbortSi
   await batch.write()
 }
 
+/** Stands behind what is wrong with a line whose kind nobody has said: perhaps it is of another one. */
+const GUESSED = '(guessed: set "kind", or --into)'
+
 class Batch {
   readonly counts: Counts = { read: 0, created: 0, updated: 0, equal: 0, there: 0, different: 0, refused: 0 }
   /** What names rows that are not there is refused, and waits no longer. */
@@ -153,14 +156,19 @@ class Batch {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return ['not a JSON object']
     const fault = inexactNumber(text) ?? poisonousName(value)
     if (fault !== undefined) return [faultText(fault)]
-    const kind = this.#options.kind ?? kindOf(value)
-    if (kind === undefined) return [`not recognised, by their fields: ${recognised}`]
+    const { kind, isGuessed } = this.#kindOf(value)
+    if (kind === undefined) return [`not recognised, by their fields: ${recognised}: set "kind", or --into`]
     const read = this.#reader(kind).read(value)
-    if (!('row' in read)) return read
+    if (!('row' in read)) return isGuessed ? [...read.slice(0, -1), `${read.at(-1)} ${GUESSED}`] : read
     const tooLong = lengthFault(text, read.row.body)
     if (tooLong !== undefined) return [tooLong]
     this.#waiting.push({ kind, line, text, ...read })
     return []
+  }
+
+  #kindOf(value: object): ReturnType<typeof kindOf> {
+    const { kind } = this.#options
+    return kind === undefined ? kindOf(value) : { kind, isGuessed: false }
   }
 
   #reader(kind: Kind): LineReader {

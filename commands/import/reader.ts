@@ -7,7 +7,7 @@ import { type ImportRow, UNKNOWN_ID } from '../../services/resource/import/row.j
 import { Instant, ofTheService, Uuid } from '../../services/resource/schema.js'
 import { NewUser } from '../../services/users/schema.js'
 import { type Finding, validationMessages } from '../../services/validation-message.js'
-import { type Kind, USERS } from './kinds.js'
+import { type Kind, MARKS, USERS } from './kinds.js'
 
 /** What rows keep of where they come from: their id and version, their dates. */
 export interface Kept {
@@ -32,9 +32,6 @@ interface NamedReference {
   readonly field: string
   readonly isList: boolean
 }
-
-/** Fields of an export that are no fields of a body. */
-const MARKS = ['kind', 'user_email']
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 

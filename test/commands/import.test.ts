@@ -121,8 +121,8 @@ t.test(
     t.match(reported, [
       /^Line 3: not valid JSON/,
       /^Line 4: design: tags must be array.*; platform must be string; is_active must be boolean/,
-      'Line 5: design: colour is not a known field',
-      'Line 9: not recognised, by their fields: templates (name), designs (filename), mockups (name)',
+      'Line 5: design: colour is not a known field (guessed: set "kind", or --into)',
+      'Line 9: not recognised, by their fields: templates (name), designs (filename), mockups (name): set "kind", or --into',
       'Line 11: longer than 5242880 bytes',
       /^Line 13: metadata.listing is a number with more digits than are kept.*: send it as a text/,
       'Line 14: metadata.__proto__ is a name that is not taken: give it another one',
