@@ -52,7 +52,7 @@ const ROOMS = [
   ['services/resource/**', { may: DOORS }, 'What all resources share knows none of them.'],
   [
     'services/{domains,cache-map}.ts',
-    { may: [...DOORS, 'services/domains', 'services/*/{definition,service,addresses}'] },
+    { may: [...DOORS, 'services/domains', 'services/resource/checked', 'services/*/{definition,service,addresses}'] },
     'The lists of what there is know domains by their definitions and services.',
   ],
   [

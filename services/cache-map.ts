@@ -2,6 +2,7 @@ import type { Policy } from './cache/index.js'
 import type { Table } from './database/index.js'
 import { resources } from './domains.js'
 import { cachedTable, type EntryAddress, GRACE_MS, NEGATIVE_TTL_MS, ResourceAddresses } from './resource/addresses.js'
+import { checked } from './resource/checked.js'
 import { profileEntry, tokenEntry, userPolicies, userTables } from './users/addresses.js'
 
 /** What is cached, as a whole: users, their tokens, and every resource of services/domains.ts. */
@@ -11,7 +12,7 @@ const addresses = new Map(resources.map((definition) => [definition.name, new Re
 export const credentialDomains: ReadonlySet<string> = new Set(Object.values(userPolicies).map(({ domain }) => domain))
 
 /** The tables whose triggers tell the cache, whoever changes a row. */
-export const cachedTables: readonly Table[] = [...userTables, ...resources.map(cachedTable)]
+export const cachedTables: readonly Table[] = [...userTables, ...checked(resources).map(cachedTable)]
 
 type Lifetimes = Record<'ttl' | 'grace' | 'negativeTtl', number>
 

@@ -4,6 +4,7 @@ import t from 'tap'
 import { Type } from '@sinclair/typebox'
 import { cachedTables, entryOfKey, longestEntryLifetimeMs } from '../../services/cache-map.js'
 import { resources } from '../../services/domains.js'
+import { checked } from '../../services/resource/checked.js'
 import { ResourceAddresses } from '../../services/resource/addresses.js'
 import { columnsOf, columnValues } from '../../services/resource/sql/columns.js'
 import type { ResourceDefinition } from '../../services/resource/definition.js'
@@ -113,6 +114,24 @@ t.test('references are locked in the order of the list, and known at the other e
   t.same(dependentsOf(a, all), [{ table: 'c', column: 'a_id', isList: false, onDelete: 'forget' }])
   t.same(dependentsOf(c, all), [])
   t.throws(() => referencesOf(c, [a, c, b]), { message: 'c.b_id refers to b: list that first in services/domains.ts' })
+  t.throws(() => referencesOf(c, [a, c]), { message: 'c.b_id refers to b: no resource is called that' })
+})
+
+t.test('a definition that is wrong is refused with the cause, before anything is made by it', async (t) => {
+  const a = definition('a')
+  const wrong: readonly (readonly [Partial<ResourceDefinition>, string | RegExp])[] = [
+    [{ references: { b_id: { to: 'b', onDelete: 'refuse' } } }, 'a.b_id refers to b: no resource is called that'],
+    [{ filters: { region: 'region' } }, 'a: lists can not be searched or narrowed by region: there is no such column'],
+    [{ search: ['size'] }, 'a: lists can not be searched or narrowed by size: integer'],
+    [{ sorts: { name: 'title' } }, 'a: lists can not be sorted by title: there is no such column'],
+    [{ columns: { shipTo: 'text' } }, /^a: a column can not be called shipTo/],
+    [{ columns: { '#nth': 'text' } }, /^a: a column can not be called #nth/],
+  ]
+  for (const [change, message] of wrong) {
+    const one = { ...a, columns: { size: 'integer' as const }, ...change }
+    t.throws(() => checked([one]), { message })
+  }
+  t.same(checked([a]), [a])
 })
 
 t.test(

@@ -20,7 +20,10 @@ export function termsOf({ name, columns, filters, search = [] }: Searched): stri
   const wrong =
     search.find((column) => !texts.includes(column) && !arrays.includes(column)) ??
     filtered.find((column) => !FILTER_TYPES.some((type) => type === columns[column]))
-  if (wrong !== undefined) throw new Error(`${name}: lists can not be searched or narrowed by ${wrong}`)
+  if (wrong !== undefined) {
+    const why = columns[wrong] ?? 'there is no such column'
+    throw new Error(`${name}: lists can not be searched or narrowed by ${wrong}: ${why}`)
+  }
   if (search.length + filtered.length === 0) return undefined
   const words = [`array[${texts.join(', ')}]::text[]`, ...arrays].join(' || ')
   const facets = filtered.map((column) => facetsIn(column, columns[column], column)).join(' || ') || `'{}'`

@@ -12,7 +12,7 @@ export interface Reference {
 
 /**
  * What rows of `definition` refer to, in the order in which all writers lock it: that of `resources`.
- * @throws Error when it refers to a resource that does not stand before it there
+ * @throws Error when it refers to what is no resource, or does not stand before it there
  */
 export function referencesOf(
   definition: ResourceDefinition,
@@ -23,7 +23,9 @@ export function referencesOf(
   const later = references.find(({ table }) => !before.includes(table))
   if (later !== undefined) {
     const { column, table } = later
-    throw new Error(`${definition.name}.${column} refers to ${table}: list that first in services/domains.ts`)
+    const isThere = resources.some(({ name }) => name === table)
+    const why = isThere ? 'list that first in services/domains.ts' : 'no resource is called that'
+    throw new Error(`${definition.name}.${column} refers to ${table}: ${why}`)
   }
   return references.sort((a, b) => before.indexOf(a.table) - before.indexOf(b.table))
 }
