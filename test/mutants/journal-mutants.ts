@@ -297,6 +297,13 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'journal/postgres-journal',
   ),
   mutant(
+    'a step of a prune reads an index range',
+    'journal/postgres-journal',
+    '(select pg_snapshot_xmax(pruned) from cache_journal_state limit 1)',
+    'pg_snapshot_xmax(s.pruned)',
+    'journal/postgres-journal',
+  ),
+  mutant(
     'rows without tags count',
     'journal/postgres-journal',
     'select sum(greatest(cardinality(r.tags), 1)) into total',

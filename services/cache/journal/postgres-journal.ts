@@ -244,11 +244,11 @@ begin
   return raised;
 end`
 
-/** Answers how many rows it looked at: of two replicas that prune at once, one waits for the other's, and must still go on after them. */
+/** Answers how many rows it looked at: of two that prune at once, one waits, and must still go on. A join's bounds would be compared with every row. */
 const REMOVE = `with looked as materialized (
     select j.ctid from cache_journal_state s join cache_journal j
-      on j.changed_in >= pg_snapshot_xmin(s.deleted) and j.changed_in < pg_snapshot_xmax(s.pruned)
-    where pg_visible_in_snapshot(j.changed_in, s.pruned) and not pg_visible_in_snapshot(j.changed_in, s.deleted)
+      on pg_visible_in_snapshot(j.changed_in, s.pruned) and not pg_visible_in_snapshot(j.changed_in, s.deleted)
+    where j.changed_in >= (select pg_snapshot_xmin(deleted) from cache_journal_state limit 1) and j.changed_in < (select pg_snapshot_xmax(pruned) from cache_journal_state limit 1)
     order by j.changed_in limit most::integer),
   gone as (delete from cache_journal where ctid = any (array(select ctid from looked)))
   select count(*)::text from looked`

@@ -158,6 +158,22 @@ t.test('a prune deletes what its mark sees, and who comes from before it starts 
   t.equal(await journal.prune(0), 0)
 })
 
+t.test('a step of a prune reads what there is to remove, however long the journal is', async (t) => {
+  const { journal, query, tail } = await setUp(t)
+  await tail()
+  await journal.mark(0)
+  await query('select cache_touch(array[$$a$$])')
+  t.equal(await journal.prune(0), 0)
+  for (let n = 0; n < 20; n++)
+    await query(`insert into cache_journal (tags) select array['a'] from generate_series(1, 2000)`)
+  await query('analyze cache_journal')
+  const [remove] = await query(`select proname as name from pg_proc where proname ~ '^cache_.*_remove$'`)
+  const lines = await query(`explain (analyze, buffers) select ${String(remove?.['name'])}('5000')`)
+  const text = lines.map((line) => String(line['QUERY PLAN'])).join('\n')
+  const [, blocks] = /Buffers: shared hit=(\d+)/.exec(text) ?? []
+  t.ok(Number(blocks) < 100, text)
+})
+
 t.test('an announcement of one’s own: touch raises tags in a transaction, and gives its id', async (t) => {
   const { journal, tail } = await setUp(t)
   const before = await tail()
