@@ -28,7 +28,7 @@ ${Object.entries(PROGRAMS)
   .join('\n')}
 Prints medians of interleaved rounds, with minimum and maximum, and ratios within one round. Servers are started for
 the run on free ports (redis-server and PostgreSQL must be installed). --check: exit code 1 when a target is missed.
---large: plans over a million rows as well, which takes some minutes; soak: ten million requests, which take an hour or two.
+--large: plans over a million rows as well, and journal with an hour's rows, which take some minutes; soak with ten million requests, which take an hour or two.
 --smoke: shows that everything starts, without peers, in some minutes.`
 
 const { values, positionals } = parseArgs({

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { Announcer } from './journal/announcer.js'
-import { AnnouncerFailures } from './announcer-failures.js'
+import { AnnouncerFailures } from './journal/announcer-failures.js'
 import { type Clock, systemClock } from './clock.js'
 import { type Codec, jsonCodec } from './redis/entry-codec.js'
 import type { Lifetimes } from './entry.js'

@@ -3,7 +3,7 @@ import {
   type CachedTable,
   createJournal,
   type Journal,
-  SERVER,
+  SERVER_SQL,
   type SqlRunner,
 } from '../cache/index.js'
 import type { ConnectionCheck, Database, Queryable } from './database.js'
@@ -26,17 +26,15 @@ export function openJournal(database: Database, { tables, tailTimeoutMs }: Journ
     // The embedded database has this one process: nobody else is to be told.
     ...(database.kind === 'postgres' && { listen: (onPayload) => listen(database, onPayload) }),
   })
-  let [server, epoch]: (string | undefined)[] = []
+  let known = ''
   return {
     ...journal,
     async tail(since, identity) {
       const answer = await journal.tail(since, identity)
-      const found = { server: answer.server, epoch: answer.identity?.split(' ')[0] }
-      if (found.server !== undefined && (found.server !== server || found.epoch !== epoch)) {
-        server = found.server
-        epoch = found.epoch
-        database.renewConnections(leadingTo(server, epoch))
-      }
+      const { server = '', identity: history = '' } = answer
+      const [epoch = ''] = history.split(' ')
+      if (`${server} ${epoch}` !== known) database.renewConnections(leadingTo(server, epoch))
+      known = `${server} ${epoch}`
       return answer
     },
   }
@@ -44,14 +42,15 @@ export function openJournal(database: Database, { tables, tailTimeoutMs }: Journ
 
 /**
  * A new connection must lead to the server whose journal is read: after a failover the name may still lead to the old one. That server is known by its
- * start, also while its journal can't be relied on and may be empty; and by the journal's epoch, which outlives an orderly restart.
+ * start, also while its journal can't be relied on and may be empty; and by the journal's epoch, which outlives an orderly restart. A standby is
+ * refused by the question: it can't read unlogged tables.
  */
-function leadingTo(server: string, epoch: string | undefined): ConnectionCheck {
+function leadingTo(server: string, epoch: string): ConnectionCheck {
   return {
-    text: `select (${SERVER}) as server, (select epoch::text from cache_journal_state limit 1) as epoch where not pg_is_in_recovery()`,
+    text: `select (${SERVER_SQL}) as server, (select epoch::text from cache_journal_state limit 1) as epoch`,
     refusal([row]) {
       if (row !== undefined && 'server' in row && row.server === server) return undefined
-      if (row !== undefined && 'epoch' in row && row.epoch !== null && row.epoch === epoch) return undefined
+      if (row !== undefined && 'epoch' in row && row.epoch === epoch) return undefined
       return 'this connection leads to another history of the database than the cache follows'
     },
   }

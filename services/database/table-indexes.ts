@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { CachedTable } from '../cache/index.js'
 import type { ScriptRunner } from './migratable.js'
 
@@ -18,7 +19,9 @@ export type Table = CachedTable & { readonly indexes?: readonly TableIndex[] }
 interface Found {
   readonly table: string
   readonly name: string
-  /** When it was first found that no definition wants it. */
+  /** That a release does not want it, which one, and since when. */
+  readonly note: string | null
+  /** When these very definitions were first found not to want it: others are of another release, beside which one may run that does. */
   readonly unwanted_since: string | null
   /** That was a day ago: replicas of the release that asked by it are gone. */
   readonly is_due: boolean | null
@@ -33,16 +36,16 @@ interface Found {
  */
 export async function installIndexes(runner: ScriptRunner, tables: readonly Table[]): Promise<void> {
   const wanted = wantedOf(tables)
-  const there = await indexesThere(runner)
+  const there = await indexesThere(runner, tables)
   for (const { table, name, text, settings } of wanted) {
     const found = there.find((index) => index.name === name)
     if (found === undefined) await runner.script(`create index ${name} on ${table} ${text}; ${settings}`)
-    else if (found.unwanted_since !== null && found.is_own) await runner.script(`comment on index ${name} is null`)
+    else if (found.note !== null && found.is_own) await runner.script(`comment on index ${name} is null`)
   }
   for (const { name, unwanted_since: since, is_own: isOwn } of unwantedOf(tables, there)) {
     if (since !== null || !isOwn) continue
     await runner.script(`do $$ begin execute format('comment on index ${name} is %L',
-      to_char(now() at time zone 'UTC', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"')); end $$`)
+      to_char(now() at time zone 'UTC', '"Not wanted by ${releaseOf(tables)} since "YYYY-MM-DD"T"HH24:MI:SS"Z"')); end $$`)
   }
 }
 
@@ -51,7 +54,7 @@ export async function installIndexes(runner: ScriptRunner, tables: readonly Tabl
  * end of the transaction, so this comes last.
  */
 export async function dropOldIndexes(runner: ScriptRunner, tables: readonly Table[]): Promise<void> {
-  for (const { table, name, is_due: isDue, is_own: isOwn } of unwantedOf(tables, await indexesThere(runner))) {
+  for (const { table, name, is_due: isDue, is_own: isOwn } of unwantedOf(tables, await indexesThere(runner, tables))) {
     if (isDue !== true || !isOwn) continue
     await runner.script(`do $$ begin
       lock table ${table} in access exclusive mode nowait;
@@ -60,11 +63,19 @@ export async function dropOldIndexes(runner: ScriptRunner, tables: readonly Tabl
   }
 }
 
-async function indexesThere(runner: ScriptRunner): Promise<readonly Found[]> {
+/** One release by its indexes. */
+function releaseOf(tables: readonly Table[]): string {
+  const names = wantedOf(tables).map(({ name }) => name)
+  return createHash('sha256').update(names.join()).digest('hex').slice(0, 8)
+}
+
+async function indexesThere(runner: ScriptRunner, tables: readonly Table[]): Promise<readonly Found[]> {
   const rows = await runner.query(
     `select *, unwanted_since::timestamptz < now() - interval '1 day' as is_due from (
       select t.relname as table, c.relname as name, pg_has_role(c.relowner, 'usage') as is_own,
-          substring(obj_description(c.oid, 'pg_class') from '^Not wanted since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$') as unwanted_since
+          substring(obj_description(c.oid, 'pg_class') from '^Not wanted .*') as note,
+          substring(obj_description(c.oid, 'pg_class')
+            from '^Not wanted by ${releaseOf(tables)} since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$') as unwanted_since
         from pg_index join pg_class c on c.oid = indexrelid join pg_class t on t.oid = indrelid
           join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = current_schema() and c.relname ~ '_list_[a-z0-9_]+_[0-9a-f]{8}$') as found`,

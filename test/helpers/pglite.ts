@@ -12,7 +12,7 @@ const SERVICES = fileURLToPath(new URL('../../services/', import.meta.url))
 const MIGRATIONS = join(SERVICES, 'database/migrations/')
 /** What else puts something into the schema. */
 const JOURNAL = [
-  'cache/journal/postgres-journal.ts',
+  'cache/journal/functions.ts',
   'cache/journal/installation.ts',
   'cache/journal/table-triggers.ts',
   'changes/installation.ts',

@@ -136,7 +136,7 @@ const KNOWLEDGE = inFile('knowledge.ts', {
 })
 
 const OUTSIDE = outside({
-  'journal/postgres-journal.ts, the function tail': [
+  'journal/functions.ts, the function tail': [
     'cursor is an xmax',
     'cursor is an xmin',
     'cursor not compared with pruned',
@@ -145,13 +145,13 @@ const OUTSIDE = outside({
     'any mark',
     'pruned without xip',
   ],
-  'journal/postgres-journal.ts, prune, remove and finish': [
+  'journal/functions.ts, prune, remove and finish': [
     'pruned goes down',
     'rows deleted before pruned is committed',
     'rows deleted by time',
     'rows deleted below an xmax',
   ],
-  'journal/postgres-journal.ts, identity and unlogged tables': ['crash unnoticed'],
+  'journal/functions.ts, identity and unlogged tables': ['crash unnoticed'],
   'journal/follower.ts': ['tail told of when it ends', 'late tail taken', 'any tail answers a hint'],
   'read-path.ts': [
     'provenance of the end of a load',

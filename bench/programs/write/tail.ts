@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { Benchmark, Row } from '../../harness/benchmark.js'
 import { startDurablePostgres } from '../../harness/machine.js'
 import { quantile, single, spreadOf } from '../../harness/statistics.js'
+import { takeIds } from '../../journal/history.js'
 import { cachedTables } from '../../../services/cache-map.js'
 import { migrate, openDatabase, openJournal } from '../../../services/database/index.js'
 
@@ -76,24 +77,12 @@ export const benchmark: Benchmark = {
   },
 }
 
-/** A row for each transaction. Subtransactions take ids as well, and much faster than transactions. */
+/** A row for each transaction. */
 async function fillJournal(client: pg.Client, rows: number): Promise<void> {
-  await client.query('create table ids_taken (id xid8)')
-  await client.query(`do $do$ begin
-    for n in 1 .. ${Math.ceil(rows / 1_000)} loop
-      for m in 1 .. 1000 loop
-        begin
-          insert into ids_taken values (pg_current_xact_id());
-        exception when division_by_zero then null;
-        end;
-      end loop;
-      commit;
-    end loop;
-  end $do$`)
+  const first = await takeIds(client, rows)
   await client.query(`insert into cache_journal (changed_in, tags)
-    select (least.id + n)::text::xid8, array[user_id || '/designs/' || gen_random_uuid(), user_id || '/designs']
-    from (select min(id::text::bigint) as id from ids_taken) least, generate_series(0, ${rows - 1}) n, gen_random_uuid() user_id`)
-  await client.query('drop table ids_taken')
+    select (${first} + n)::text::xid8, array[user_id || '/designs/' || gen_random_uuid(), user_id || '/designs']
+    from generate_series(0, ${rows - 1}) n, gen_random_uuid() user_id`)
   await client.query('vacuum analyze cache_journal')
   const { rows: found } = await client.query(
     'select count(*)::int as rows, max(changed_in) < pg_snapshot_xmax(pg_current_snapshot()) as past from cache_journal',

@@ -1,6 +1,6 @@
 import type { Config } from '../../../plugins/config.js'
 import { cachedTables, longestEntryLifetimeMs } from '../../../services/cache-map.js'
-import { namedTriggers, releaseOf } from '../../../services/cache/journal/postgres-journal.js'
+import { namedTriggers, releaseOf } from '../../../services/cache/journal/functions.js'
 import { changesTriggers } from '../../../services/changes/installation.js'
 import type { Database, Queryable } from '../../../services/database/index.js'
 import { checksumOf, readMigrations } from '../../../services/database/migration-files.js'

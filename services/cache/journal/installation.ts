@@ -1,5 +1,5 @@
 import type { SqlRunner } from './journal.js'
-import { functionsOf, namedTriggers, releaseOf, type SqlFunction } from './postgres-journal.js'
+import { functionsOf, namedTriggers, releaseOf, type SqlFunction } from './functions.js'
 import { type CachedTable, literal, quoted } from './table-triggers.js'
 
 /**
@@ -48,23 +48,25 @@ end $do$`)
 }
 
 /**
- * Other releases are noted, and taken away when a day has passed: only then it is certain that none of their replicas runs, whether the deployment
- * after them failed, was rolled back, or goes slowly. It waits for nobody: where a table is in use a later start does it. The locks last to
- * the end of the transaction, so this comes last.
+ * Each release notes the others, and takes away those that it noted itself a day ago: only then it is certain that none of their replicas runs, whether
+ * the deployment after them failed, was rolled back, or goes slowly. (A note of a third release says nothing: a replica of the one before notes the
+ * one that serves when it starts once more.) It waits for nobody: where a table is in use a later start does it. The locks last to the end of the
+ * transaction, so this comes last.
  */
 function dropOldReleases(schema: string, own: string): string {
   return `do $do$ declare
   made record;
   used record;
 begin
-  for made in select *, substring(obj_description(oid, 'pg_proc') from '^Not wanted since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$')::timestamptz as since
-    from (select oid, oid::regprocedure as tail, left(proname, 14) as release from pg_proc where pronamespace = ${literal(schema)}::regnamespace
-      and proname ~ '^cache_[0-9a-f]{8}_tail$' and pg_has_role(proowner, 'usage')) as releases
+  for made in select *, substring(note from '^Not wanted by ${own} since (\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ)$')::timestamptz as since
+    from (select oid::regprocedure as tail, left(proname, 14) as release, obj_description(oid, 'pg_proc') as note from pg_proc
+      where pronamespace = ${literal(schema)}::regnamespace and proname ~ '^cache_[0-9a-f]{8}_tail$' and pg_has_role(proowner, 'usage')) as releases
   loop
     if made.release = ${literal(own)} then
-      if made.since is not null then execute format('comment on function %s is null', made.tail); end if;
+      if made.note is not null then execute format('comment on function %s is null', made.tail); end if;
     elsif made.since is null then
-      execute format('comment on function %s is %L', made.tail, to_char(now() at time zone 'UTC', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+      execute format('comment on function %s is %L', made.tail,
+        to_char(now() at time zone 'UTC', '"Not wanted by ${own} since "YYYY-MM-DD"T"HH24:MI:SS"Z"'));
     elsif made.since < now() - interval '1 day' then
       begin
         for used in select distinct tgrelid::regclass as tab from pg_trigger join pg_proc p on p.oid = tgfoid

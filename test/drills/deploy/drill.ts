@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import { runSql } from '../../helpers/run-sql.js'
 import { startPostgres } from '../../helpers/servers/postgres.js'
 import { startRedis } from '../../helpers/servers/redis.js'
 import { TYPESCRIPT } from '../../helpers/typescript.js'
@@ -94,7 +94,7 @@ export async function runDeployDrill(options: DeployOptions): Promise<DeployRepo
       random: new Seeded(seed),
     }
     const current = await startAll(releases.current, scene)
-    await sql(databaseUrl, COMMITTED_WRITES)
+    await runSql(databaseUrl, COMMITTED_WRITES)
     const { port: balancerPort } = await balancerUp
     await lead(balancer, current)
     const servedMs = servedOf(drainingSeconds)
@@ -217,18 +217,8 @@ function portsOf(replicas: readonly ReleaseProcess[]): number[] {
   return replicas.map(({ port }) => port)
 }
 
-async function sql<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    return (await client.query<Row>(text)).rows
-  } finally {
-    await client.end()
-  }
-}
-
 async function migrationsIn(url: string): Promise<number> {
-  const [row] = await sql<{ count: number }>(url, 'select count(*)::integer as count from roundhouse_migrations')
+  const [row] = await runSql<{ count: number }>(url, 'select count(*)::integer as count from roundhouse_migrations')
   return row?.count ?? 0
 }
 

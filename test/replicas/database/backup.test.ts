@@ -3,7 +3,6 @@ import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import t from 'tap'
 import { cachedTables } from '../../../services/cache-map.js'
 import { installChanges } from '../../../services/changes/installation.js'
@@ -11,6 +10,7 @@ import { migrate, openDatabase } from '../../../services/database/index.js'
 import { resources } from '../../../services/domains.js'
 import { startService, type TestService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
+import { runSql } from '../../helpers/run-sql.js'
 import { binaryDirectory, startPostgres, unprivilegedUser } from '../../helpers/servers/postgres.js'
 import { startRedis } from '../../helpers/servers/redis.js'
 import { temporaryDirectory } from '../../helpers/servers/servers.js'
@@ -33,18 +33,6 @@ async function dumpOf(url: string): Promise<string> {
   const dump = join(directory, 'backup.dump')
   await run('pg_dump', '-Fc', '--no-unlogged-table-data', '-f', dump, url)
   return dump
-}
-
-/** Past the service. */
-async function sql(url: string, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    const { rows } = await client.query<Record<string, unknown>>(text)
-    return rows
-  } finally {
-    await client.end()
-  }
 }
 
 /** As `node dist/migrate.js` does. */
@@ -139,7 +127,7 @@ t.test(
     // And once more when a replica is new: from Redis now, of this database.
     const third = await start(freshUrl)
     t.equal(await read(third, design), 'on the fresh one')
-    await sql(freshUrl, `update designs set description = 'by psql' where id = '${design}'`)
+    await runSql(freshUrl, `update designs set description = 'by psql' where id = '${design}'`)
     await sleep(BOUND_MS)
     for (const service of [...fresh, third])
       t.equal(await read(service, design), 'by psql', 'its triggers came with the backup')
@@ -158,7 +146,7 @@ t.test('the data alone, into a schema that is there: users keep their tokens', a
 
   await migrateStep(url)
   const [, taken = ''] = /^psql .* -c '(delete [^']+)'$/m.exec(readFileSync(RUNBOOK, 'utf8')) ?? []
-  await sql(url, taken)
+  await runSql(url, taken)
   await run('pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', url, dump)
   await migrateStep(url)
   const { app, anonymous } = await startService(t, { env: { DATABASE_URL: url } })
@@ -167,7 +155,7 @@ t.test('the data alone, into a schema that is there: users keep their tokens', a
   t.equal((await anonymous.get(`/api/designs/${body.id}`, headers)).status, 200)
   t.equal((await anonymous.patch(`/api/designs/${body.id}`, { description: 'on' }, headers)).status, 200)
   t.equal((await anonymous.get('/api/changes', headers)).status, 200)
-  t.same(await sql(url, 'select count(*)::integer from changes_state'), [{ count: 1 }])
+  t.same(await runSql(url, 'select count(*)::integer from changes_state'), [{ count: 1 }])
 })
 
 t.test('a dump from before a migration goes into an empty schema, and nowhere else', async (t) => {
@@ -178,7 +166,7 @@ t.test('a dump from before a migration goes into an empty schema, and nowhere el
   const user = await service.newUser()
   const { body } = await user.post('/api/designs', DESIGN)
   await service.app.close()
-  await sql(
+  await runSql(
     url,
     `drop table idempotency_keys, replica_reports;
      delete from roundhouse_migrations where name in ('idempotency-keys', 'replica-reports', 'idempotent-bulk')`,
@@ -189,12 +177,12 @@ t.test('a dump from before a migration goes into an empty schema, and nowhere el
   const clean = ['--single-transaction', '--clean', '--if-exists']
   await t.rejects(run('pg_restore', ...clean, '-d', url, dump), 'the table that it does not know refers to users')
   await migrateStep(url)
-  t.same(await sql(url, 'select id from designs'), [{ id: body.id }], 'and all is as it was')
-  await sql(url, 'drop table idempotency_keys')
+  t.same(await runSql(url, 'select id from designs'), [{ id: body.id }], 'and all is as it was')
+  await runSql(url, 'drop table idempotency_keys')
   await run('pg_restore', ...clean, '-d', url, dump)
   await t.rejects(migrateStep(url), { message: /a dump older than the schema .*docs\/runbook\.md/ })
 
-  await sql(url, 'drop schema public cascade; create schema public')
+  await runSql(url, 'drop schema public cascade; create schema public')
   await run('pg_restore', '--exit-on-error', '-d', url, dump)
   await migrateStep(url)
   const { anonymous } = await startService(t, { env: { DATABASE_URL: url } })

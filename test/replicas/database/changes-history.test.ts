@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { Link } from '../../drills/link.js'
 import { type Answer, startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
+import { runSql } from '../../helpers/run-sql.js'
 import { binaryDirectory, type PostgresServer, startPostgres } from '../../helpers/servers/postgres.js'
 import { copyDirectory } from '../../helpers/servers/servers.js'
 
@@ -48,16 +49,7 @@ async function setUp(t: Test, { postgres, port }: { postgres?: PostgresServer; p
     url,
     service,
     user,
-    async sql(text) {
-      const client = new pg.Client(url)
-      client.on('error', () => {})
-      await client.connect()
-      try {
-        return (await client.query<Record<string, unknown>>(text)).rows
-      } finally {
-        await client.end()
-      }
-    },
+    sql: (text) => runSql(url, text),
     start: async () => (await answered(() => user.get('/api/changes'))).body.next_cursor,
     since: (cursor) => answered(() => user.get(`/api/changes?since=${cursor}`)),
     create: async (description) =>

@@ -10,6 +10,7 @@ import { migrate, openDatabase } from '../../../services/database/index.js'
 import { Link } from '../../drills/link.js'
 import { startService, type TestService, type UserCaller } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
+import { runSql } from '../../helpers/run-sql.js'
 import {
   binaryDirectory,
   type PostgresServer,
@@ -70,17 +71,7 @@ async function setUp(t: Test, { postgres, port }: { postgres?: PostgresServer; p
     user,
     design: body.id,
     answers,
-    async sql(text) {
-      const client = new pg.Client(url)
-      client.on('error', () => {})
-      await client.connect()
-      try {
-        const { rows } = await client.query<Record<string, unknown>>(text)
-        return rows
-      } finally {
-        await client.end()
-      }
-    },
+    sql: (text) => runSql(url, text),
     async patch(description) {
       const { status } = await user.patch(path, { description })
       if (status !== 200) throw new Error(`PATCH answered ${status}`)

@@ -1,7 +1,7 @@
-import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
 import { until } from '../../helpers/deadline.js'
+import { runSql } from '../../helpers/run-sql.js'
 import { startPostgres } from '../../helpers/servers/postgres.js'
 
 const TRIGGERS = `do $$ declare made record; begin
@@ -25,12 +25,6 @@ for (const [cause, [make, mend]] of Object.entries(CAUSES)) {
     const server = await startPostgres({ max_prepared_transactions: '2' })
     t.teardown(() => server.stop())
     const url = await server.createDatabase()
-    const sql = async (text: string): Promise<void> => {
-      const client = new pg.Client(url)
-      await client.connect()
-      await client.query(text)
-      await client.end()
-    }
     const env = { DATABASE_URL: url, CACHE_STALENESS_BOUND_MS: '2000' }
     const service = await startService(t, { env })
     const user = await service.newUser()
@@ -41,13 +35,13 @@ for (const [cause, [make, mend]] of Object.entries(CAUSES)) {
       const read = await user.get(path)
       return written.status === 200 && read.status === 200 && read.body.description === `after ${cause}`
     }
-    await sql(make)
+    await runSql(url, make)
     await server.kill()
     await server.restart()
     await until(isServed, { timeoutMs: 20_000, describe: 'reads and writes are answered' })
     await until(() => service.app.cache.state === 'isolated', { timeoutMs: 20_000, describe: 'nothing is cached' })
     t.ok(await isServed())
-    await sql(mend)
+    await runSql(url, mend)
     await until(() => service.app.cache.state !== 'isolated', { timeoutMs: 20_000, describe: 'it is followed again' })
     t.ok(await isServed())
     await user.get(path)

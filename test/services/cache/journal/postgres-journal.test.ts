@@ -291,12 +291,19 @@ t.test('a release puts its own beside those of others, which are taken away a da
   t.ok((await tail()).identity, 'the first one still serves, also when the deployment after it failed')
   const age = (days: number) =>
     query(`do $$ declare old record; begin
-      for old in select oid::regprocedure as name from pg_proc where proname ~ '^cache_.*_tail$' and obj_description(oid, 'pg_proc') is not null loop
-        execute format('comment on function %s is %L', old.name, to_char(now() at time zone 'UTC' - interval '${days} days', '"Not wanted since "YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+      for old in select oid::regprocedure as name, obj_description(oid, 'pg_proc') as note from pg_proc
+        where proname ~ '^cache_.*_tail$' and obj_description(oid, 'pg_proc') is not null loop
+        execute format('comment on function %s is %L', old.name, regexp_replace(old.note, 'since .*$',
+          to_char(now() at time zone 'UTC' - interval '${days} days', '"since "YYYY-MM-DD"T"HH24:MI:SS"Z"')));
       end loop; end $$`)
   await age(0.9)
   await install(pool)
   t.equal(await sets(), 3, 'it is installed again, and wanted')
+  await age(1.1)
+  await install(pool, [{ ...TABLES[0]!, list: 'all things' }])
+  t.equal(await sets(), 3, 'what another release noted a day ago may be the one that serves')
+  await install(pool)
+  t.equal(await sets(), 3, 'nor does it drop what was noted meanwhile by another')
   await age(1.1)
   const reading = await pool.connect()
   await reading.query('begin; select * from things')

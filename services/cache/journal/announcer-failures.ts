@@ -1,4 +1,4 @@
-import type { Announcer } from './journal/announcer.js'
+import type { Announcer } from './announcer.js'
 
 /** Reasons that are remembered: a text of the server may name an address or a time, and each would be another one. */
 const MOST_REASONS = 20
