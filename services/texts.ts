@@ -31,12 +31,10 @@ export function composeTexts(value: unknown, level = 0): TextFault | undefined {
   return Array.isArray(value) ? composeItems(value, level + 1) : composeFields(value, level + 1)
 }
 
-function composeItems(items: unknown[], level: number): TextFault | undefined {
+function composeItems(items: readonly unknown[], level: number): TextFault | undefined {
   for (let index = 0; index < items.length; index += 1) {
-    const item = items[index]
-    const fault = faultOf(item, level)
+    const fault = composePart(items, index, items[index], level)
     if (fault !== undefined) return { ...fault, path: [String(index), ...fault.path] }
-    if (isToCompose(item)) items[index] = item.normalize('NFC')
   }
   return undefined
 }
@@ -44,14 +42,25 @@ function composeItems(items: unknown[], level: number): TextFault | undefined {
 function composeFields(fields: object, level: number): TextFault | undefined {
   let isRenamed = false
   for (const [name, field] of Object.entries(fields)) {
-    const ofName = isToCompose(name) ? unstorable(name) : undefined
-    if (ofName !== undefined) return { path: [], message: `has a name that ${ofName}` }
-    const fault = faultOf(field, level)
+    if (!PLAIN.test(name)) {
+      const ofName = unstorable(name)
+      if (ofName !== undefined) return { path: [], message: `has a name that ${ofName}` }
+      isRenamed ||= name.normalize('NFC') !== name
+    }
+    const fault = composePart(fields, name, field, level)
     if (fault !== undefined) return { ...fault, path: [name, ...fault.path] }
-    if (isToCompose(field)) Reflect.set(fields, name, field.normalize('NFC'))
-    isRenamed ||= isToCompose(name) && name.normalize('NFC') !== name
   }
   return isRenamed ? composeNames(fields) : undefined
+}
+
+/** `part` is what `whole` has at `place`. */
+function composePart(whole: object, place: string | number, part: unknown, level: number): TextFault | undefined {
+  if (typeof part !== 'string') return composeTexts(part, level)
+  if (PLAIN.test(part)) return undefined
+  const message = unstorable(part)
+  if (message !== undefined) return { path: [], message }
+  Reflect.set(whole, place, part.normalize('NFC'))
+  return undefined
 }
 
 /** In their order: what comes back is what was sent. */
@@ -69,16 +78,6 @@ function composeNames(fields: object): TextFault | undefined {
   for (const [name, value] of composed)
     Reflect.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true })
   return undefined
-}
-
-function isToCompose(value: unknown): value is string {
-  return typeof value === 'string' && !PLAIN.test(value)
-}
-
-function faultOf(value: unknown, level: number): TextFault | undefined {
-  if (!isToCompose(value)) return composeTexts(value, level)
-  const message = unstorable(value)
-  return message === undefined ? undefined : { path: [], message }
 }
 
 /** What is wrong with a text; `undefined` when every database stores it, and gives it back. */

@@ -27,26 +27,33 @@ function inner(schema: TSchema): TSchema {
   return properties === undefined ? schema : { ...schema, properties: lenient(properties) }
 }
 
+/** A body with null for each empty text that may be left out, and without blank items. */
+type Cleaner = (body: object) => Record<string, unknown>
+
 /**
- * `body` with null for each empty text that may be left out, and without blank items.
+ * What cleans such bodies.
  * @param item as the row is answered
  * @param required fields of the body that may not be left out
  */
-export function cleaned<Body extends object>(item: TObject, body: Body, required: readonly string[] = []): Body {
-  const clean = { ...body }
-  for (const [name, field] of Object.entries(body)) {
-    const schema = item.properties[name]
-    if (schema === undefined) continue
-    const isVacant = field === '' && isText(schema) && !required.includes(name)
-    Reflect.set(clean, name, isVacant ? null : cleanedValue(schema, field))
+export function cleanerOf({ properties }: TObject, required: readonly string[] = []): Cleaner {
+  const isVacated = (name: string, schema: TSchema): boolean => isText(schema) && !required.includes(name)
+  const fields = Object.entries(properties)
+  const vacated = new Set(fields.flatMap(([name, schema]) => (isVacated(name, schema) ? [name] : [])))
+  return (body) => {
+    const clean: Record<string, unknown> = { ...body }
+    for (const [name, field] of Object.entries(clean)) {
+      const schema = properties[name]
+      if (field === '' && vacated.has(name)) clean[name] = null
+      else if (typeof field === 'object' && schema !== undefined) clean[name] = cleanedValue(schema, field)
+    }
+    return clean
   }
-  return clean
 }
 
 function cleanedValue(schema: TSchema, value: unknown): unknown {
   if (Array.isArray(value)) return cleanedItems(schema['items'], value)
   if (!TypeGuard.IsObject(schema) || typeof value !== 'object' || value === null) return value
-  return withoutNulls(schema, cleaned(schema, value, schema.required))
+  return withoutNulls(schema, cleanerOf(schema, schema.required)(value))
 }
 
 function cleanedItems(schema: TSchema, items: readonly unknown[]): unknown[] {

@@ -3,7 +3,7 @@ import { Batcher, type Lookup, systemClock } from '../cache/index.js'
 import type { Document } from '../documents/document.js'
 import { rowDocument, type Serialize } from '../documents/row-document.js'
 import { type EntryAddress, ResourceAddresses } from './addresses.js'
-import { bodyColumns } from './body-columns.js'
+import { bodyColumnsOf } from './body-columns.js'
 import type { ColumnValues } from './sql/columns.js'
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import type { ServiceDependencies } from './dependencies.js'
@@ -28,6 +28,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
   readonly serialize: Serialize<ResourceRow>
   readonly rows: ResourceRows
 
+  readonly #columnsOf: ReturnType<typeof bodyColumnsOf>
   /** Reads that come in one turn of the event loop share a statement, whoever asks. */
   readonly #finds: Batcher<WantedRow, ResourceRow | undefined>
 
@@ -42,6 +43,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
     this.dependents = dependentsOf(definition, resources)
     this.serialize = rowSerializerOf(definition)
     this.rows = new ResourceRows(definition, database.kind)
+    this.#columnsOf = bodyColumnsOf(definition)
     const { endOfTurn } = systemClock
     this.#finds = new Batcher({ send: (wanted) => this.rows.findWanted(database, wanted), endOfTurn, most: MOST_FOUND })
   }
@@ -75,7 +77,7 @@ export class Resource<Schemas extends ResourceSchemas = ResourceSchemas> {
 
   /** A body as values of columns. Null for what can't be null asks for the default. */
   columns(body: Static<Schemas['change']>): ColumnValues {
-    return bodyColumns(this.definition, body)
+    return this.#columnsOf(body)
   }
 
   document(row: ResourceRow): Document {

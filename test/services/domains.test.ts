@@ -120,7 +120,16 @@ t.test('references are locked in the order of the list, and known at the other e
 t.test('a definition that is wrong is refused with the cause, before anything is made by it', async (t) => {
   const a = definition('a')
   const wrong: readonly (readonly [Partial<ResourceDefinition>, string | RegExp])[] = [
-    [{ references: { b_id: { to: 'b', onDelete: 'refuse' } } }, 'a.b_id refers to b: no resource is called that'],
+    [
+      { columns: { b_id: 'uuid' }, references: { b_id: { to: 'b', onDelete: 'refuse' } } },
+      'a.b_id refers to b: no resource is called that',
+    ],
+    [
+      { references: { b_id: { to: 'b', onDelete: 'refuse' } } },
+      'a.b_id can not refer to rows: there is no such column',
+    ],
+    [{ references: { size: { to: 'b', onDelete: 'refuse' } } }, 'a.size can not refer to rows: integer'],
+    [{ naturalKey: ['size', 'colour'] }, 'a: rows can not be told apart by colour: there is no such column'],
     [{ filters: { region: 'region' } }, 'a: lists can not be searched or narrowed by region: there is no such column'],
     [{ search: ['size'] }, 'a: lists can not be searched or narrowed by size: integer'],
     [{ sorts: { name: 'title' } }, 'a: lists can not be sorted by title: there is no such column'],

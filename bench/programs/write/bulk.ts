@@ -1,6 +1,6 @@
 import { designBody } from '../../http/catalogue.js'
 import { withReplicas } from '../../http/replicas.js'
-import type { Benchmark, Row } from '../../harness/benchmark.js'
+import type { Benchmark, Row, Table } from '../../harness/benchmark.js'
 import { ratioOf, spreadOf } from '../../harness/statistics.js'
 import { HttpConnection } from '../../../test/helpers/http-connection.js'
 
@@ -18,35 +18,50 @@ export const benchmark: Benchmark = {
       const [{ port } = { port: 0 }] = servers
       const all = Array.from({ length: CONNECTIONS }, () => new HttpConnection(port, { token }))
       const count = isSmoke ? 20 : ROWS
-      const ways: readonly Way[] = [
-        { name: 'one POST after the other', take: () => posts(all.slice(0, 1), count) },
-        { name: `POSTs over ${CONNECTIONS} connections`, take: () => posts(all, count) },
-        { name: 'one bulk', take: () => bulk(all[0]!, count) },
-      ]
-      const rates = ways.map((): number[] => [])
-      for (let round = 0; round <= rounds; round++) {
-        for (let turn = 0; turn < ways.length; turn++) {
-          const at = (round + turn) % ways.length
-          const beganAt = performance.now()
-          await ways[at]?.take()
-          if (round > 0) rates[at]?.push((count * 1_000) / (performance.now() - beganAt))
-        }
-      }
-      for (const connection of all) connection.close()
-      return [
-        {
-          title: 'rows a second',
+      const tables: Table[] = []
+      for (const body of [designBody, shortBody]) {
+        const ways: readonly Way[] = [
+          { name: 'one POST after the other', take: () => posts(all.slice(0, 1), body, count) },
+          { name: `POSTs over ${CONNECTIONS} connections`, take: () => posts(all, body, count) },
+          { name: 'one bulk', take: () => bulk(all[0]!, body, count) },
+        ]
+        const rates = await ratesOf(ways, count, rounds)
+        tables.push({
+          title: `rows a second, of ${JSON.stringify(body(made)).length} bytes`,
           floor: ways[0]!.name,
           rows: ways.map((_, at) => rowOf(ways, rates, at)),
           notes: ['Every row is another one; the table grows with each turn.', note],
-        },
-      ]
+        })
+      }
+      for (const connection of all) connection.close()
+      return tables
     }),
+}
+
+type Body = (n: number) => object
+
+/** With a line for a description, where that of {@link designBody} is a page. */
+function shortBody(n: number): object {
+  return { ...designBody(n), description: 'A fox in the snow', tags: ['fox', 'snow'] }
 }
 
 interface Way {
   readonly name: string
   readonly take: () => Promise<void>
+}
+
+/** Of each, a turn a round: rows a second. */
+async function ratesOf(ways: readonly Way[], count: number, rounds: number): Promise<number[][]> {
+  const rates = ways.map((): number[] => [])
+  for (let round = 0; round <= rounds; round++) {
+    for (let turn = 0; turn < ways.length; turn++) {
+      const at = (round + turn) % ways.length
+      const beganAt = performance.now()
+      await ways[at]?.take()
+      if (round > 0) rates[at]?.push((count * 1_000) / (performance.now() - beganAt))
+    }
+  }
+  return rates
 }
 
 function rowOf(ways: readonly Way[], rates: readonly number[][], at: number): Row {
@@ -63,20 +78,20 @@ function rowOf(ways: readonly Way[], rates: readonly number[][], at: number): Ro
 
 let made = 0
 
-async function posts(connections: readonly HttpConnection[], count: number): Promise<void> {
+async function posts(connections: readonly HttpConnection[], body: Body, count: number): Promise<void> {
   let left = count
   await Promise.all(
     connections.map(async (connection) => {
       while (left > 0) {
         left -= 1
-        await answered(connection, '/api/designs', designBody(made++), 201)
+        await answered(connection, '/api/designs', body(made++), 201)
       }
     }),
   )
 }
 
-async function bulk(connection: HttpConnection, count: number): Promise<void> {
-  const operations = Array.from({ length: count }, () => ({ op: 'create', row: designBody(made++) }))
+async function bulk(connection: HttpConnection, body: Body, count: number): Promise<void> {
+  const operations = Array.from({ length: count }, () => ({ op: 'create', row: body(made++) }))
   await answered(connection, '/api/designs/bulk', { operations }, 200)
 }
 

@@ -4,7 +4,7 @@ import { isDeadlock, sqlState, violatedConstraint } from '../../database/errors.
 import { NotFoundError } from '../../errors.js'
 import { listTag, ownersWhenRefused, ownerTag } from '../addresses.js'
 import { insertRows, lockBulkInserts } from '../sql/bulk-rows.js'
-import { bodyColumns } from '../body-columns.js'
+import { bodyColumnsOf } from '../body-columns.js'
 import { type ColumnValues, DEFAULT } from '../sql/columns.js'
 import { ColumnDefaults } from '../sql/defaults.js'
 import type { ResourceDefinition } from '../definition.js'
@@ -56,6 +56,7 @@ export class RowImporter {
   readonly #references: readonly Reference[]
   readonly #defaults: ColumnDefaults
   readonly #isReferredTo: boolean
+  readonly #columnsOf: ReturnType<typeof bodyColumnsOf>
 
   /** @throws Error when the definition contradicts the others of `dependencies.resources` */
   constructor(
@@ -66,6 +67,7 @@ export class RowImporter {
     this.#definition = definition
     this.#references = referencesOf(definition, dependencies.resources)
     this.#defaults = new ColumnDefaults(definition.name)
+    this.#columnsOf = bodyColumnsOf(definition)
     this.#isReferredTo = dependencies.resources.some(({ references = {} }) =>
       Object.values(references).some(({ to }) => to === definition.name),
     )
@@ -125,7 +127,7 @@ export class RowImporter {
   ): Promise<readonly ImportOutcome[]> {
     await lockOwner(transaction, userId)
     await lockBulkInserts(transaction, this.#definition, userId)
-    const given = rows.map(({ body }) => bodyColumns(this.#definition, body))
+    const given = rows.map(({ body }) => this.#columnsOf(body))
     const isAsked = given.some((columns) => Object.values(columns).includes(DEFAULT))
     const defaults = isAsked ? await this.#defaults.values(transaction, this.#definition.columns) : {}
     const referring = rows.map(({ body, names = {} }, nth) => {

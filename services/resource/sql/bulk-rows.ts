@@ -72,13 +72,9 @@ export async function insertRows(
   rows: readonly NewRow[],
 ): Promise<InsertedRow[]> {
   if (rows.length === 0) return []
-  const lines = rows.map(({ columns, own }, nth) => {
-    const all: ColumnValues = { ...columns, ...own }
-    const given = Object.entries(all).filter(([, value]) => value !== undefined && value !== DEFAULT)
-    return { ...Object.fromEntries(given), '#nth': nth, '#named': given.map(([name]) => name) }
-  })
+  const lines = rows.map(namedIn)
   const known: Columns = { ...OWN, ...table.columns }
-  const namedBy = (name: string): number => lines.filter((line) => line['#named'].includes(name)).length
+  const namedBy = (name: string): number => lines.reduce((count, line) => (name in line ? count + 1 : count), 0)
   const types: Columns = Object.fromEntries(Object.entries(known).filter(([name]) => namedBy(name) > 0))
   const mixed = Object.keys(types).filter((name) => namedBy(name) < lines.length)
   const otherwise: Readonly<Record<string, string>> = {
@@ -95,11 +91,27 @@ export async function insertRows(
       : given
   }
   const names = [...new Set(['id', 'created_at', 'updated_at', ...Object.keys(types)])]
+  const lineSet = recordset('$2', 'line', mixed.length === 0 ? types : { '"#named"': 'text[]', ...types })
   return transaction.query<InsertedRow>({
     name: `${table.name}.insert-many`,
     text: `insert into ${table.name} (user_id, ${names.join(', ')})
-      select $1::uuid, ${names.map(value).join(', ')} from ${recordset('$2', 'line', { '"#named"': 'text[]', ...types })} order by line."#nth"
+      select $1::uuid, ${names.map(value).join(', ')} from ${lineSet} order by line."#nth"
       returning id, external_id, version`,
-    values: [userId, JSON.stringify(lines)],
+    values: [userId, JSON.stringify(lines.map((line, nth) => ({ ...line, '#nth': nth, ...whichOf(mixed, line) })))],
   })
+}
+
+/** Which of the columns that some rows name, and others do not, this one names. */
+function whichOf(mixed: readonly string[], line: ColumnValues): object {
+  return mixed.length === 0 ? {} : { '#named': mixed.filter((name) => name in line) }
+}
+
+/** What a row has values for. */
+function namedIn({ columns, own }: NewRow): ColumnValues {
+  const named: Record<string, unknown> = {}
+  const all: ColumnValues = { ...columns, ...own }
+  for (const [name, value] of Object.entries(all)) {
+    if (value !== undefined && value !== DEFAULT) named[name] = value
+  }
+  return named
 }

@@ -64,7 +64,9 @@ const arrayTypes: Readonly<Record<string, SqlType>> = { text: 'text[]', uuid: 'u
  * an array would reach the driver as an SQL array.
  */
 export function columnValues(columns: Columns, body: Readonly<Record<string, unknown>>): ColumnValues {
-  return Object.fromEntries(Object.entries(body).map(([name, value]) => [name, stored(columns[name], value)]))
+  const values: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(body)) values[name] = stored(columns[name], value)
+  return values
 }
 
 function stored(type: SqlType | undefined, value: unknown): unknown {
