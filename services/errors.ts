@@ -74,7 +74,7 @@ export const ChangesOffError = createError<[]>(
 
 export const RouteNotFoundError = createError<[method: string, path: string]>(
   'ROUTE_NOT_FOUND',
-  'There is no route %s %s: check the method and the path',
+  'There is no route %s %s: /docs shows those that there are, /openapi.json lists them',
   404,
 )
 
