@@ -1,6 +1,7 @@
 import { buildApp } from '../../app.js'
 import { loadProcessConfig } from '../../plugins/config.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
+import { findUser } from '../../services/users/repository.js'
 import type { ImportArguments } from './arguments.js'
 import { importLines, type Counts } from './importer.js'
 import { openInput, sizeOf } from './input.js'
@@ -38,7 +39,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
   // More than once: npm hands a Ctrl-C on to a process that the terminal has told already.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interruption.abort())
   try {
-    if (userId !== undefined && (await app.users.get(userId)).value === undefined) {
+    if (userId !== undefined && (await findUser(app.db, userId)) === undefined) {
       throw new Error(`There is no user ${userId}: create the user first (POST /api/users)`)
     }
     const startedAt = performance.now()

@@ -99,8 +99,10 @@ t.test(
     await until(isBack, { describe: 'the commit is gone', timeoutMs: 10_000 })
     t.equal(await idOf(`update things set note = 'written after it'`), lost, 'the id is given out again')
     await until(answers('written after it'), { describe: 'the new history is answered', timeoutMs: 10_000 })
+    await until(() => replica.identities > 1 && replica.cache.state !== 'isolated', {
+      describe: 'it is followed again',
+    })
     t.equal(replica.identities, 2)
-    await until(() => replica.cache.state !== 'isolated', { describe: 'it is followed again' })
   },
 )
 
