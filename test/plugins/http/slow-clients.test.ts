@@ -34,7 +34,8 @@ function drip(t: Test, socket: Socket, text: string): void {
 async function ended(socket: Socket): Promise<string> {
   let text = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
-  await once(socket, 'close')
+  // Not by once(): what was written at the moment of the end is an error before it.
+  await new Promise((resolve) => socket.once('close', resolve))
   return text
 }
 
