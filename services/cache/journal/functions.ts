@@ -1,10 +1,23 @@
 import { createHash } from 'node:crypto'
 import { type CachedTable, literal, quoted, triggerFunctions, triggersOf } from './table-triggers.js'
 
+/** Bytes of a name that are left behind the release's: Postgres cuts off what comes after 63, and two that begin alike would be one. */
+const LONGEST_NAME = 48
+
+/** The function of a table that its triggers call, without the release. */
+export function functionName(calls: string, table: string): string {
+  const name = `${calls}_${table}`
+  return Buffer.byteLength(name) <= LONGEST_NAME ? name : `${calls}_${digestOf(table)}`
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+}
+
 /** What all names of one release begin with. */
 export function releaseOf(tables: readonly CachedTable[]): string {
   const content = JSON.stringify([functionsOf(tables), tables.map(triggersOf)])
-  return `cache_${createHash('sha256').update(content).digest('hex').slice(0, 8)}`
+  return `cache_${digestOf(content)}`
 }
 
 export function namedTriggers(tables: readonly CachedTable[]) {
@@ -173,6 +186,9 @@ const FINISH = `update cache_journal_state set deleted = done::pg_snapshot,
 export type SqlFunction = Readonly<{ declaration: string; body: string; isOwners: boolean }>
 
 export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlFunction> {
+  // The triggers of the first would call what was made for the second.
+  if (new Set(tables.map(({ table }) => table)).size < tables.length)
+    throw new TypeError('A table is named twice: give it all its tags at once, as arrays in row and list')
   const make = (args: string, body: string, is = 'returns text language plpgsql', isOwners = true): SqlFunction => ({
     declaration: `(${args}) ${is}`,
     body,
@@ -185,12 +201,13 @@ export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlF
   const states = triggers.map(({ fires }) => literal(fires === 'always' ? '{A}' : '{A,R}'))
   const ofReplicas = triggers.flatMap(({ fires }, at) => (fires === 'always' ? [] : [names[at] ?? '']))
   const oids = watched.map((table) => `to_regclass($schema$ || ${literal(`.${quoted(table)}`)})`)
-  const tail = TAIL.replaceAll('$watched$', `${arrayOf(oids)}::oid[]`)
-    .replaceAll('$names$', `${arrayOf(watched.map(literal))}::name[]`)
-    .replaceAll('$tables$', arrayOf(triggers.map(({ at }) => at)))
+  // By functions: in a text `$'` would stand for something else, and a table may be named so.
+  const tail = TAIL.replaceAll('$watched$', () => `${arrayOf(oids)}::oid[]`)
+    .replaceAll('$names$', () => `${arrayOf(watched.map(literal))}::name[]`)
+    .replaceAll('$tables$', `${arrayOf(triggers.map(({ at }) => at))}::integer[]`)
     .replaceAll('$triggers$', `${arrayOf(names)}::name[]`)
     .replaceAll('$replica$', `${arrayOf([...new Set(ofReplicas)])}::name[]`)
-    .replaceAll('$fires$', arrayOf(states))
+    .replaceAll('$fires$', `${arrayOf(states)}::text[]`)
   const planned = 'returns json language plpgsql stable set enable_seqscan = off set jit = off'
   const functions = {
     tail: make('known_since text, known_identity text, most_tags text', tail, planned),
@@ -203,7 +220,10 @@ export function functionsOf(tables: readonly CachedTable[]): Record<string, SqlF
   }
   const ofTables = tables.flatMap((table) =>
     Object.entries(triggerFunctions(table)).map(([name, body]) => {
-      return [`${name}_${table.table}`, make('', body, 'returns trigger language plpgsql', name !== 'version')] as const
+      return [
+        functionName(name, table.table),
+        make('', body, 'returns trigger language plpgsql', name !== 'version'),
+      ] as const
     }),
   )
   return { ...functions, ...Object.fromEntries(ofTables) }

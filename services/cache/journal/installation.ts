@@ -1,11 +1,12 @@
 import type { SqlRunner } from './journal.js'
-import { functionsOf, namedTriggers, releaseOf, type SqlFunction } from './functions.js'
-import { type CachedTable, literal, quoted } from './table-triggers.js'
+import { functionName, functionsOf, namedTriggers, releaseOf, type SqlFunction } from './functions.js'
+import { type CachedTable, columnsOf, literal, quoted } from './table-triggers.js'
 
 /**
  * Puts the journal, its functions and the triggers of `tables` into the current schema where they are absent; to be run in one
  * transaction. Their names begin with a hash of what they are, and they are never replaced: a deployment puts its own beside those of others, which
  * stay for a day (two journal rows for one write do no harm).
+ * @throws what the database throws for a table or a column that is not there
  */
 export async function installJournal(sql: SqlRunner, tables: readonly CachedTable[]): Promise<void> {
   const schema = await currentSchema(sql)
@@ -15,29 +16,35 @@ export async function installJournal(sql: SqlRunner, tables: readonly CachedTabl
     ([name, { declaration, body, isOwners }]) => {
       const rights = isOwners ? `security definer set search_path = ${path}` : ''
       const made = `${schema}.${quoted(name)}`
-      const source = body.replaceAll('$schema$', literal(schema)).replaceAll('$release$', release)
+      const source = body.replaceAll('$schema$', () => literal(schema)).replaceAll('$release$', release)
       const text = `create or replace function ${made}${declaration} ${rights} as ${literal(source)}`
       return [name, source, isOwners ? path : '', `${text}; revoke all on function ${made} from public`]
     },
   )
   const triggers = namedTriggers(tables).map(({ table, name, event, rows, calls, fires }) => {
-    const called = `${schema}.${quoted(`${release}_${calls}_${table}`)}`
+    const called = `${schema}.${quoted(`${release}_${functionName(calls, table)}`)}`
     const on = `${schema}.${quoted(table)}`
     return [on, name, fires, `create trigger ${name} ${event} on ${on} ${rows} execute function ${called}()`]
   })
   const values = (items: readonly string[][]): string =>
-    items.map((item) => `(${item.map(literal).join(', ')})`).join(', ')
+    `values ${items.map((item) => `(${item.map(literal).join(', ')})`).join(', ')}`
+  const noTriggers = 'select null, null, null, null limit 0'
+  // Without this a wrong column would come to light when somebody writes, and end that write.
+  for (const table of tables) {
+    const columns = columnsOf(table).map((name) => `${quoted(table.table)}.${quoted(name)}`)
+    await sql.query(`select ${columns.join(', ')} from ${schema}.${quoted(table.table)} limit 0`)
+  }
   for (const text of TABLES) await sql.query(text)
   await sql.query(`do $do$ declare
   made record;
 begin
   -- One that is there is another only where the schema was renamed: it leads to what was there before.
-  for made in select * from (values ${values(functions)}) v (name, source, path, text) loop
+  for made in select * from (${values(functions)}) v (name, source, path, text) loop
     continue when exists (select from pg_proc where proname = made.name and pronamespace = ${literal(schema)}::regnamespace
       and prosrc = made.source and (made.path = '' or 'search_path=' || made.path = any (proconfig)));
     execute made.text;
   end loop;
-  for made in select tab::regclass as tab, name, fires, text from (values ${values(triggers)}) v (tab, name, fires, text) loop
+  for made in select tab::regclass as tab, name, fires, text from (${triggers.length > 0 ? values(triggers) : noTriggers}) v (tab, name, fires, text) loop
     if not exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name) then execute made.text; end if;
     continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name
       and (tgenabled = 'A' or made.fires = 'replica' and tgenabled = 'R'));

@@ -38,7 +38,13 @@ export function createJournal(options: PostgresJournalOptions): Journal {
   /** Calls a function of this release; all of them answer one text, or none. */
   const call = async (on: SqlRunner, name: string, ...values: (string | null)[]): Promise<string | null> => {
     const places = values.map((_, n) => `$${n + 1}::text`).join(', ')
-    const { rows } = await on.query(`select ${release}_${name}(${places})::text as answer`, values)
+    const { rows } = await on
+      .query(`select ${release}_${name}(${places})::text as answer`, values)
+      .catch((error: unknown) => {
+        throw isMissing(error)
+          ? new Error(`${error.message}: run installJournal for these very tables`, { cause: error })
+          : error
+      })
     return (rows as { answer: string | null }[])[0]?.answer ?? null
   }
   const tailed = async (since: string | null, identity: string | null): Promise<string | null> => {
@@ -93,6 +99,11 @@ export function createJournal(options: PostgresJournalOptions): Journal {
 function withTagsOnly(change: Change): Change {
   const isTag = (tag: unknown): tag is string => typeof tag === 'string'
   return change.tags.every(isTag) ? change : { ...change, tags: [change.tags].flat(Infinity).filter(isTag) }
+}
+
+/** No such function: these tables have not been installed, or not in a schema of the search path. */
+function isMissing(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === '42883'
 }
 
 /** By the server, since it took too long. */

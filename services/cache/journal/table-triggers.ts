@@ -1,6 +1,9 @@
 import { EVERYTHING } from '../core/heard.js'
 
-/** A table whose rows are cached. In a tag, `{column}` stands for that column of the row; a tag with a null in it is not raised. */
+/**
+ * A table whose rows are cached. In a tag, `{column}` stands for the text of that column of the row; a tag with a null in it is not raised. Of a
+ * date or a time the text is that of the session that writes (`datestyle`, `timezone`): name a column of another type.
+ */
 export interface CachedTable {
   readonly table: string
   /** The primary key, one column, by which old and new rows of an update are paired; `id` unless said otherwise. */
@@ -70,7 +73,7 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-/** The SQL of an array of tags of the row `alias`: `{id}/x` becomes `alias."id" || '/x'`. */
+/** The SQL of an array of tags of the row `alias`: `{id}/x` becomes `alias."id"::text || '/x'`. */
 function tagsOf(templates: string | readonly string[], ...aliases: readonly string[]): string {
   const all = aliases.flatMap((alias) => [templates].flat().map((template) => tagOf(template, alias)))
   return `array[${all.join(', ')}]::text[]`
@@ -78,8 +81,17 @@ function tagsOf(templates: string | readonly string[], ...aliases: readonly stri
 
 function tagOf(template: string, alias: string): string {
   const parts = template.split(/(\{[^{}]+\})/).filter((part) => part !== '')
-  const values = parts.map((part) => (part.startsWith('{') ? `${alias}.${quoted(part.slice(1, -1))}` : literal(part)))
+  const values = parts.map((part) =>
+    part.startsWith('{') ? `${alias}.${quoted(part.slice(1, -1))}::text` : literal(part),
+  )
   return `(${values.join(' || ')})::text`
+}
+
+/** Every column that the triggers name. */
+export function columnsOf({ row, list, owner, key = 'id', listColumns = [], ...more }: CachedTable): string[] {
+  const { byColumn = {}, version = key, updatedAt = key, generated = [] } = more
+  const inTags = columnsIn([row, list, owner, Object.values(byColumn)].flat())
+  return [...new Set([key, ...inTags, ...listColumns, ...Object.keys(byColumn), version, updatedAt, ...generated])]
 }
 
 /** The columns that tags are made of. */
@@ -126,7 +138,7 @@ function raiseFunction(cached: CachedTable): string {
   ]
   // What a row may name by its old and its new version: so many are looked at before it is decided whether there are too many.
   const mostLookedAt = 2 * [row, list, Object.keys(byColumn)].flat().length * MOST_TAGS
-  // Compared by bytes: what is equal may still be another text.
+  // Compared by bytes: what is equal may still be another text. A name alone would be that of a column, where the table has one of that name.
   const updated = `old_rows o full join new_rows n on ${n} = ${o}`
   const branches = [
     {
@@ -148,16 +160,17 @@ function raiseFunction(cached: CachedTable): string {
       from: updated,
       tags: [tagsOf(row, 'o', 'n'), ...lists].join(' || '),
       owners: tagsOf(owner, 'o', 'n'),
-      where: `(${isMoved} or o *<> n)`,
+      where: `(${isMoved} or record_image_ne(row(o.*), row(n.*)))`,
     },
   ].map(
     ({ op, from, tags, owners, where }) => `if tg_op = '${op}' then
     ${op === 'UPDATE' ? raiseOneRow(cached) : ''}
     select array_agg(distinct few.tag), count(*) into raised, looked from (
-      select tag from ${from}, unnest(${tags}) tag where ${where} and tag is not null limit ${mostLookedAt + 1}) few;
+      select each.tag from ${from}, unnest(${tags}) as each (tag)
+        where ${where} and each.tag is not null limit ${mostLookedAt + 1}) few;
     if looked > ${mostLookedAt} or cardinality(raised) > ${MOST_TAGS} then
       select array_agg(few.tag) into raised from (
-        select distinct tag from ${from}, unnest(${owners}) tag limit ${MOST_TAGS + 1}) few;
+        select distinct each.tag from ${from}, unnest(${owners}) as each (tag) limit ${MOST_TAGS + 1}) few;
       -- Rows that are nobody's have no other tag than their own.
       raised := case when cardinality(raised) > ${MOST_TAGS} or array_position(raised, null) is not null then array['${EVERYTHING}']
         else raised || ${literal(missingTag(table))}::text end;
