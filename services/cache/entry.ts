@@ -1,7 +1,7 @@
 import type { Provenance } from './core/knowledge.js'
 import type { DomainCounts } from './stats.js'
 
-/** How long an entry lives, and under which name it is counted. All times in ms; what is left out has the cache's default. */
+/** How long an entry lives, and under which name it is counted. All times in ms, to 1e12; what is left out has the cache's default. */
 export interface Policy {
   /** Name under which hits, misses and loads are counted. */
   readonly domain?: string | undefined
@@ -75,6 +75,9 @@ export interface Entry {
   isVisited: boolean
 }
 
+/** The longest time of an entry: one that is infinite has no text, and no server takes it. About 30 years. */
+const LONGEST_MS = 1e12
+
 /** Largest share of the fresh time that jitter takes off, so that entries filled together do not expire together. */
 const JITTER = 0.1
 
@@ -88,8 +91,13 @@ export function lifetimeOf(
   { isNegative, random }: { readonly isNegative: boolean; readonly random: number },
 ): { readonly freshMs: number; readonly lifetimeMs: number } {
   const { ttl = defaults.ttl, grace = defaults.grace, negativeTtl = defaults.negativeTtl } = policy
-  const freshMs = Math.ceil((isNegative ? negativeTtl : ttl) * (1 - JITTER * random))
-  return { freshMs, lifetimeMs: isNegative ? freshMs : freshMs + grace }
+  const freshMs = Math.ceil(bounded(isNegative ? negativeTtl : ttl) * (1 - JITTER * random))
+  return { freshMs, lifetimeMs: isNegative ? freshMs : freshMs + bounded(grace) }
+}
+
+/** What is below 0 or no number is no time. */
+function bounded(ms: number): number {
+  return ms > 0 ? Math.min(ms, LONGEST_MS) : 0
 }
 
 export function hitOf(entry: Entry, now: number): Lookup {

@@ -48,30 +48,37 @@ export class Fills {
 
   /** Keeps what was read since `begun`, in both tiers, if it is current; returns whether it is. */
   keep(key: string, options: EntryOptions, value: unknown, { begun, moreTags, lease }: Read): boolean {
-    const { knowledge, clock, codec, redis, settings, stats } = this.#replica
+    const { knowledge, clock, codec, redis, settings } = this.#replica
     const { provenance, startedAt } = begun
     const tags = union(options.tags, moreTags)
     const slots = knowledge.heard.slotsOf(tags)
     if (provenance === undefined || !knowledge.isCurrent(provenance, slots)) return false
     const times = lifetimeOf(options, settings.defaults, { isNegative: value === undefined, random: settings.random() })
-    // It would only push out what others read.
-    if (times.lifetimeMs <= 0) return true
+    // What has no lifetime would only push out what others read.
+    const isKept = times.lifetimeMs > 0
     const ageMs = clock.now() - startedAt
-    try {
+    const isDone = this.#tried(() => {
       let text: string | undefined
-      if (redis?.breaker.isOpen === false && options.inRedis !== false) {
+      if (isKept && redis?.breaker.isOpen === false && options.inRedis !== false) {
         const loadedAt = clock.wallMs() - ageMs
         text = encodeEntry({ value, snapshot: provenance.snapshot, loadedAt, ...times, moreTags }, codec)
         // Nobody waits for it: a reader that comes before it is there loads for itself.
         void redis.set(key, text, { lifetimeMs: times.lifetimeMs - ageMs, lease })
       } else if (lease !== undefined) void redis?.release(key, lease)
-      this.#remember({ key, value, tags, slots, provenance, ...moments(startedAt, times) }, options, text)
+      if (isKept) this.#remember({ key, value, tags, slots, provenance, ...moments(startedAt, times) }, options, text)
       return true
+    })
+    return isDone ?? false
+  }
+
+  /** `undefined` for a value that the codec can't take: the answer is right all the same. */
+  #tried<Result>(work: () => Result): Result | undefined {
+    try {
+      return work()
     } catch (error) {
-      // A value that the codec can't take: the answer is right all the same.
-      stats.memoryErrors += 1
+      this.#replica.stats.memoryErrors += 1
       this.#replica.report(error, 'keeping a value')
-      return false
+      return undefined
     }
   }
 
@@ -116,10 +123,9 @@ export class Fills {
       lifetimeMs: Math.min(stored.lifetimeMs, longest.lifetimeMs),
     })
     if (now >= times.expiresAt) return undefined
-    return {
-      ...hitOf(this.#remember({ key, value, tags, slots, provenance, ...times }, options, text), now),
-      tier: 'redis',
-    }
+    const entry = this.#tried(() => this.#remember({ key, value, tags, slots, provenance, ...times }, options, text))
+    sought.isInvalid = entry === undefined
+    return entry && { ...hitOf(entry, now), tier: 'redis' }
   }
 
   #remember(
@@ -129,7 +135,10 @@ export class Fills {
   ): Entry {
     const { knowledge, memory, codec, stats } = this.#replica
     const { key, value, tags, slots, loadedAt, freshUntil, expiresAt } = found
-    const bytes = sizeOf(key, tags, value === undefined ? 0 : codec.weigh(value, text))
+    const weight = value === undefined ? 0 : codec.weigh(value, text)
+    // It would stay in the sum for good, and nothing be let go any more.
+    if (!(weight >= 0)) throw new TypeError(`The codec's weigh answered ${weight}: bytes from 0 are asked for`)
+    const bytes = sizeOf(key, tags, weight)
     const provenance = knowledge.renewed(found.provenance)
     const entry: Entry = {
       // Named one by one, and first what a hit looks at: made by a spread, the entry makes a hit take four times as long.

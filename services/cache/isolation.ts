@@ -142,7 +142,7 @@ export class Isolation {
   }
 
   /** @throws JournalUnavailableError when memory may not answer */
-  withoutLoad(key: string, options: EntryOptions): Lookup {
+  async withoutLoad(key: string, options: EntryOptions): Promise<Lookup> {
     const stale = this.#stale(key, options)
     if (stale === undefined) throw this.#unavailable()
     return stale

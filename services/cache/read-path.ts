@@ -20,6 +20,8 @@ const FIRST_PAUSE_MS = 4
 const LONGEST_PAUSE_MS = 100
 /** Of a lease, in ms: longer than nearly every load, and than an event loop full of readers may take to renew it. */
 const LEASE_MS = 1_000
+/** And of one for an entry that is fresh for a moment only: it is renewed as often as every half of this. */
+const SHORTEST_LEASE_MS = 20
 /** A placeholder: the run is started right after the flight is made. */
 const NO_LOOKUP = new Promise<Lookup>(() => {})
 
@@ -124,7 +126,8 @@ export class ReadPath {
     if (running !== undefined && (isSecond || (isSettled && this.#isJoinable(running)))) {
       return this.#join(running, load, isSecond)
     }
-    if (!this.isolation.mayLoad()) return this.#answerWithoutLoad(key, options)
+    if (!this.isolation.mayLoad())
+      return this.isolation.withoutLoad(key, options).then((lookup) => this.#count(options, lookup))
     const flight = this.#flight(key, options)
     this.#flights[key] = flight
     flight.lookup = this.#run(flight, load, isSettled)
@@ -154,10 +157,6 @@ export class ReadPath {
     const now = clock.now()
     if (follower.isFollowed(now)) return knowledge.isCurrent(begun.provenance, slots)
     return now - begun.startedAt < settings.boundMs && !knowledge.hints.has(options.tags)
-  }
-
-  async #answerWithoutLoad(key: string, options: EntryOptions): Promise<Lookup> {
-    return this.#count(options, this.isolation.withoutLoad(key, options))
   }
 
   async #lead(flight: Flight, load: Loader): Promise<Lookup> {
@@ -225,9 +224,10 @@ export class ReadPath {
     return lease !== 'elsewhere'
   }
 
-  #leaseMs({ ttl }: EntryOptions): number {
-    const { settings } = this.#replica
-    return Math.min(LEASE_MS, settings.leaseMs, ttl ?? settings.defaults.ttl)
+  #leaseMs(options: EntryOptions): number {
+    const { defaults, leaseMs } = this.#replica.settings
+    const { freshMs } = lifetimeOf(options, defaults, { isNegative: false, random: 0 })
+    return Math.max(SHORTEST_LEASE_MS, Math.min(LEASE_MS, leaseMs, freshMs))
   }
 
   /** Again and again, until what it returns is called. */

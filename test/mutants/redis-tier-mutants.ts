@@ -132,8 +132,8 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(
     'a lease is no longer than the entry is fresh',
     'read-path',
-    'Math.min(LEASE_MS, settings.leaseMs, ttl ?? settings.defaults.ttl)',
-    'Math.min(LEASE_MS, settings.leaseMs)',
+    'Math.min(LEASE_MS, leaseMs, freshMs)',
+    'Math.min(LEASE_MS, leaseMs)',
     'lease',
   ),
   mutant(

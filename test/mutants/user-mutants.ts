@@ -68,7 +68,15 @@ export const USER_MUTANTS: readonly Mutant[] = [
     'lifetimeMs: stored.lifetimeMs,',
     'lifetimes',
   ),
-  mutant('what may not live takes no place', 'fills', 'if (times.lifetimeMs <= 0) return true', '', 'lifetimes'),
+  mutant('what may not live takes no place', 'fills', 'times.lifetimeMs > 0', 'times.lifetimeMs >= 0', 'lifetimes'),
+  mutant(
+    'a lifetime that is none is 0',
+    'entry',
+    'ms > 0 ? Math.min(ms, LONGEST_MS) : 0',
+    'Math.min(ms, LONGEST_MS)',
+    'lifetimes',
+  ),
+  mutant('a lifetime has an end', 'entry', 'ms > 0 ? Math.min(ms, LONGEST_MS) : 0', 'ms > 0 ? ms : 0', 'lifetimes'),
   serviceMutant(
     'while a replica is isolated a token opens nothing that is known to be in doubt',
     'users/addresses',

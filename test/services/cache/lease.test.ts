@@ -182,3 +182,13 @@ t.test('a load that takes its time keeps its lease, and leaves it for a moment o
   for (let ms = 0; ms < 1_200; ms += 50) await clock.advance(50)
   t.equal(await late, 'y: miss', 'nobody waits for a load that is over')
 })
+
+t.test('a load whose answer has no lifetime leaves no lease: nobody waits for what is not kept', async (t) => {
+  const { members } = await startWorld(t, { options })
+  const rows = new Rows((await startWorld(t, { replicas: 0 })).database)
+  for (const member of members) {
+    t.equal(await rows.read(member, 'a', { negativeTtl: 0 }), 'nothing: miss')
+    await drain()
+  }
+  t.equal(rows.count, 2)
+})

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { drain } from '../../helpers/cache/fake-clock.js'
 import { entry, Rows, startWorld } from '../../helpers/cache/replicas.js'
 
 const POLICY = { ttl: 10_000, grace: 5_000 }
@@ -69,3 +70,33 @@ t.test(
     t.equal(only.cache.stats().memoryItems, 1)
   },
 )
+
+t.test('a lifetime may be infinite: it is one of many years, in both tiers', async (t) => {
+  for (const policy of [{ ttl: Infinity }, { ttl: 1e15, grace: Infinity }]) {
+    const { database, members } = await startWorld(t)
+    const [one, two] = [members[0]!, members[1]!]
+    const rows = new Rows(database)
+    database.rows.set('a', 'x')
+    await rows.read(one, 'a', policy)
+    await drain()
+    t.equal(await rows.read(two, 'a', policy), 'x: hit in redis')
+    t.equal(two.cache.stats().invalidEntries, 0)
+  }
+})
+
+t.test('a lifetime below 0, or that is no number, is none, and asks Redis for nothing again and again', async (t) => {
+  for (const ttl of [0, -1, NaN]) {
+    const { database, members, clock } = await startWorld(t, { replicas: 1 })
+    const only = members[0]!
+    const rows = new Rows(database)
+    database.rows.set('a', 'x')
+    rows.hold()
+    const asked = only.redis.commands.length
+    const reading = rows.read(only, 'a', { ttl, grace: -1 })
+    await clock.advance(100)
+    rows.release()
+    t.equal(await reading, 'x: miss')
+    t.equal(only.cache.stats().memoryItems, 0)
+    t.ok(only.redis.commands.length - asked < 20)
+  }
+})
