@@ -321,8 +321,8 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant(
     'cached objects are frozen',
     'redis/entry-codec',
-    'encode: (value) => JSON.stringify(deepFreeze(value)),',
-    'encode: (value) => JSON.stringify(value),',
+    '  deepFreeze(value)\n  return text',
+    '  return text',
     'entry-codec',
   ),
   mutant(

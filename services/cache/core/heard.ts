@@ -4,6 +4,9 @@ import { covers, sees, type Snapshot } from './snapshot.js'
 /** Raised for everything: every entry carries it without saying so. */
 export const EVERYTHING = '*'
 
+/** Half of a character. UTF-8 has none, so the database gives it back as another one. */
+const HALF = /\p{Surrogate}/gu
+
 export interface HeardOptions {
   /** How many slots, a power of two; 8 bytes each, touched only when used. */
   readonly slots: number
@@ -66,7 +69,8 @@ export class Heard {
   /** The slots of these tags, two a tag: made once for an entry, and asked for with {@link Heard.isSatisfied}. */
   slotsOf(tags: readonly string[]): number[] {
     const slots: number[] = []
-    for (const tag of tags) {
+    for (const text of tags) {
+      const tag = text.replace(HALF, '\ufffd')
       let first = this.#seed
       let second = ~this.#seed
       for (let n = 0; n < tag.length; n++) {

@@ -3,18 +3,19 @@ import { parseSnapshot, type Snapshot } from '../core/snapshot.js'
 
 /** How values become text for Redis and back, and what they weigh in memory. */
 export interface Codec {
+  /** As Unicode: a surrogate without its other half would come back as something else. What it throws is told, and the value is not kept. */
   encode(value: unknown): string
-  /** `undefined` for a text that this codec would not have made: a miss, never an error. */
+  /** `undefined`, or an error, for a text that this codec would not have made: a miss. */
   decode(text: string): unknown
-  /** Bytes in memory, about; `text` is the encoded value where that was made anyway. */
+  /** Bytes in memory, about, from 0; `text` is the encoded value where that was made anyway. */
   weigh(value: unknown, text?: string): number
   /** Whether two values answer the same; they do where their texts are equal, if absent. */
   isSame?(one: unknown, other: unknown): boolean
 }
 
-/** Plain objects as JSON. What is cached is frozen, since every caller gets the same object. */
+/** Plain data as JSON. It is frozen, since every caller gets the same object; what JSON gives back as something else is refused. */
 export const jsonCodec: Codec = {
-  encode: (value) => JSON.stringify(deepFreeze(value)),
+  encode: jsonOf,
   decode(text) {
     try {
       return deepFreeze(JSON.parse(text))
@@ -22,7 +23,7 @@ export const jsonCodec: Codec = {
       return undefined
     }
   },
-  weigh: (value, text = JSON.stringify(deepFreeze(value))) => 2 * text.length,
+  weigh: (value, text = jsonOf(value)) => 2 * text.length,
 }
 
 /** Buffers as they are. */
@@ -40,12 +41,31 @@ function bytesOf(value: unknown): Buffer {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
+function jsonOf(value: unknown): string {
+  // First: it throws for what refers to itself.
+  const text = JSON.stringify(value)
+  deepFreeze(value)
+  return text
+}
+
+/** @throws TypeError for what JSON gives back as something else: memory and Redis would answer differently */
 function deepFreeze(value: unknown): unknown {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
-    Object.freeze(value)
-    Object.values(value).forEach(deepFreeze)
+  if (!isPlain(value)) {
+    const what = typeof value === 'object' ? value?.constructor.name : `this ${typeof value}`
+    throw new TypeError(`JSON gives ${what} back as something else: cache plain data, or with a codec of your own`)
   }
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze)
   return value
+}
+
+/** An object may be of another realm, so its constructor tells nothing. A property that is undefined reads the same when it is left out. */
+function isPlain(value: unknown): boolean {
+  if (Array.isArray(value)) return !value.includes(undefined)
+  if (typeof value === 'object' && value !== null) {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    return prototype === null || Object.getPrototypeOf(prototype) === null
+  }
+  return typeof value === 'number' ? Number.isFinite(value) : !['bigint', 'function', 'symbol'].includes(typeof value)
 }
 
 /** What Redis holds of an entry. */
@@ -65,7 +85,7 @@ export interface StoredEntry {
 export const FORMAT_VERSION = 5
 
 /** `loadedAt freshMs lifetimeMs snapshot tags`: base 36 for the numbers, JSON for tags, if any. */
-const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/
+const HEADER = /^([0-9a-z]{1,10}) ([0-9a-z]{1,8}) ([0-9a-z]{1,8}) ([0-9:,]{1,20000})(?: (\[.*\]))?$/s
 
 const NO_TAGS: readonly string[] = []
 
@@ -85,10 +105,19 @@ export function decodeEntry(text: string, codec: Codec): StoredEntry | undefined
   const [, loadedAt = '', freshMs = '', lifetimeMs = '', snapshotText = '', tags] = match
   const snapshot = parseSnapshot(snapshotText)
   const moreTags = tags === undefined ? NO_TAGS : stringsIn(tags)
-  const value = end < 0 ? undefined : codec.decode(text.slice(end + 1))
+  const value = end < 0 ? undefined : decoded(text.slice(end + 1), codec)
   if (snapshot === undefined || moreTags === undefined || (end >= 0 && value === undefined)) return undefined
   const times = { loadedAt: numberIn(loadedAt), freshMs: numberIn(freshMs), lifetimeMs: numberIn(lifetimeMs) }
   return times.freshMs > times.lifetimeMs ? undefined : { value, snapshot, ...times, moreTags }
+}
+
+/** A codec of before may have made the text. */
+function decoded(text: string, codec: Codec): unknown {
+  try {
+    return codec.decode(text)
+  } catch {
+    return undefined
+  }
 }
 
 function numberIn(digits: string): number {

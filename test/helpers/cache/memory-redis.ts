@@ -83,13 +83,13 @@ export class MemoryRedis extends EventEmitter implements RedisClient {
     return this.#run(`SET ${key}`, () => {
       if (this.refuses !== undefined) throw new ReplyError(this.refuses)
       if (condition === 'NX' && this.#read(key) !== null) return null
-      this.server.keys.set(key, { value, expiresAt: this.#clock.now() + ms })
+      this.server.keys.set(inBytes(key), { value: inBytes(value), expiresAt: this.#clock.now() + ms })
       return 'OK'
     })
   }
 
   del(key: string): Promise<unknown> {
-    return this.#run(`DEL ${key}`, () => Number(this.server.keys.delete(key)))
+    return this.#run(`DEL ${key}`, () => Number(this.server.keys.delete(inBytes(key))))
   }
 
   ping(): Promise<unknown> {
@@ -108,7 +108,12 @@ export class MemoryRedis extends EventEmitter implements RedisClient {
   }
 
   #read(key: string): string | null {
-    const stored = this.server.keys.get(key)
+    const stored = this.server.keys.get(inBytes(key))
     return stored === undefined || stored.expiresAt <= this.#clock.now() ? null : stored.value
   }
+}
+
+/** As it is once it has been sent. */
+function inBytes(text: string): string {
+  return Buffer.from(text).toString()
 }

@@ -155,3 +155,9 @@ t.test('what is forgotten is forgotten for everything and for snapshots, too', a
   t.notOk(heard.isSatisfied(at(5, 3), heard.slotsOf(['a'])))
   t.ok(heard.isSatisfied(at(5), heard.slotsOf(['a'])))
 })
+
+t.test('half of a character is heard as what the database gives back for it', async (t) => {
+  const heard = new Heard({ slots: 1_024, seed: 1 })
+  t.same(heard.slotsOf(['a\ud800', '\udfff']), heard.slotsOf(['a\ufffd', '\ufffd']))
+  t.strictNotSame(heard.slotsOf(['😀']), heard.slotsOf(['\ufffd\ufffd']))
+})
