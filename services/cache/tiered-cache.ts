@@ -29,12 +29,12 @@ export interface WriteOptions<Value> {
 }
 
 /** What {@link TieredCache.getMany} reads. */
-export interface ManyRead {
+export interface ManyRead<Value = unknown> {
   readonly key: string
-  readonly options: EntryOptions
+  readonly options: EntryOptions<Value>
 }
 
-/** Loads what has these positions among the reads; answers in that order. */
+/** Loads what has these positions among the reads; answers in that order, `undefined` where there is none. */
 export type ManyLoader<Value> = (missing: readonly number[]) => Promise<readonly (Value | undefined)[]>
 
 /** The largest number of rows that one statement of a loader is asked for. */
@@ -116,12 +116,16 @@ export class TieredCache {
   }
 
   /** Several entries by the same path; `load` is called once for all that have to be loaded at one time. */
-  getMany<Value>(many: readonly ManyRead[], load: ManyLoader<Value>): Promise<Lookup<Value>[]> {
+  getMany<Value>(many: readonly ManyRead<Value>[], load: ManyLoader<Value>): Promise<Lookup<Value>[]> {
     const { endOfTurn } = this.#replica.clock
-    const loads = new Batcher<number, Value | undefined>({ send: load, endOfTurn, most: MOST_LOADED })
-    return Promise.all(
-      many.map(({ key, options }, at) => this.getOrLoad(key, options as EntryOptions<Value>, () => loads.ask(at))),
-    )
+    const send = async (missing: readonly number[]): Promise<readonly (Value | undefined)[]> => {
+      const values = await load(missing)
+      if (values.length === missing.length) return values
+      // Each would be kept under the key of another.
+      throw new TypeError(`The loader of getMany answered ${values.length} values for ${missing.length} positions`)
+    }
+    const loads = new Batcher<number, Value | undefined>({ send, endOfTurn, most: MOST_LOADED })
+    return Promise.all(many.map(({ key, options }, at) => this.getOrLoad(key, options, () => loads.ask(at))))
   }
 
   /** To be called before a value is read that {@link TieredCache.set} is to keep. */
@@ -221,8 +225,8 @@ export class TieredCache {
     reads.detachFlights()
   }
 
-  inspect(key: string, options: EntryOptions): Promise<Inspection> {
-    return inspect(this.#replica, key, options)
+  inspect<Value>(key: string, options: EntryOptions<Value>): Promise<Inspection> {
+    return inspect(this.#replica, key, options as EntryOptions)
   }
 
   /** Counts since the start, of all and of each domain. */

@@ -119,3 +119,22 @@ t.test('two keys are two entries, also where UTF-8 has no character for either',
     keys.map((key) => [`0${key}`, 'redis']),
   )
 })
+
+t.test('a loader of many answers for each position, or nobody gets what is another’s', async (t) => {
+  interface Order {
+    readonly id: string
+  }
+  const { cache } = (await startWorld(t, { replicas: 1 })).members[0]!
+  const tagsOf = (order: Order | undefined) => (order === undefined ? [] : [`orders/${order.id}`])
+  const many = ['a', 'b', 'c'].map((key) => ({ key, options: { ...options, tagsOf } }))
+  for (const ids of [['c'], ['a', 'b', 'c', 'd']]) {
+    const loading = cache.getMany(many, async () => ids.map((id): Order => ({ id })))
+    await t.rejects(loading, { message: `The loader of getMany answered ${ids.length} values for 3 positions` })
+  }
+  const lookups = await cache.getMany(many, async (missing) => missing.map((at): Order => ({ id: `${at}` })))
+  t.same(
+    lookups.map(({ value }) => value?.id),
+    ['0', '1', '2'],
+  )
+  t.match(await cache.inspect('a', many[0]!.options), { memory: { tags: [{ tag: 'a' }, { tag: 'orders/0' }] } })
+})
