@@ -18,7 +18,8 @@ export { createJournal, type PostgresJournalOptions } from './journal/postgres-j
 export type { Begun } from './fills.js'
 export type { RedisClient } from './redis/redis.js'
 export type { CacheEvents, ReplicaState } from './events.js'
-export type { CacheOptions, CacheSettings } from './replica.js'
+export type { CacheOptions } from './replica.js'
+export type { CacheSettings } from './settings.js'
 export {
   type CacheHealth,
   type CacheStats,

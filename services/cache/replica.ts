@@ -1,9 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { Announcer } from './journal/announcer.js'
 import { AnnouncerFailures } from './journal/announcer-failures.js'
-import { type Clock, systemClock } from './clock.js'
-import { type Codec, jsonCodec } from './redis/entry-codec.js'
-import type { Lifetimes } from './entry.js'
+import type { Clock } from './clock.js'
+import type { Codec } from './redis/entry-codec.js'
 import { Fills } from './fills.js'
 import { EVERYTHING } from './core/heard.js'
 import type { CacheEvents, ReplicaState } from './events.js'
@@ -13,38 +12,10 @@ import { Knowledge } from './core/knowledge.js'
 import { Memory } from './memory.js'
 import { ReadPath } from './read-path.js'
 import { Redis, type RedisClient, type RedisEvents } from './redis/redis.js'
+import { type CacheSettings, settingsOf } from './settings.js'
 import { Stats } from './stats.js'
 import type { Trace } from './core/trace.js'
-import { type MissedInvalidation, type Verification, Verifier } from './verifier.js'
-
-/** What may be set; each has a default. */
-export interface CacheSettings {
-  readonly isEnabled: boolean
-  /** What all keys in Redis begin with. */
-  readonly keyPrefix: string
-  /** What entries in Redis are sealed with, the same on every replica. Without one, who can write to Redis can forge entries. */
-  readonly secret: string
-  readonly codec: Codec
-  /** H in ms: how long after a commit an older value may still be answered. */
-  readonly boundMs: number
-  /** How long memory answers, marked, once neither journal nor database can be asked. */
-  readonly staleIfErrorMs: number
-  readonly maxItems: number
-  readonly maxBytes: number
-  /** Lifetimes of entries that name none. */
-  readonly defaults: Lifetimes
-  /** Longer than any usual lifetime, in ms: journal rows of before are deleted. */
-  readonly longestLifetimeMs: number
-  /** How long others wait for one replica's load, in ms. */
-  readonly leaseMs: number
-  /** Which hits are looked at again a moment later. */
-  readonly verification: Verification
-  /** Record load times in histograms? */
-  readonly isTimed: boolean
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-}
+import { type MissedInvalidation, Verifier } from './verifier.js'
 
 export interface CacheOptions extends Partial<CacheSettings> {
   readonly journal: Journal
@@ -52,24 +23,6 @@ export interface CacheOptions extends Partial<CacheSettings> {
   readonly events?: Partial<CacheEvents>
   /** Told of the steps of each read that memory did not answer; costs nothing when left out. */
   readonly trace?: Trace | undefined
-}
-
-const DEFAULTS: CacheSettings = {
-  isEnabled: true,
-  keyPrefix: 'roundhouse',
-  secret: '',
-  codec: jsonCodec,
-  boundMs: 1_000,
-  staleIfErrorMs: 60_000,
-  maxItems: 50_000,
-  maxBytes: 64 * 1024 * 1024,
-  defaults: { ttl: 300_000, grace: 60_000, negativeTtl: 30_000 },
-  longestLifetimeMs: 3_600_000,
-  leaseMs: 2_000,
-  verification: { share: 0, perSecond: 5 },
-  isTimed: true,
-  clock: systemClock,
-  random: Math.random,
 }
 
 /** 8 MiB at most; with 100,000 tags changed since, 3 % of the old entries that nobody asked for meanwhile collide. */
@@ -102,9 +55,7 @@ export class Replica {
   #redisTold: 'connecting' | 'lost' | 'in use' | undefined
 
   constructor({ journal, redis, events = {}, trace, ...options }: CacheOptions) {
-    // An option that is there but undefined is one that was left out.
-    const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    this.settings = { ...DEFAULTS, ...Object.fromEntries(given) }
+    this.settings = settingsOf(options)
     this.#events = events
     this.trace = trace
     this.journal = journal
