@@ -325,6 +325,13 @@ export const JOURNAL_MUTANTS: readonly Mutant[] = [
     'journal/identity',
   ),
   mutant(
+    'what a replica follows is not taken away',
+    'journal/functions',
+    'comment on function $release$_tail(text, text, text) is null;',
+    'null;',
+    'journal/postgres-journal',
+  ),
+  mutant(
     'another release stays for a day',
     'journal/installation',
     "made.since < now() - interval '1 day'",

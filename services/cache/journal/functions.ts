@@ -140,8 +140,12 @@ begin
   return null;
 end`
 
+/** It says as well that its release is in use: what another one has noted against it is taken back. */
 const MARK = `declare state record; last integer;
 begin
+  if obj_description('$release$_tail(text, text, text)'::regprocedure, 'pg_proc') is not null then
+    comment on function $release$_tail(text, text, text) is null;
+  end if;
   select * into state from cache_journal_state limit 1 for update skip locked;
   last := cardinality(state.marks);
   if last = 0 or state.marked_at[last] < clock_timestamp() - every::interval

@@ -56,7 +56,7 @@ end $do$`)
 
 /**
  * Each release notes the others, and takes away those that it noted itself a day ago: only then it is certain that none of their replicas runs, whether
- * the deployment after them failed, was rolled back, or goes slowly. (A note of a third release says nothing: a replica of the one before notes the
+ * the deployment after them failed, was rolled back, or goes slowly. A replica that runs takes such a note back, also one of another service. (A note of a third release says nothing: a replica of the one before notes the
  * one that serves when it starts once more.) It waits for nobody: where a table is in use a later start does it. The locks last to the end of the
  * transaction, so this comes last.
  */

@@ -359,3 +359,19 @@ t.test('PGlite fits as it is', async (t) => {
   await journal.mark(0)
   t.equal(await journal.prune(0), 2)
 })
+
+t.test('what a replica follows stays, also that of another service in the same schema', async (t) => {
+  const { pool, query, journal, tail } = await setUp(t)
+  await query('create table others (id integer primary key)')
+  const others = [{ table: 'others', row: 'others/{id}', list: 'others', owner: 'all' }]
+  for (let days = 0; days < 3; days++) {
+    await install(pool, others)
+    await journal.mark(0)
+    await query(`do $$ declare old record; begin
+      for old in select oid::regprocedure as name, obj_description(oid, 'pg_proc') as note from pg_proc
+        where obj_description(oid, 'pg_proc') ~ '^Not wanted by cache_' loop
+        execute format('comment on function %s is %L', old.name, regexp_replace(old.note, 'since 20..', 'since 2020'));
+      end loop; end $$`)
+  }
+  t.ok((await tail()).identity)
+})
