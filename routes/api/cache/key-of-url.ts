@@ -18,7 +18,10 @@ interface Asked {
  */
 export async function keyOfUrl(request: FastifyRequest, { url, user_id }: Asked): Promise<string> {
   if (url === undefined) throw new InvalidRequestError('query: key or url is missing')
-  const { parts, query } = parsed(url)
+  const { parts, fields } = parsed(url)
+  const query = Object.fromEntries(fields)
+  // The routes refuse it as well, and the last one alone would name another entry.
+  if (Object.keys(query).length < fields.length) throw new InvalidRequestError('query: url has a field twice')
   const { name, externalId, id } = parts
   const user = user_id?.toLowerCase()
   if (id !== undefined || externalId !== undefined) refuseFields(request, query)
@@ -27,21 +30,22 @@ export async function keyOfUrl(request: FastifyRequest, { url, user_id }: Asked)
   if (resource === undefined) throw new NotFoundError('URL that the cache answers')
   if (externalId !== undefined) return `${named(user)}/${name}/by-external-id/${externalId}`
   if (id === undefined) return resource.listKey(named(user), listQuery(request, resource, query))
-  const owner = user ?? (await resource.ownerOf(uuidOf(id)))
+  const row = uuidOf(id)
+  const owner = user ?? (await resource.ownerOf(row))
   if (owner === undefined) throw new NotFoundError(resource.kind)
-  return `${owner}/${name}/${id.toLowerCase()}`
+  return `${owner}/${name}/${row}`
 }
 
 /** The parts of a URL; a host before it says nothing. */
 function parsed(url: string): {
   readonly parts: Record<string, string | undefined>
-  readonly query: Record<string, string>
+  readonly fields: readonly [string, string][]
 } {
   try {
     const { pathname, searchParams } = new URL(url, 'http://localhost')
     const { name, externalId, id } = PATH.exec(pathname)?.groups ?? {}
     const parts = { name, externalId: externalId && decodeURIComponent(externalId), id }
-    return { parts, query: Object.fromEntries(searchParams) }
+    return { parts, fields: [...searchParams] }
   } catch {
     throw new InvalidRequestError('query: url is no URL in percent-encoding')
   }
