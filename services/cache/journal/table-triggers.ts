@@ -139,7 +139,8 @@ function raiseFunction(cached: CachedTable): string {
   // What a row may name by its old and its new version: so many are looked at before it is decided whether there are too many.
   const mostLookedAt = 2 * [row, list, Object.keys(byColumn)].flat().length * MOST_TAGS
   // Compared by bytes: what is equal may still be another text. A name alone would be that of a column, where the table has one of that name.
-  const updated = `old_rows o full join new_rows n on ${n} = ${o}`
+  // By their texts: a type may have its operators where these functions do not look. What is equal in another text counts as moved.
+  const updated = `old_rows o full join new_rows n on ${n}::text = ${o}::text`
   const branches = [
     {
       op: 'INSERT',

@@ -55,6 +55,21 @@ t.test('a column of a tag may have any type', async (t) => {
   ])
 })
 
+t.test('a key may be of a type whose operators are in another schema', async (t) => {
+  await pool.query('create schema extensions; create extension ltree schema extensions')
+  const statements = [
+    `insert into $table values ('a'), ('b')`,
+    `update $table set note = 'n'`,
+    `update $table set id = 'c' where id::text = 'b'`,
+  ]
+  const table = { ...rest, table: 'trees', row: '{id}' }
+  t.same(await raised(table, 'id extensions.ltree primary key, note text', ...statements), [
+    ['a', 'b'],
+    ['a', 'b'],
+    ['b', 'c'],
+  ])
+})
+
 t.test('two tables whose long names begin alike raise their own tags each', async (t) => {
   const long = 'a_name_that_says_what_is_in_the_table_and_for_whom'
   const [one, two] = [`${long}_one`, `${long}_two`]
