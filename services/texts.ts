@@ -7,8 +7,6 @@ export interface TextFault {
 /** No schema is nested as deep, and a walk through what is could use up the stack. */
 export const MOST_LEVELS = 32
 
-/** Half of a surrogate pair is no character: JSON can spell it, UTF-8 can't. */
-const LONE_SURROGATE = /\p{Surrogate}/u
 /** Printable ASCII is composed and can be stored. */
 const PLAIN = /^[ -~]*$/
 
@@ -83,7 +81,8 @@ function composeNames(fields: object): TextFault | undefined {
 /** What is wrong with a text; `undefined` when every database stores it, and gives it back. */
 function unstorable(text: string): string | undefined {
   if (text.includes('\0')) return 'must not hold the character U+0000'
-  if (LONE_SURROGATE.test(text)) return 'must not hold half of a surrogate pair'
+  // JSON can spell it, UTF-8 can't.
+  if (!text.isWellFormed()) return 'must not hold half of a surrogate pair'
   // The client of the embedded database takes it for a mark of what it reads, and drops it.
   return text.startsWith('\ufeff') ? 'must not begin with a byte order mark (U+FEFF)' : undefined
 }

@@ -4,9 +4,6 @@ import { covers, sees, type Snapshot } from './snapshot.js'
 /** Raised for everything: every entry carries it without saying so. */
 export const EVERYTHING = '*'
 
-/** Half of a character. UTF-8 has none, so the database gives it back as another one. */
-const HALF = /\p{Surrogate}/gu
-
 export interface HeardOptions {
   /** How many slots, a power of two; 8 bytes each, touched only when used. */
   readonly slots: number
@@ -70,7 +67,8 @@ export class Heard {
   slotsOf(tags: readonly string[]): number[] {
     const slots: number[] = []
     for (const text of tags) {
-      const tag = text.replace(HALF, '\ufffd')
+      // UTF-8 has no half of a surrogate pair, so the database gives U+FFFD back.
+      const tag = text.toWellFormed()
       let first = this.#seed
       let second = ~this.#seed
       for (let n = 0; n < tag.length; n++) {

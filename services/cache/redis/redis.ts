@@ -53,8 +53,6 @@ const MOST_KEYS = 32
 const MOST_BYTES = 1_048_576
 /** How long the key stays, in ms, whose writing tells that Redis takes writes again. */
 const RETRY_KEY_MS = 1_000
-/** Half of a character, as a text of JavaScript may hold it. In UTF-8 all of them are the same, so keys with one are written otherwise. */
-const HALF = /\p{Surrogate}/u
 /** Leases that could not be given back are given back when Redis answers again, unless they are over by then. */
 const LONGEST_LEASE_MS = 10_000
 const MOST_OWED = 1_000
@@ -203,8 +201,9 @@ export class Redis {
     return this.#named(`l:${mark}`, key)
   }
 
+  /** In UTF-8 all halves of surrogate pairs are the same: a key with one is written otherwise. */
   #named(kind: string, key: string): string {
-    return HALF.test(key) ? `${this.#prefix}:${kind}j:${JSON.stringify(key)}` : `${this.#prefix}:${kind}:${key}`
+    return key.isWellFormed() ? `${this.#prefix}:${kind}:${key}` : `${this.#prefix}:${kind}j:${JSON.stringify(key)}`
   }
 
   /** What the command answers; `undefined` when it failed. */
