@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Queryable, Transactional } from '../database/database.js'
+import { sqlState } from '../database/errors.js'
 import { Document } from '../documents/document.js'
-import { IdempotencyKeyReusedError, StillRunningError } from '../errors.js'
+import { IdempotencyKeyReusedError, StillRunningError, UnauthorizedError } from '../errors.js'
 import type { Saved } from './dependencies.js'
 
 /** A request that its caller may send again: when no answer came, nobody knows whether it was done. */
@@ -27,6 +28,8 @@ const KEPT = `interval '24 hours'`
 /** Each create that leaves a row takes more than one old row away, so that the table keeps about a day. */
 const MOST_FORGOTTEN = 10
 
+const FOREIGN_KEY_VIOLATION = '23503'
+
 /** What a request asks for, in a text of fixed length: the same key may not ask for something else. */
 export function digestOf(resource: string, body: object): string {
   return createHash('sha256')
@@ -51,7 +54,8 @@ export async function savedOnce(
 /**
  * Runs `work` and keeps its answer, both in one transaction: they are committed together or not at all. An earlier answer to the key is
  * given again instead.
- * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else
+ * @throws StillRunningError while another transaction has the key, IdempotencyKeyReusedError when it asked for something else,
+ * UnauthorizedError when the user is gone
  */
 export function answeredOnce(
   database: Transactional,
@@ -112,7 +116,7 @@ async function keep(
   { key, request }: Repeatable,
   { id, etag, body, version }: Answered,
 ): Promise<void> {
-  await transaction.query({
+  const kept = transaction.query({
     name: 'idempotency_keys.keep',
     isPrepared: true,
     text: `insert into idempotency_keys (user_id, key, request, row_id, etag, body, version)
@@ -120,6 +124,10 @@ async function keep(
       on conflict (user_id, key) do update set request = excluded.request, row_id = excluded.row_id,
         etag = excluded.etag, body = excluded.body, version = excluded.version, created_at = now()`,
     values: [userId, key, request, id, etag, body, version],
+  })
+  // The one foreign key there is: the user was deleted since the request came in, and a bulk may have written nothing that met it before.
+  await kept.catch((error: unknown) => {
+    throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
   })
 }
 

@@ -76,7 +76,7 @@ function sameAnswer(t: Test, second: Answer, first: Answer): void {
   t.equal(first.headers['idempotency-replayed'], undefined)
 }
 
-async function suite(t: Test, { newUser }: TestService): Promise<void> {
+async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
   const user = await newUser()
   const count = async (): Promise<number> => (await user.get('/api/designs?limit=100')).body.items.length
 
@@ -127,6 +127,16 @@ async function suite(t: Test, { newUser }: TestService): Promise<void> {
     const template = { name: 'Mug', title: 'Mug', platform: 'etsy', product_type: 'mug' }
     t.equal((await create(user, 'mine', template, '/api/templates')).status, 422)
     t.equal((await create(await newUser(), 'mine')).status, 201, 'each user has keys of their own')
+  })
+
+  t.test('of a user who was deleted a moment ago', async (t) => {
+    for (const operation of [{ op: 'create' }, { op: 'delete', external_id: 'none' }, { op: 'create', row: DESIGN }]) {
+      const gone = await newUser()
+      await gone.get('/api/designs')
+      await app.db.query({ name: 'test', text: `delete from users where id = '${gone.id}'` })
+      const bulk = create(gone, 'gone', { operations: [operation] }, '/api/designs/bulk')
+      t.match(await bulk, { status: 401, body: { code: 'UNAUTHORIZED' } }, JSON.stringify(operation))
+    }
   })
 
   t.test('a key that is none is 400', async (t) => {
