@@ -29,7 +29,7 @@ export {
   type WriteOptions,
   type WriteVersion,
 } from './tiered-cache.js'
-export { covers, parseSnapshot, type Snapshot } from './core/snapshot.js'
+export { covers, parseSnapshot, sees, type Snapshot } from './core/snapshot.js'
 export { type CachedTable, literal, missingTag, quoted } from './journal/table-triggers.js'
 export type { MissedInvalidation, Verification } from './verifier.js'
 

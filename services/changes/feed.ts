@@ -1,4 +1,4 @@
-import { covers, parseSnapshot, type TieredCache } from '../cache/index.js'
+import { covers, parseSnapshot, sees, type TieredCache } from '../cache/index.js'
 import type { Database } from '../database/database.js'
 import { DatabaseUnavailableError } from '../database/errors.js'
 import { LARGE_WORK, ownTurn } from '../documents/own-turn.js'
@@ -9,6 +9,7 @@ import type { ResourceDefinition } from '../resource/definition.js'
 import type { LoadQueue } from '../resource/lists/load-queue.js'
 import { CurrentRows } from './current-rows.js'
 import type { Cursor, Cursors } from './cursors.js'
+import { USERS } from './installation.js'
 import { ChangesStatements, type Found, type Look, type Position, type Seen } from './statements.js'
 
 export interface FeedOptions {
@@ -99,13 +100,17 @@ export class ChangesFeed {
       limit: limit + 1,
     }
     const seen = await this.#current(look)
-    if (seen.history === cursor.history) return this.#delivered(userId, cursor, seen, limit)
+    if (seen.history === cursor.history) {
+      if (isOfAnother(cursor, seen)) throw new CursorExpiredError()
+      return this.#delivered(userId, cursor, seen, limit)
+    }
     // Ids of transactions may have been given out again since: what the mark sees is certain, and the rest comes again.
     if (seen.safe === null) throw new CursorExpiredError()
     const from = isCovered(cursor.from, seen.safe) ? cursor.from : seen.safe
     const earlier = { history: seen.history, from }
     const again = await this.#current({ userId, ...earlier, limit: limit + 1 })
     if (again.history !== seen.history) throw new DatabaseUnavailableError('it is restarting')
+    if (isOfAnother(cursor, again)) throw new CursorExpiredError()
     return this.#delivered(userId, earlier, again, limit)
   }
 
@@ -204,9 +209,18 @@ export class ChangesFeed {
 
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
+/** The user was made since: of the rows of who had their id before nothing tells that they have gone. */
+function isOfAnother({ history, from }: Cursor, { found }: Seen): boolean {
+  const own = parseSnapshot(from)
+  const isKnown = ([transaction, , , , , madeIn]: Found): boolean =>
+    own !== undefined && madeIn === history && sees(own, Number(transaction))
+  return found.some((change) => change[2] === USERS && !isKnown(change))
+}
+
 /** `undefined` when the row has changed again, or gone: that is a later change. */
 async function jsonOf(change: Found, current: Awaited<ReturnType<CurrentRows['of']>>): Promise<string | undefined> {
   const [, id, resource, version, isDeleted, oldExternalId] = change
+  if (resource === USERS) return undefined
   if (isDeleted) return head({ resource, id, externalId: oldExternalId, kind: 'deleted' }) + '}'
   const now = await current(change)
   if (now === undefined || String(now.row.version) !== version) return undefined

@@ -1,5 +1,8 @@
 import { literal, quoted, type SqlRunner } from '../cache/index.js'
 
+/** The table of users, and what the feed calls it where a user was made: that is no resource, and nobody is told of it. */
+export const USERS = 'users'
+
 /** A table whose rows belong to users, with the columns that every resource has. */
 export interface FollowedTable {
   readonly name: string
@@ -9,6 +12,7 @@ export interface FollowedTable {
 export const NOTE = 'changes_note'
 const TRUNCATED = 'changes_truncated'
 const FORGET = 'changes_forget'
+const MADE = 'changes_made'
 
 /**
  * Has the changes of `tables` written down from now on, or (`isOn` false) no longer; to be run in the transaction of the migrations, and
@@ -32,7 +36,11 @@ export function changesTriggers(tables: readonly FollowedTable[]) {
     { table, name: NOTE, event: 'after insert or update or delete', each: 'row' },
     { table, name: TRUNCATED, event: 'after truncate', each: 'statement' },
   ])
-  return [...ofTables, { table: 'users', name: FORGET, event: 'after delete', each: 'row' }]
+  const ofUsers = [
+    { table: USERS, name: FORGET, event: 'after delete', each: 'row' },
+    { table: USERS, name: MADE, event: 'after insert', each: 'row' },
+  ]
+  return [...ofTables, ...ofUsers]
 }
 
 function switchOn(schema: string, tables: readonly FollowedTable[]): string {
@@ -61,7 +69,8 @@ begin
     continue when exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name and tgenabled = 'A');
     if not exists (select from pg_trigger where tgrelid = made.tab and tgname = made.name) then execute made.text; end if;
     execute format('alter table %s enable always trigger %I', made.tab, made.name);
-    is_gap := true;
+    -- A database of an earlier release never had this one: its cursors are as good as they were.
+    is_gap := is_gap or made.name <> '${MADE}';
   end loop;
   if is_gap or exists (select from ${schema}.changes_state where not is_on) then
     update ${schema}.changes_state set is_on = true;
@@ -82,7 +91,7 @@ begin
     delete from ${schema}.changes_histories;
   end if;
   for made in select t.tgrelid::regclass as tab, t.tgname as name from pg_trigger t join pg_class c on c.oid = t.tgrelid
-    where c.relnamespace = ${literal(schema)}::regnamespace and t.tgname in ('${NOTE}', '${TRUNCATED}', '${FORGET}') loop
+    where c.relnamespace = ${literal(schema)}::regnamespace and t.tgname in ('${NOTE}', '${TRUNCATED}', '${FORGET}', '${MADE}') loop
     execute format('drop trigger %I on %s', made.name, made.tab);
   end loop;
   if exists (select from ${schema}.changes) then truncate ${schema}.changes; end if;
@@ -95,7 +104,8 @@ function valuesOf(items: readonly string[][]): string {
 
 /**
  * With their owner's rights, so that whoever may write a row needs none here; every name says its schema, since setting a search_path
- * would cost each write more than the rest. A row that goes because its user goes leaves nothing.
+ * would cost each write more than the rest. A row that goes because its user goes leaves nothing, so a user who comes says since when their
+ * rows are told of: an id that is given a second time is another user's.
  */
 function functionsIn(schema: string): Record<string, string> {
   const columns = '(version, user_id, row_id, is_deleted, resource, external_id)'
@@ -127,6 +137,12 @@ end`,
 end`,
     [FORGET]: `begin
   delete from ${schema}.changes where user_id operator(pg_catalog.=) old.id;
+  return null;
+end`,
+    // In the place of an external_id, the history that goes on: transaction ids mean something within it alone.
+    [MADE]: `begin
+  insert into ${schema}.changes ${columns}
+    values (0, new.id, new.id, true, '${USERS}', (select w.history::text from ${schema}.changes_witness w limit 1));
   return null;
 end`,
   }

@@ -1,6 +1,6 @@
 import { literal, quoted } from '../cache/index.js'
 import type { Statement } from '../database/database.js'
-import { type FollowedTable, NOTE } from './installation.js'
+import { type FollowedTable, NOTE, USERS } from './installation.js'
 
 /** A place in a window: the change that was delivered last. */
 export interface Position {
@@ -23,7 +23,7 @@ export interface Look {
   readonly limit: number
 }
 
-/** A change as it was written down, and still the newest of its row. */
+/** A change as it was written down, and still the newest of its row. Of {@link USERS}: that the user was made, and in which history. */
 export type Found = readonly [
   transaction: string,
   rowId: string,
@@ -98,7 +98,7 @@ export class ChangesStatements {
       to ?? null,
       ...valuesOf(after),
       limit,
-      this.#names,
+      [...this.#names, USERS],
       ...(beginning === undefined ? [null, null, null, null] : valuesOf(later)),
     ]
     return { name: 'changes.look', text: this.#look, values, isPrepared: true }

@@ -76,6 +76,13 @@ export const CHANGES_MUTANTS: readonly Mutant[] = [
     HISTORY,
   ),
   serviceMutant(
+    'a feed: who was made again with the same id is told to read all',
+    'changes/feed',
+    'change[2] === USERS && !isKnown(change)',
+    'change[2] === USERS && isKnown(change) && false',
+    'routes/api/changes/changes',
+  ),
+  serviceMutant(
     'a feed: a first cursor waits for lists that may be older',
     'changes/feed',
     'if (!isQuiet && staleMs > 0) await sleep(staleMs)',

@@ -73,6 +73,43 @@ t.test('what changed since: each row once, as it is now, and only what is the ca
   })
 })
 
+t.test(
+  'a user who is made again with the same id has to read all: the rows of before went without a word',
+  async (t) => {
+    const { app, admin, anonymous, newUser } = await startService(t, { isEmbedded: true })
+    const user = await newUser()
+    const sql = (text: string) => app.db.query({ name: 'test', text })
+    for (let n = 0; n < 2; n += 1) await user.post('/api/designs', DESIGN)
+    const { body: before } = await user.get('/api/changes')
+    await admin.delete(`/api/users/${user.id}`)
+    await sql(`insert into users (id, email, shop_name) values ('${user.id}', 'again@example.com', 'A shop')`)
+    const { body: issued } = await admin.post(`/api/users/${user.id}/tokens`, { name: 'test' })
+    const headers = { authorization: `Bearer ${issued.token}` }
+    const since = (cursor: string) => anonymous.get(`/api/changes?since=${cursor}`, headers)
+    const { body: anew } = await anonymous.get('/api/changes', headers)
+    t.match(await since(before.next_cursor), { status: 410, body: { code: 'CURSOR_EXPIRED' } })
+    const { body: design } = await anonymous.post('/api/designs', DESIGN, headers)
+    t.match(await since(before.next_cursor), { status: 410 })
+    t.match((await since(anew.next_cursor)).body.changes, [{ id: design.id }], 'a cursor of the new one')
+
+    await t.test('a database of an earlier release keeps its cursors', async (t) => {
+      await sql('drop trigger changes_made on users')
+      const dataDir = app.config.dataDir
+      await app.close()
+      const { anonymous: later, app: laterApp } = await startService(t, { env: { DATA_DIR: dataDir } })
+      const { status, body } = await later.get(`/api/changes?since=${anew.next_cursor}`, headers)
+      t.match({ status, body }, { status: 200, body: { changes: [{ id: design.id }] } })
+      t.match(
+        await laterApp.db.query({
+          name: 'test',
+          text: `select tgenabled::text from pg_trigger where tgname = 'changes_made'`,
+        }),
+        [{ tgenabled: 'A' }],
+      )
+    })
+  },
+)
+
 t.test('who may not', async (t) => {
   const { admin, anonymous } = await startService(t, { isEmbedded: true })
   t.equal((await anonymous.get('/api/changes')).status, 401)
