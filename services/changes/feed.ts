@@ -77,9 +77,9 @@ export class ChangesFeed {
     const askedAt = now()
     const sample = this.#samples.find(({ at }) => askedAt - at > staleMs)
     const look = { userId, history: sample?.history, from: sample?.snapshot, ...NOTHING }
-    const { snapshot, history, found } = await this.#current(look)
+    const { snapshot, history, found, cut } = await this.#current(look)
     cache.doubt([ownerTag(userId)])
-    const isQuiet = sample?.history === history && found.length === 0
+    const isQuiet = sample?.history === history && found.length === 0 && cut === null
     if (!isQuiet && staleMs > 0) await sleep(staleMs)
     return cursors.seal(userId, { history, from: snapshot })
   }

@@ -88,15 +88,20 @@ t.test('a page is bounded in bytes, and a row that is longer is alone on its', a
 })
 
 t.test('a row that is changed again and again costs each look a bounded part of it', async (t) => {
-  const { user, feed, sql, rest } = await setUp(t)
+  const { user, feed, sql, rest, slept, tick } = await setUp(t)
   const { body: design } = await user.post('/api/designs', { filename: 'f', file_path: '/f', platform: 'etsy' })
   const cursor = await feed.start(user.id)
+  await feed.sample()
+  tick(501)
+  slept.splice(0)
   const [rounds, each] = [11, 500]
   // Each of one transaction goes through what the earlier ones of it left behind: together they would take longer than the cache waits.
   for (let round = 1; round <= rounds; round += 1)
     await sql(`do $$ begin for n in 1..${each} loop
       update designs set description = '${round} ' || n where id = '${design.id}'; end loop; end $$`)
   t.ok(rounds * each > MOST_SCANNED)
+  await feed.start(user.id)
+  t.same(slept, [500], 'a first cursor waits for the lists, though the look did not get as far as the newest')
   t.match(await user.post('/api/designs', { filename: 'g', file_path: '/g', platform: 'etsy' }), { status: 201 })
   const pages = await rest(cursor, 100)
   t.same(
