@@ -60,7 +60,13 @@ export class ChangesKeeper {
     await feed.sample()
     if (!this.#isChanged && hears) return
     this.#isChanged = false
-    await database.query(feed.statements.mark)
+    try {
+      await database.query(feed.statements.mark)
+    } catch (error) {
+      // What has changed is still to be marked.
+      this.#isChanged = true
+      throw error
+    }
   }
 
   /** Deletes what is older than it has to be kept, in small batches; resolves with how many rows that were. */
