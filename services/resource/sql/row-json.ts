@@ -33,6 +33,12 @@ function withTexts(item: string, row: ResourceRow, json: readonly string[]): str
   return `${item.slice(0, -1)}${json.map((name) => `,"${name}":${textIn(row, name)}`).join('')}}`
 }
 
+/**
+ * On one line, as an event of a stream and a line of an export have to be: whoever wrote the JSON by SQL may have broken it. In texts it has
+ * no line breaks, the database sees to that.
+ */
 function textIn(row: ResourceRow, name: string): string {
-  return typeof row[name] === 'string' ? row[name] : 'null'
+  const text = row[name]
+  if (typeof text !== 'string') return 'null'
+  return text.includes('\n') || text.includes('\r') ? text.replaceAll(/[\n\r]+/g, ' ') : text
 }

@@ -63,6 +63,27 @@ t.test('each change is an event, at once, and the id of the last one is where it
   await until(() => bySince.events.length === 2, { describe: 'since does the same' })
 })
 
+t.test('JSON that somebody wrote by SQL over several lines is one event, and one line of an export', async (t) => {
+  const { app, newUser, connect } = await listening(t)
+  const user = await newUser()
+  const { connection } = await connect(user)
+  await until(() => connection.lastId !== '', { describe: 'an id before anything has changed' })
+  const { body: design } = await user.post('/api/designs', DESIGN)
+  const broken = String.raw`{\n  "a": 1,\n\n\r\n  "b": [2,\r3, "\\n"]\r}`
+  await app.db.query({ name: 'test', text: `update designs set metadata = E'${broken}' where id = '${design.id}'` })
+  const metadata = { a: 1, b: [2, 3, '\n'] }
+  const told = (): { row?: { version?: number } } => JSON.parse(connection.events.at(-1)?.data ?? '{}')
+  await until(() => told().row?.version === 2, { timeoutMs: 10_000, describe: 'the change by SQL' })
+  t.match(told(), { id: design.id, row: { metadata } })
+  t.match(
+    (await user.get('/api/designs/export')).text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [{ metadata }],
+  )
+})
+
 t.test('what is refused is refused before there is a stream', async (t) => {
   const { newUser, connect } = await listening(t)
   const [user, other] = [await newUser(), await newUser()]
