@@ -10,7 +10,7 @@ import type { ResourceDefinition } from '../resource/definition.js'
 import { externalField } from '../resource/external-field.js'
 import { isOf } from '../resource/import/key-lookup.js'
 import { type Reference, referencesOf } from '../resource/sql/references.js'
-import type { ResourceRow } from '../resource/sql/row.js'
+import { FIRST_TIME, LAST_TIME, type ResourceRow } from '../resource/sql/row.js'
 import { rowSerializerOf } from '../resource/sql/row-json.js'
 
 /** Rows of one statement. The embedded database does no other meanwhile. */
@@ -18,9 +18,9 @@ const PAGE_ROWS = { postgres: 500, pglite: 100 } as const
 /** About how long a chunk of lines gets, in characters. */
 const CHUNK_LENGTH = 262_144
 
-/** To the microsecond, as the database keeps it: what is imported again is then just what it was. */
+/** To the microsecond, as the database keeps it: what is imported again is then just what it was. {@link isoTime} says why there are bounds. */
 export function timeColumn(name: string): string {
-  return `to_char(${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${name}`
+  return `to_char(least(greatest(${name}, '${FIRST_TIME}'), '${LAST_TIME}') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${name}`
 }
 
 /** Reads the rows of one resource as JSON lines that an import takes. */

@@ -1,4 +1,4 @@
-import { isoTime } from '../resource/sql/row.js'
+import { type GivenTime, isoTime } from '../resource/sql/row.js'
 import {
   type AllowedVersions,
   type Differing,
@@ -16,8 +16,8 @@ import type { NewUser, User, UserChange } from './schema.js'
 
 export type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
   readonly version: number | string | bigint
-  readonly created_at: Date | string
-  readonly updated_at: Date | string
+  readonly created_at: GivenTime
+  readonly updated_at: GivenTime
 }
 
 export type KeptOfUser = NonNullable<NewRow['own']>

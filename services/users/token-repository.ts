@@ -1,12 +1,12 @@
-import { isoTime } from '../resource/sql/row.js'
+import { type GivenTime, isoTime } from '../resource/sql/row.js'
 import { type InTransaction, TRANSACTION, type Written, written } from '../resource/sql/rows.js'
 import type { Queryable } from '../database/database.js'
 import { toUser, USER_COLUMNS, type UserRow } from './repository.js'
 import type { Token, User } from './schema.js'
 
 type TokenRow = Omit<Token, 'expires_at' | 'created_at'> & {
-  readonly expires_at: Date | string | null
-  readonly created_at: Date | string
+  readonly expires_at: GivenTime | null
+  readonly created_at: GivenTime
 }
 
 /** What is stored of a token when it is made: its hash, never its text. */
@@ -48,7 +48,7 @@ type CredentialRow = UserRow & {
   /** Null for users that are not there. */
   readonly id: string | null
   readonly token_id: string | null
-  readonly token_expires_at: Date | string | null
+  readonly token_expires_at: GivenTime | null
 }
 
 /** Answers in the order of `wanted`. */
