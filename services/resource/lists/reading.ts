@@ -13,7 +13,7 @@ import {
   sourcesOf,
 } from './statements.js'
 
-/** A row of a page, with the text of what the list is sorted by. */
+/** A row of a page, with the text of what the list is sorted by behind a sign. */
 export type SortedRow = MaybeRow & { readonly '#sort_value': string }
 
 /** Rows in order, a page of them or one more. */

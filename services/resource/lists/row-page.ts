@@ -29,8 +29,13 @@ export function idsOf(
   const last = found.at(-1)
   return {
     ids: found.map(({ id }) => id),
-    sortValues: order.key && found.map((row) => row['#sort_value']),
-    nextCursor: sorted.length > limit && last !== undefined ? encodeCursor(list, last.id, last['#sort_value']) : null,
+    sortValues: order.key && found.map(sortValueOf),
+    nextCursor: sorted.length > limit && last !== undefined ? encodeCursor(list, last.id, sortValueOf(last)) : null,
     isShort: found.every((row) => row['#is_whole']),
   }
+}
+
+/** Without the sign before it. */
+function sortValueOf(row: SortedRow): string {
+  return row['#sort_value'].slice(1)
 }

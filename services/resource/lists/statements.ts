@@ -40,7 +40,7 @@ export function sourcesOf({ externalId, words, matches, updatedSince, order }: S
 export function pageQuery(table: ListTable, userId: string, selection: Selection): Query {
   const parameters = new Parameters()
   const owner = parameters.place(userId, 'uuid')
-  const text = `select ${table.columns}, ${selection.order.text} as "#sort_value" from ${table.name}
+  const text = `select ${table.columns}, ${sortValue(selection)} from ${table.name}
     where ${range(selection, owner, parameters)} order by ${orderBy(selection)}
     limit ${parameters.place(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }
@@ -56,7 +56,7 @@ export function lookQuery(table: ListTable, userId: string, selection: Selection
   const last = parameters.place(most, 'integer')
   const text = `select ${table.columns}, "#sort_value", "#fits", "#nth" from (
       select *, row_number() over () as "#nth" from (
-        select *, ${selection.order.text} as "#sort_value", ${fits(table, selection, owner, parameters)} as "#fits" from ${table.name}
+        select *, ${sortValue(selection)}, ${fits(table, selection, owner, parameters)} as "#fits" from ${table.name}
         where ${range(selection, owner, parameters)} order by ${orderBy(selection)} limit ${last}
       ) as looked
     ) as ${table.name} where "#fits" or "#nth" = ${last} limit ${parameters.place(selection.limit + 2, 'integer')}`
@@ -84,7 +84,7 @@ export function sourceQuery(
   const met = most === undefined ? '0' : '"#met"'
   const from = most === undefined ? found : `select *, count(*) over () as "#met" from (${found}) as found`
   const isOver = most === undefined ? '' : `"#met" > ${parameters.place(most, 'integer')} or `
-  const text = `select ${table.columns}, ${selection.order.text} as "#sort_value", ${met} as "#met"
+  const text = `select ${table.columns}, ${sortValue(selection)}, ${met} as "#met"
     from (${from}) as ${table.name} where ${isOver}(${conditions})
     order by ${sorting(selection)} limit ${parameters.place(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }
@@ -127,6 +127,11 @@ function beyond({ order: { key }, isDescending, after }: Selection, parameters: 
   if (key === undefined) return [`id ${sign} ${id}`]
   const value = parameters.place(after.value, key.type)
   return [`(${key.sql}${key.collation}, id) ${sign} (${value}${key.collation}, ${id})`]
+}
+
+/** Behind a sign, for {@link SortedRow}: the client of the embedded database drops a byte order mark (U+FEFF) that a text begins with, and a key may. */
+function sortValue({ order }: Selection): string {
+  return `'=' || ${order.text} as "#sort_value"`
 }
 
 function orderBy(selection: Selection): string {

@@ -36,6 +36,7 @@ async function allPages(user: Caller, path: string, limit: number): Promise<stri
     if (answer.status !== 200) throw new Error(`${path}: ${answer.text}`)
     pages.push(namesOf(answer))
     if (answer.body.next_cursor === null) return pages.join(' ')
+    if (pages.length === 100) throw new Error(`${path}: it goes on for ever`)
     cursor = `&cursor=${answer.body.next_cursor}`
   }
 }
@@ -121,6 +122,23 @@ async function suite(t: Test, service: TestService): Promise<void> {
       )
     }
   })
+
+  await t.test(
+    'a name may begin with a mark that is sorted by nothing, and go on with a byte order mark',
+    async (t) => {
+      const other = await service.newUser()
+      const names = ['a', 'b', '\u0301\ufeffa', '\u0301\ufeffb', '\uff5e']
+      for (const name of names) await other.post('/api/designs', { filename: name, file_path: '/a', platform: 'etsy' })
+      for (const query of ['sort=name', 'sort=name&platform=etsy']) {
+        t.equal(await allPages(other, `/api/designs?${query}`, 1), names.join(' '), query)
+        t.equal(
+          await allPages(other, `/api/designs?${query.replace('=', '=-')}`, 1),
+          names.toReversed().join(' '),
+          query,
+        )
+      }
+    },
+  )
 
   await t.test('a cursor is good for its own order and filters', async (t) => {
     const { next_cursor: cursor } = (await list('sort=name&limit=2')).body
