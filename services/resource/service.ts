@@ -2,6 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import { missingTag, type WriteOptions } from '../cache/index.js'
 import { isDeadlock } from '../database/errors.js'
 import { mapInTurns } from '../documents/own-turn.js'
+import { again, isMadeMeanwhile } from './again.js'
 import { externalIdTag, listTag, ownersWhenRefused, ownerTag, rowTag } from './addresses.js'
 import { Bulk, type BulkAnswer, type BulkRequest, SomeRefused } from './bulk/bulk.js'
 import type { Outcome } from './bulk/operation.js'
@@ -11,7 +12,7 @@ import { Condition, judgeForm, type Preconditions, splitChange } from './conditi
 import type { ResourceDefinition, ResourceSchemas } from './definition.js'
 import { digestOf, savedOnce } from './idempotency.js'
 import type { Saved, ServiceDependencies } from './dependencies.js'
-import { ExternalIdTakenError, NotFoundError } from '../errors.js'
+import { NotFoundError } from '../errors.js'
 import { externalIdFor } from './external-id.js'
 import { RowImporter } from './import/importer.js'
 import type { ImportOutcome } from './import/row.js'
@@ -28,9 +29,6 @@ export const isChanged = (write: Written<unknown>): boolean => write.isChanged
 type Body<Schemas extends ResourceSchemas> = Static<Schemas['creation']>
 type Replacement<Schemas extends ResourceSchemas> = Static<Schemas['replacement']>
 type Change<Schemas extends ResourceSchemas> = Static<Schemas['change']>
-
-/** How often a write is begun that somebody else's at the same moment gets in the way of. */
-const MOST_ATTEMPTS = 5
 
 /**
  * The read and the write path of one resource. A write commits its rows and, by their triggers, its invalidation together; once it
@@ -252,22 +250,6 @@ export class ResourceService<Schemas extends ResourceSchemas = ResourceSchemas> 
       id: row.id,
       document: this.resource.document(row),
       version: this.resource.dependencies.versionOf(transaction),
-    }
-  }
-}
-
-/** Somebody else has just made the row that was missing: it is there for the next look. */
-function isMadeMeanwhile(error: unknown): boolean {
-  return error instanceof ExternalIdTakenError
-}
-
-/** Does `work` anew after an error that leaves nothing written, and of which nobody is to blame for what they asked. */
-async function again<Result>(work: () => Promise<Result>, isPassing: (error: unknown) => boolean): Promise<Result> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isPassing(error) || attempt === MOST_ATTEMPTS) throw error
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import { DatabaseUnavailableError, sqlState } from '../../database/errors.js'
 import { NotFoundError, PreconditionFailedError } from '../../errors.js'
+import { isMadeMeanwhile, MOST_ATTEMPTS } from '../again.js'
 import { lockBulkInserts } from '../sql/bulk-rows.js'
 import { Condition } from '../condition.js'
 import { type Answered, answeredOnce, type Repeatable } from '../idempotency.js'
@@ -94,9 +95,18 @@ export class Bulk {
     }
     const outcomes: Outcome[] = []
     for (const { operation } of run) {
-      outcomes.push(await behindSavepoint(transaction, () => this.#one(transaction, userId, operation)))
+      outcomes.push(await this.#alone(transaction, userId, operation))
     }
     return outcomes
+  }
+
+  /** An upsert that takes the row for missing waits for who is making it, is refused, and finds the row when it begins anew. */
+  async #alone(transaction: Queryable, userId: string, operation: Operation): Promise<Outcome> {
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await behindSavepoint(transaction, () => this.#one(transaction, userId, operation))
+      const isLate = operation.op === 'upsert' && isMadeMeanwhile(outcome)
+      if (!isLate || attempt === MOST_ATTEMPTS) return outcome
+    }
   }
 
   async #one(transaction: Queryable, userId: string, operation: Operation): Promise<Done> {

@@ -1,5 +1,7 @@
+import pg from 'pg'
 import t from 'tap'
 import { startService } from '../../helpers/app.js'
+import { until } from '../../helpers/deadline.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 const DESIGN = { filename: 'a.png', file_path: '/a.png', platform: 'etsy' }
@@ -371,4 +373,21 @@ t.test('many at once over the same rows: nobody waits for ever, and the rows are
     const [row] = await app.db.query<{ description: string }>({ name: 'test.read', text, values: [name] })
     t.equal(body.description, row?.description, name)
   }
+})
+
+t.test('an upsert that stands alone replaces what somebody makes at the same moment', async (t) => {
+  const url = await (await sharedPostgres(t)).serviceDatabase()
+  const { newUser } = await startService(t, { env: { DATABASE_URL: url } })
+  const user = await newUser()
+  const other = new pg.Client(url)
+  await other.connect()
+  t.teardown(() => other.end())
+  await other.query('begin')
+  const text = `insert into designs (id, user_id, filename, file_path, platform, external_id) values (new_row_id(0), $1, 'b', '/b', 'etsy', 'raced')`
+  await other.query(text, [user.id])
+  const asked = user.post('/api/designs/bulk', { operations: [{ op: 'upsert', external_id: 'raced', row: DESIGN }] })
+  const waiting = `select from pg_locks where not granted and locktype = 'transactionid'`
+  await until(async () => (await other.query(waiting)).rowCount, { timeoutMs: 20_000, describe: 'the bulk waits' })
+  await other.query('commit')
+  t.match((await asked).body, { results: [{ status: 200, external_id: 'raced', version: 2 }] })
 })
