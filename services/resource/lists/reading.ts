@@ -84,11 +84,21 @@ async function firstOf(
   return [rows.filter((row) => row['#fits'] === true).slice(0, selection.limit + 1), isAll]
 }
 
-/** How many rows the whole list has, wherever the page begins. */
-export async function readTotal(db: Queryable, table: ListTable, userId: string, selection: Selection): Promise<Total> {
+/**
+ * How many rows the whole list has, wherever the page begins. The count does not see what the page saw: of a page that is all of the list nothing is
+ * counted, and no list has fewer rows than its page shows.
+ */
+export async function readTotal(
+  db: Queryable,
+  table: ListTable,
+  userId: string,
+  selection: Selection,
+  { ids, nextCursor }: { readonly ids: readonly string[]; readonly nextCursor: string | null },
+): Promise<Total> {
+  if (selection.after === undefined && nextCursor === null) return { total: ids.length, isExact: true }
   const query = countQuery(table, userId, selection, MOST_COUNTED + 1)
   const [counted] = await run<{ total: number }>(db, table, 'list-count', query)
-  const total = counted?.total ?? 0
+  const total = Math.max(counted?.total ?? 0, nextCursor === null ? ids.length : ids.length + 1)
   return { total: Math.min(total, MOST_COUNTED), isExact: total <= MOST_COUNTED }
 }
 

@@ -163,7 +163,7 @@ export class ResourceRows {
   /** One page, in the selection's order: which rows it has, and the rows up to where it gets too long. */
   async list(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
     const page = await this.#page(db, userId, selection)
-    return selection.isCounted ? { ...page, total: await readTotal(db, this.#listed, userId, selection) } : page
+    return selection.isCounted ? { ...page, total: await readTotal(db, this.#listed, userId, selection, page) } : page
   }
 
   async #page(db: Queryable, userId: string, selection: Selection): Promise<RowPage> {
