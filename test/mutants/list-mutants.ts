@@ -60,4 +60,18 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     'throw error',
     'replicas/isolated',
   ),
+  serviceMutant(
+    'a total is never less than what its page shows',
+    'resource/lists/reading',
+    'Math.max(counted?.total ?? 0, nextCursor === null ? ids.length : ids.length + 1)',
+    'counted?.total ?? 0',
+    'services/resource/totals',
+  ),
+  serviceMutant(
+    'of a page that is all of its list nothing is counted',
+    'resource/lists/reading',
+    'if (selection.after === undefined && nextCursor === null) return { total: ids.length, isExact: true }',
+    '',
+    'services/resource/totals',
+  ),
 ]

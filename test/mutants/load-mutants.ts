@@ -96,6 +96,13 @@ export const LOAD_MUTANTS: readonly Mutant[] = [
     'routes/api/bulk',
   ),
   serviceMutant(
+    'a row that somebody made meanwhile is replaced by a bulk too',
+    'resource/bulk/bulk',
+    'if (!isLate || attempt === MOST_ATTEMPTS) return outcome',
+    'if (!isLate || attempt > 0) return outcome',
+    'routes/api/bulk',
+  ),
+  serviceMutant(
     'a row that somebody made meanwhile is replaced',
     'resource/service',
     'again(work, isMadeMeanwhile)',
