@@ -19,7 +19,7 @@ export const benchmark: Benchmark = {
       const all = Array.from({ length: CONNECTIONS }, () => new HttpConnection(port, { token }))
       const count = isSmoke ? 20 : ROWS
       const tables: Table[] = []
-      for (const body of [designBody, shortBody]) {
+      for (const body of [designBody, shortBody, leastBody]) {
         const ways: readonly Way[] = [
           { name: 'one POST after the other', take: () => posts(all.slice(0, 1), body, count) },
           { name: `POSTs over ${CONNECTIONS} connections`, take: () => posts(all, body, count) },
@@ -48,6 +48,11 @@ function shortBody(n: number): object {
 interface Way {
   readonly name: string
   readonly take: () => Promise<void>
+}
+
+/** What no design can do without. */
+function leastBody(n: number): object {
+  return { filename: `design-${n}.png`, file_path: `designs/design-${n}.png`, platform: 'etsy' }
 }
 
 /** Of each, a turn a round: rows a second. */

@@ -3,7 +3,7 @@ import type { Journal, TailAnswer } from './journal.js'
 import type { Knowledge } from '../core/knowledge.js'
 
 export interface JournalFollowerOptions {
-  readonly journal: Journal
+  readonly journal: Pick<Journal, 'tail'>
   readonly knowledge: Knowledge
   readonly clock: Clock
   /** H in ms. */
@@ -19,6 +19,8 @@ export class JournalUnavailableError extends Error {
   override readonly name = 'JournalUnavailableError'
 }
 
+/** So many may fail before a start does. */
+const FIRST_TAILS = 3
 /** After a tail that failed; replicas that follow their journal ask as often. */
 const LONGEST_PAUSE_MS = 1_000
 /** Of H: as often as a replica of few reads the journal, and how seldom one of many may: a tail that comes late must still come within H. */
@@ -77,8 +79,15 @@ export class JournalFollower {
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
   async start(): Promise<void> {
-    // A tail that had to renew the journal moves no barrier; the next tail does.
-    if (!(await this.#read())) await this.#read()
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        // A tail that had to renew the journal moves no barrier; the next tail does.
+        if ((await this.#read()) || attempt === FIRST_TAILS) break
+      } catch (error) {
+        // One took too long, as on a busy server: that is no reason not to start.
+        if (attempt === FIRST_TAILS) throw error
+      }
+    }
     this.#follow(this.#paceMs())
   }
 
