@@ -3,7 +3,7 @@ import type { Journal, TailAnswer } from './journal.js'
 import type { Knowledge } from '../core/knowledge.js'
 
 export interface JournalFollowerOptions {
-  readonly journal: Pick<Journal, 'tail'>
+  readonly journal: Journal
   readonly knowledge: Knowledge
   readonly clock: Clock
   /** H in ms. */
@@ -19,8 +19,6 @@ export class JournalUnavailableError extends Error {
   override readonly name = 'JournalUnavailableError'
 }
 
-/** So many may fail before a start does. */
-const FIRST_TAILS = 3
 /** After a tail that failed; replicas that follow their journal ask as often. */
 const LONGEST_PAUSE_MS = 1_000
 /** Of H: as often as a replica of few reads the journal, and how seldom one of many may: a tail that comes late must still come within H. */
@@ -79,15 +77,8 @@ export class JournalFollower {
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
   async start(): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        // A tail that had to renew the journal moves no barrier; the next tail does.
-        if ((await this.#read()) || attempt === FIRST_TAILS) break
-      } catch (error) {
-        // One took too long, as on a busy server: that is no reason not to start.
-        if (attempt === FIRST_TAILS) throw error
-      }
-    }
+    // A tail that had to renew the journal moves no barrier; the next tail does.
+    if (!(await this.#read())) await this.#read()
     this.#follow(this.#paceMs())
   }
 

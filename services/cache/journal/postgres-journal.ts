@@ -58,6 +58,15 @@ export function createJournal(options: PostgresJournalOptions): Journal {
       return tailed(since, identity)
     }
   }
+  /** One step of making it anew, and what it came to. On a busy server it may take too long: the next tail goes on, and no start is refused by that. */
+  const renewed = async (): Promise<string> => {
+    try {
+      return (await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew'
+    } catch (error) {
+      if (!wasEnded(error)) throw error
+      return 'emptied, or from elsewhere: making it anew took too long'
+    }
+  }
   return {
     ...(listen && { listen }),
     ...(close && { close }),
@@ -67,8 +76,7 @@ export function createJournal(options: PostgresJournalOptions): Journal {
       const raw: RawTail = JSON.parse(text ?? '{}')
       let fault = raw.fault ?? undefined
       // A tail writes nothing: the next one finds what this puts right, in steps each of which is to be done in the time of a tail.
-      while (raw.is_broken && (fault === undefined || fault === GOES_ON))
-        fault = (await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew'
+      while (raw.is_broken && (fault === undefined || fault === GOES_ON)) fault = await renewed()
       return {
         snapshot: raw.snapshot,
         server: raw.server,

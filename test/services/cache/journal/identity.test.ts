@@ -144,3 +144,20 @@ t.test('a journal from elsewhere that is long is made anew in steps, and is brok
   t.same(left, [250_000, 50_000, 0])
   t.equal((await journal.tail(undefined, undefined)).fault, undefined)
 })
+
+t.test('a step of making it anew that took too long leaves it broken, and the next tail goes on', async (t) => {
+  const { query, tail, pool } = await setUp(t)
+  await tail()
+  await query('delete from cache_journal_state')
+  let left = 1
+  const busy: SqlRunner = {
+    async query(text, values) {
+      const isEnded = text.includes('_renew(') && left-- > 0
+      return pool.query(isEnded ? `set statement_timeout = 50; select pg_sleep(10)` : text, isEnded ? [] : values)
+    },
+  }
+  const journal = createJournal({ sql: pool, tail: busy, tables: TABLES })
+  t.match(await journal.tail(undefined, undefined), { identity: undefined, fault: /took too long/ })
+  t.match((await journal.tail(undefined, undefined)).fault, /made anew/)
+  t.equal((await journal.tail(undefined, undefined)).fault, undefined)
+})
