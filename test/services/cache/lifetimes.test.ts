@@ -71,18 +71,26 @@ t.test(
   },
 )
 
-t.test('a lifetime may be infinite: it is one of many years, in both tiers', async (t) => {
-  for (const policy of [{ ttl: Infinity }, { ttl: 1e15, grace: Infinity }]) {
-    const { database, members } = await startWorld(t)
-    const [one, two] = [members[0]!, members[1]!]
-    const rows = new Rows(database)
-    database.rows.set('a', 'x')
-    await rows.read(one, 'a', policy)
-    await drain()
-    t.equal(await rows.read(two, 'a', policy), 'x: hit in redis')
-    t.equal(two.cache.stats().invalidEntries, 0)
-  }
-})
+t.test(
+  'a lifetime may be infinite, one of many years, and a grace that is none leaves the fresh time as it is',
+  async (t) => {
+    for (const policy of [
+      { ttl: Infinity },
+      { ttl: 1e15, grace: Infinity },
+      { ttl: 10_000, grace: -1 },
+      { ttl: 10_000, grace: NaN },
+    ]) {
+      const { database, members } = await startWorld(t)
+      const [one, two] = [members[0]!, members[1]!]
+      const rows = new Rows(database)
+      database.rows.set('a', 'x')
+      await rows.read(one, 'a', policy)
+      await drain()
+      t.equal(await rows.read(two, 'a', policy), 'x: hit in redis')
+      t.equal(two.cache.stats().invalidEntries, 0)
+    }
+  },
+)
 
 t.test('a lifetime below 0, or that is no number, is none, and asks Redis for nothing again and again', async (t) => {
   for (const ttl of [0, -1, NaN]) {
