@@ -43,6 +43,11 @@ export function sqlState(error: unknown): string | undefined {
   return isServerError(error) ? error.code : undefined
 }
 
+/** What the row refers to is not there, or no longer. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return sqlState(error) === '23503'
+}
+
 /** The constraint or the unique index that refused a row, by its name; `undefined` for any other error. */
 export function violatedConstraint(error: unknown): string | undefined {
   if (!isServerError(error) || !error.code.startsWith('23')) return undefined

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Queryable, Transactional } from '../database/database.js'
-import { sqlState } from '../database/errors.js'
+import { isForeignKeyViolation } from '../database/errors.js'
 import { Document } from '../documents/document.js'
 import { IdempotencyKeyReusedError, StillRunningError, UnauthorizedError } from '../errors.js'
 import type { Saved } from './dependencies.js'
@@ -27,8 +27,6 @@ const KEPT = `interval '24 hours'`
 
 /** Each create that leaves a row takes more than one old row away, so that the table keeps about a day. */
 const MOST_FORGOTTEN = 10
-
-const FOREIGN_KEY_VIOLATION = '23503'
 
 /** What a request asks for, in a text of fixed length: the same key may not ask for something else. */
 export function digestOf(resource: string, body: object): string {
@@ -127,7 +125,7 @@ async function keep(
   })
   // The one foreign key there is: the user was deleted since the request came in, and a bulk may have written nothing that met it before.
   await kept.catch((error: unknown) => {
-    throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
+    throw isForeignKeyViolation(error) ? new UnauthorizedError() : error
   })
 }
 

@@ -39,26 +39,33 @@ export function cleanerOf({ properties }: TObject, required: readonly string[] =
   const isVacated = (name: string, schema: TSchema): boolean => isText(schema) && !required.includes(name)
   const fields = Object.entries(properties)
   const vacated = new Set(fields.flatMap(([name, schema]) => (isVacated(name, schema) ? [name] : [])))
+  const cleaners = new Map(fields.map(([name, schema]) => [name, valueCleanerOf(schema)]))
   return (body) => {
     const clean: Record<string, unknown> = { ...body }
     for (const [name, field] of Object.entries(clean)) {
-      const schema = properties[name]
       if (field === '' && vacated.has(name)) clean[name] = null
-      else if (typeof field === 'object' && schema !== undefined) clean[name] = cleanedValue(schema, field)
+      else if (typeof field === 'object' && field !== null) clean[name] = cleaners.get(name)?.(field) ?? field
     }
     return clean
   }
 }
 
-function cleanedValue(schema: TSchema, value: unknown): unknown {
-  if (Array.isArray(value)) return cleanedItems(schema['items'], value)
-  if (!TypeGuard.IsObject(schema) || typeof value !== 'object' || value === null) return value
-  return withoutNulls(schema, cleanerOf(schema, schema.required)(value))
+/** The same for a field that is a list or an object, and for what it holds; `undefined` for a schema of anything else. */
+function valueCleanerOf(schema: TSchema): ((value: object) => object) | undefined {
+  if (TypeGuard.IsObject(schema)) {
+    const clean = cleanerOf(schema, schema.required)
+    return (value) => withoutNulls(schema, clean(value))
+  }
+  const items: TSchema | undefined = schema['items']
+  if (items === undefined) return undefined
+  if (isText(items)) return inList((list) => list.filter((item) => typeof item !== 'string' || item.trim() !== ''))
+  const clean = valueCleanerOf(items)
+  if (clean === undefined) return undefined
+  return inList((list) => list.map((item) => (typeof item === 'object' && item !== null ? clean(item) : item)))
 }
 
-function cleanedItems(schema: TSchema, items: readonly unknown[]): unknown[] {
-  if (isText(schema)) return items.filter((item) => typeof item !== 'string' || item.trim() !== '')
-  return items.map((item) => cleanedValue(schema, item))
+function inList(work: (list: readonly unknown[]) => unknown[]): (value: object) => object {
+  return (value) => (Array.isArray(value) ? work(value) : value)
 }
 
 /** Inside of a field there is no default of the database's: what is not there is left out. */

@@ -6,7 +6,7 @@ import {
   UnauthorizedError,
 } from '../errors.js'
 import type { Database, Queryable } from '../database/database.js'
-import { sqlState } from '../database/errors.js'
+import { isForeignKeyViolation } from '../database/errors.js'
 import { isExternalIdTaken } from './external-id.js'
 import type { ColumnValues } from './sql/columns.js'
 import { type Dependent, forgetReferences, idsReferringTo } from './sql/dependents.js'
@@ -21,8 +21,6 @@ export interface Replaced extends Written<ResourceRow> {
   /** There was none. */
   readonly isNew: boolean
 }
-
-const FOREIGN_KEY_VIOLATION = '23503'
 
 /** How many of the rows that stand in a delete's way are named to the caller. */
 const MOST_NAMED = 10
@@ -202,7 +200,7 @@ export class ResourceWriter {
   /** References are locked, so the one foreign key left to violate is the user, deleted since the request came in. */
   #inserted<T>(insert: Promise<T>): Promise<T> {
     return this.#named(insert).catch((error: unknown) => {
-      throw sqlState(error) === FOREIGN_KEY_VIOLATION ? new UnauthorizedError() : error
+      throw isForeignKeyViolation(error) ? new UnauthorizedError() : error
     })
   }
 

@@ -5,7 +5,7 @@ import { ownersWhenRefused, ownerTag } from '../resource/addresses.js'
 import type { ServiceDependencies } from '../resource/service.js'
 import { cutPage, pageOf } from '../resource/lists/list-query.js'
 import type { Written } from '../resource/sql/rows.js'
-import { sqlState } from '../database/errors.js'
+import { isForeignKeyViolation } from '../database/errors.js'
 import { Document } from '../documents/document.js'
 import { InvalidRequestError, NotFoundError, UnauthorizedError } from '../errors.js'
 import { tokenEntry, tokensTag } from './addresses.js'
@@ -13,8 +13,6 @@ import { findUser } from './repository.js'
 import { type IssuedToken, type NewToken, type PageQuery, Token } from './schema.js'
 import { deleteToken, findToken, insertToken, listTokens } from './token-repository.js'
 import { SECRET_BYTES, type TokenClaim, tokenHash, type TokenTexts } from './token-text.js'
-
-const FOREIGN_KEY_VIOLATION = '23503'
 
 /** What the services of tokens need besides what all services need. */
 export interface TokenDependencies extends ServiceDependencies {
@@ -80,7 +78,7 @@ export class TokenService {
       const saved = await cache.write([tokensTag(userId)], work, { refusedBy: ownersWhenRefused(userId) })
       return { issued: { ...saved.row, token }, version: versionOf(saved.transaction) }
     } catch (error) {
-      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error
+      if (!isForeignKeyViolation(error)) throw error
       throw parentId === undefined ? new NotFoundError('user') : new UnauthorizedError()
     }
   }

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { Redis } from 'ioredis'
 import { until } from '../helpers/deadline.js'
+import { runSql } from '../helpers/run-sql.js'
 import { startPostgres, type PostgresServer } from '../helpers/servers/postgres.js'
 import { type RedisServer, startRedis } from '../helpers/servers/redis.js'
 import { Link } from './link.js'
@@ -90,17 +91,9 @@ export class Stage {
     return sum
   }
 
-  /** One statement on a connection of its own, past every link. */
-  async sql<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
-    const client = new pg.Client(this.databaseUrl)
-    client.on('error', () => {})
-    await client.connect()
-    try {
-      const { rows } = await client.query<Row>(text)
-      return rows
-    } finally {
-      await client.end()
-    }
+  /** Past every link. */
+  sql<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
+    return runSql<Row>(this.databaseUrl, text)
   }
 
   /**

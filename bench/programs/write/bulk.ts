@@ -45,14 +45,14 @@ function shortBody(n: number): object {
   return { ...designBody(n), description: 'A fox in the snow', tags: ['fox', 'snow'] }
 }
 
-interface Way {
-  readonly name: string
-  readonly take: () => Promise<void>
-}
-
 /** What no design can do without. */
 function leastBody(n: number): object {
   return { filename: `design-${n}.png`, file_path: `designs/design-${n}.png`, platform: 'etsy' }
+}
+
+interface Way {
+  readonly name: string
+  readonly take: () => Promise<void>
 }
 
 /** Of each, a turn a round: rows a second. */

@@ -20,8 +20,8 @@ export interface AnnouncerOptions {
 /** Postgres refuses payloads of 8,000 bytes and more. */
 const MOST_PAYLOAD_BYTES = 7_900
 /**
- * Announcements of so many ms leave together, or of more where many replicas listen: each takes a transaction id, and wakes this process, the server
- * and the others, which one client's writes in turn would wait for.
+ * Announcements of so many ms leave together, or of more where many replicas listen. Each takes a transaction id and wakes this process, the server and
+ * the others: with one for each write, a client that writes one row after the other waits for that.
  */
 const GATHER_MS = 5
 /** How many listeners all replicas together wake a second, where each announces as often as it may: each takes the server about 0.03 ms. */

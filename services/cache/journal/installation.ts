@@ -1,6 +1,6 @@
 import type { SqlRunner } from './journal.js'
 import { functionName, functionsOf, namedTriggers, releaseOf, type SqlFunction } from './functions.js'
-import { type CachedTable, columnsOf, literal, quoted } from './table-triggers.js'
+import { type CachedTable, namedColumns, literal, quoted } from './table-triggers.js'
 
 /**
  * Puts the journal, its functions and the triggers of `tables` into the current schema where they are absent; to be run in one
@@ -31,7 +31,7 @@ export async function installJournal(sql: SqlRunner, tables: readonly CachedTabl
   const noTriggers = 'select null, null, null, null limit 0'
   // Without this a wrong column would come to light when somebody writes, and end that write.
   for (const table of tables) {
-    const columns = columnsOf(table).map((name) => `${quoted(table.table)}.${quoted(name)}`)
+    const columns = namedColumns(table).map((name) => `${quoted(table.table)}.${quoted(name)}`)
     await sql.query(`select ${columns.join(', ')} from ${schema}.${quoted(table.table)} limit 0`)
   }
   for (const text of TABLES) await sql.query(text)
@@ -55,10 +55,11 @@ end $do$`)
 }
 
 /**
- * Each release notes the others, and takes away those that it noted itself a day ago: only then it is certain that none of their replicas runs, whether
- * the deployment after them failed, was rolled back, or goes slowly. A replica that runs takes such a note back, also one of another service. (A note of a third release says nothing: a replica of the one before notes the
- * one that serves when it starts once more.) It waits for nobody: where a table is in use a later start does it. The locks last to the end of the
- * transaction, so this comes last.
+ * Each release notes the others, and takes away those that it noted itself a day ago, whether the deployment after them failed, was rolled back, or
+ * goes slowly. A replica that runs takes such a note back with each of its marks: so what is followed stays, also another service's. Only one's own
+ * note counts, since a replica of an earlier release that starts once more notes the one that serves; where marks are more than a day apart (they
+ * are a sixtieth of the longest lifetime) nothing else stands against that. It waits for nobody: where a table is in use a later start does it. The
+ * locks last to the end of the transaction, so this comes last.
  */
 function dropOldReleases(schema: string, own: string): string {
   return `do $do$ declare

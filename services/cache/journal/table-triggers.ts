@@ -88,7 +88,7 @@ function tagOf(template: string, alias: string): string {
 }
 
 /** Every column that the triggers name. */
-export function columnsOf({ row, list, owner, key = 'id', listColumns = [], ...more }: CachedTable): string[] {
+export function namedColumns({ row, list, owner, key = 'id', listColumns = [], ...more }: CachedTable): string[] {
   const { byColumn = {}, version = key, updatedAt = key, generated = [] } = more
   const inTags = columnsIn([row, list, owner, Object.values(byColumn)].flat())
   return [...new Set([key, ...inTags, ...listColumns, ...Object.keys(byColumn), version, updatedAt, ...generated])]

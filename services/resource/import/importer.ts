@@ -1,6 +1,6 @@
 import { missingTag } from '../../cache/index.js'
 import type { Queryable } from '../../database/database.js'
-import { isDeadlock, sqlState, violatedConstraint } from '../../database/errors.js'
+import { isDeadlock, isForeignKeyViolation, sqlState, violatedConstraint } from '../../database/errors.js'
 import { NotFoundError } from '../../errors.js'
 import { listTag, ownersWhenRefused, ownerTag } from '../addresses.js'
 import { insertRows, lockBulkInserts } from '../sql/bulk-rows.js'
@@ -42,7 +42,6 @@ interface Line {
   readonly keys: readonly RowKey[]
 }
 
-const FOREIGN_KEY_VIOLATION = '23503'
 /** Somebody else would have to change the same rows just so as often. */
 const MOST_ATTEMPTS = 20
 
@@ -109,7 +108,7 @@ export class RowImporter {
         mode.planned?.takeBack()
         if (attempt < MOST_ATTEMPTS && this.#isOvertaken(error)) continue
         // References are locked, so the one foreign key left to violate is the user's.
-        if (sqlState(error) === FOREIGN_KEY_VIOLATION) throw new NotFoundError('user')
+        if (isForeignKeyViolation(error)) throw new NotFoundError('user')
         if (!isRefusedValue(error)) throw error
         if (rows.length === 1) return [refused([`the database refuses it: ${error.message}`])]
         const half = Math.ceil(rows.length / 2)
