@@ -56,6 +56,7 @@ export class Stage {
     process.once('exit', () => this.replicas.forEach((replica) => replica.killNow()))
   }
 
+  /** When it fails, nothing goes on running: the servers neither. */
   static async open(options: {
     readonly replicas: number
     readonly boundMs: number
@@ -63,9 +64,14 @@ export class Stage {
   }): Promise<Stage> {
     const { replicas, boundMs, servers } = options
     const stage = new Stage(servers)
-    for (let n = 0; n < replicas; n++) await stage.#addReplica(n, boundMs)
-    await stage.sql(COMMITTED_WRITES)
-    return stage
+    try {
+      for (let n = 0; n < replicas; n++) await stage.#addReplica(n, boundMs)
+      await stage.sql(COMMITTED_WRITES)
+      return stage
+    } catch (error) {
+      await stage.close()
+      throw error
+    }
   }
 
   get postgres(): PostgresServer {

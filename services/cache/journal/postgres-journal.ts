@@ -51,7 +51,7 @@ export function createJournal(options: PostgresJournalOptions): Journal {
     try {
       return await call(tail, 'tail', since, identity, `${most}`)
     } catch (error) {
-      if (!wasEnded(error) || most === fewest) throw error
+      if (!tookTooLong(error) || most === fewest) throw error
       most = Math.max(fewest, Math.floor(most / 4))
       // Who follows asks again; a start does not.
       if (since !== null) throw error
@@ -63,7 +63,7 @@ export function createJournal(options: PostgresJournalOptions): Journal {
     try {
       return (await call(tail, 'renew')) ?? 'emptied, or from elsewhere: made anew'
     } catch (error) {
-      if (!wasEnded(error)) throw error
+      if (!tookTooLong(error)) throw error
       return 'emptied, or from elsewhere: making it anew took too long'
     }
   }
@@ -114,7 +114,9 @@ function isMissing(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && error.code === '42883'
 }
 
-/** By the server, since it took too long. */
-function wasEnded(error: unknown): boolean {
-  return error instanceof Error && (('code' in error && error.code === '57014') || wasEnded(error.cause))
+/** The server ended it for that, or `pg` gave it up: its error has no code. */
+function tookTooLong(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const isSaid = error.message === 'Query read timeout' || ('code' in error && error.code === '57014')
+  return isSaid || tookTooLong(error.cause)
 }

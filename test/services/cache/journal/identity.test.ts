@@ -1,3 +1,4 @@
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { createJournal, installJournal, type SqlRunner } from '../../../../services/cache/index.js'
 import { journalScene, TABLES } from '../../../helpers/cache/journal-scene.js'
@@ -148,16 +149,20 @@ t.test('a journal from elsewhere that is long is made anew in steps, and is brok
 t.test('a step of making it anew that took too long leaves it broken, and the next tail goes on', async (t) => {
   const { query, tail, pool } = await setUp(t)
   await tail()
-  await query('delete from cache_journal_state')
-  let left = 1
-  const busy: SqlRunner = {
-    async query(text, values) {
-      const isEnded = text.includes('_renew(') && left-- > 0
-      return pool.query(isEnded ? `set statement_timeout = 50; select pg_sleep(10)` : text, isEnded ? [] : values)
-    },
+  const hasty = new pg.Pool({ ...pool.options, query_timeout: 50 })
+  t.teardown(() => hasty.end())
+  for (const tooLong of [
+    () => pool.query('set local statement_timeout = 50; select pg_sleep(10)'),
+    () => hasty.query('select pg_sleep(1)'),
+  ]) {
+    await query('delete from cache_journal_state')
+    let left = 1
+    const busy: SqlRunner = {
+      query: async (text, values) => (text.includes('_renew(') && left-- > 0 ? tooLong() : pool.query(text, values)),
+    }
+    const journal = createJournal({ sql: pool, tail: busy, tables: TABLES })
+    t.match(await journal.tail(undefined, undefined), { identity: undefined, fault: /took too long/ })
+    t.match((await journal.tail(undefined, undefined)).fault, /made anew/)
+    t.equal((await journal.tail(undefined, undefined)).fault, undefined)
   }
-  const journal = createJournal({ sql: pool, tail: busy, tables: TABLES })
-  t.match(await journal.tail(undefined, undefined), { identity: undefined, fault: /took too long/ })
-  t.match((await journal.tail(undefined, undefined)).fault, /made anew/)
-  t.equal((await journal.tail(undefined, undefined)).fault, undefined)
 })
