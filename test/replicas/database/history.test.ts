@@ -73,8 +73,13 @@ async function setUp(t: Test, { postgres, port }: { postgres?: PostgresServer; p
     answers,
     sql: (text) => runSql(url, text),
     async patch(description) {
-      const { status } = await user.patch(path, { description })
-      if (status !== 200) throw new Error(`PATCH answered ${status}`)
+      // Who is told to try again does, as with any write of this service.
+      const done = async (): Promise<boolean> => {
+        const { status, body } = await user.patch(path, { description })
+        if (status !== 200 && status !== 503) throw new Error(`PATCH answered ${status}: ${JSON.stringify(body)}`)
+        return status === 200
+      }
+      await until(done, { timeoutMs: PATIENCE_MS, describe: `PATCH to ${description} answered 200` })
     },
     async warm() {
       await until(async () => (await answers()).every((answer) => typeof answer === 'string'), {
