@@ -31,6 +31,9 @@ const INVALID_LOG_EVERY_MS = 60_000
 const MOST_NAMED = 100
 const PROBE: Statement = { name: 'health.probe', text: 'select 1 as one' }
 
+/** To wait for it takes one reading of the journal. */
+const NOTHING = { transaction: 0, isOfThisHistory: false }
+
 /** Builds the tiered cache from the settings, Redis and the journal; closed before the clients it uses. */
 export default fp(
   async (fastify) => {
@@ -78,6 +81,8 @@ export default fp(
       clearInterval(healthLog)
       await cache.close()
     })
+    // The first reading of the journal is old by the time that all schemas are compiled: who begins to listen then would be isolated.
+    fastify.addHook('onReady', () => cache.waitFor(NOTHING).catch(() => {}))
     log.info({ state: cache.state }, '✅ Cache service initialized successfully')
   },
   {

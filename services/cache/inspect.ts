@@ -57,7 +57,7 @@ function answerOf(replica: Replica, options: EntryOptions, inMemory: Found | str
 
 /** The database, where it answers; else memory, for a limited time; else nobody. */
 function whileIsolated(replica: Replica, options: EntryOptions, inMemory: Found | string): string {
-  const { follower, reads, clock } = replica
+  const { follower, reads } = replica
   const why = `this replica can't follow the journal (${follower.reason})`
   const leftMs = markedMs(replica, options, inMemory)
   const marked = leftMs > 0 ? `marked, for ${inSeconds(leftMs)} more` : undefined
@@ -66,7 +66,7 @@ function whileIsolated(replica: Replica, options: EntryOptions, inMemory: Found 
     return `The answer is 503: the database does not answer, ${why}, and memory holds nothing that it may answer with.`
   }
   const always = `The database answers every read: ${why}.`
-  if (follower.isAnswering(clock.now())) return always
+  if (follower.isAnswering) return always
   return `${always} Where it does not answer, ${marked === undefined ? 'the answer is 503' : `memory does, ${marked}`}.`
 }
 

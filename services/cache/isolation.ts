@@ -122,7 +122,8 @@ export class Isolation {
     const { clock } = this.#replica
     this.#cancel()
     this.#wakesAt = at
-    this.#cancel = clock.after(Math.max(0, at - clock.now()), this.#look)
+    // After a time in which this process stood still, timers come before what has been answered meanwhile.
+    this.#cancel = clock.after(Math.max(0, at - clock.now()), () => clock.endOfTurn(this.#look))
   }
 
   readonly #look = (): void => {
@@ -154,9 +155,9 @@ export class Isolation {
 
   /** One that can't be followed, but answers, is waited for. */
   #patienceMs(): number {
-    const { clock, follower, settings } = this.#replica
+    const { follower, settings } = this.#replica
     if (this.#isSilent) return 0
-    return follower.isAnswering(clock.now()) ? settings.boundMs : Math.min(settings.boundMs, LAST_PATIENCE_MS)
+    return follower.isAnswering ? settings.boundMs : Math.min(settings.boundMs, LAST_PATIENCE_MS)
   }
 
   #stale(key: string, { mayServeOnError = true }: EntryOptions): Lookup | undefined {

@@ -219,8 +219,7 @@ export class TieredCache {
     const { settings, knowledge, follower, reads, clock } = this.#replica
     if (!settings.isEnabled) return
     if (write.isOfThisHistory && knowledge.seen !== undefined && sees(knowledge.seen, write.transaction)) return
-    const now = clock.now()
-    const mayTell = follower.isFollowed(now) || follower.isAnswering(now)
+    const mayTell = follower.isFollowed(clock.now()) || follower.isAnswering
     if (!mayTell || !(await follower.settled())) throw new JournalUnavailableError(follower.reason)
     reads.detachFlights()
   }

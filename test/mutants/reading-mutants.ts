@@ -253,9 +253,23 @@ export const READING_MUTANTS: readonly Mutant[] = [
   mutant(
     'a tail that has not ended for half of H is no answer',
     'journal/follower',
-    'now - this.#askedAt < this.#options.boundMs / 2',
-    'now - this.#askedAt < 1e9',
+    '(this.#isSlow = !isOver)',
+    '(this.#isSlow = false)',
     'isolated',
+  ),
+  mutant(
+    'what came while this process stood still has come, for a tail',
+    'journal/follower',
+    'clock.endOfTurn(() => (this.#isSlow = !isOver))',
+    '(this.#isSlow = !isOver)',
+    'stalls',
+  ),
+  mutant(
+    'what came while this process stood still has come, for a load',
+    'isolation',
+    '() => clock.endOfTurn(this.#look)',
+    'this.#look',
+    'stalls',
   ),
   explored(
     mutant(

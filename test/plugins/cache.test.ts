@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import cachePlugin from '../../plugins/cache.js'
 import configPlugin, { loadConfig } from '../../plugins/config.js'
 import databasePlugin from '../../plugins/database.js'
@@ -16,7 +16,11 @@ const FEW_ITEMS = /Memory is full by CACHE_MAX_MEMORY_ITEMS with \d+ % of its by
 const AT_CAPACITY = '⚠️ Memory cache at capacity, evicting items'
 
 /** The cache as the service has it, with nothing on top, and what it logs. */
-async function cacheWith(test: Test, env: Record<string, string> = {}) {
+async function cacheWith(
+  test: Test,
+  env: Record<string, string> = {},
+  more: (app: FastifyInstance) => void = () => {},
+) {
   const config = loadConfig({
     CACHE_STALENESS_BOUND_MS: '20000',
     REDIS_COMMAND_TIMEOUT_MS: '5000',
@@ -30,6 +34,7 @@ async function cacheWith(test: Test, env: Record<string, string> = {}) {
   await app.register(databasePlugin)
   await app.register(redisPlugin)
   await app.register(cachePlugin)
+  more(app)
   await app.ready()
   test.teardown(() => app.close())
   const messages = () => lines.map((line) => String(JSON.parse(line).message))
@@ -93,6 +98,21 @@ t.test('the start is said, with the state it began in', async (t) => {
     messages().some((message) => message.includes('restarted')),
     'the first history is no news',
   )
+})
+
+t.test('however long it takes to compile what follows, it is up to date when all is ready', async (t) => {
+  const { app } = await cacheWith(t, { CACHE_STALENESS_BOUND_MS: '2000' }, (app) => {
+    app.get('/long', {
+      schema: { querystring: {} },
+      validatorCompiler() {
+        const until = performance.now() + 2_500
+        while (performance.now() < until);
+        return () => true
+      },
+      handler: async () => 'x',
+    })
+  })
+  t.not(app.cache.state, 'isolated')
 })
 
 t.test('without caching nothing is kept, and each part says that it is off', async (t) => {

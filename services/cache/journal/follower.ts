@@ -43,8 +43,8 @@ export class JournalFollower {
   #next: Promise<boolean> | undefined
   #isStopped = false
   #cancel = (): void => {}
-  /** When the tail under way began, and how the last one ended: the journal may answer that it can't be relied on. */
-  #askedAt: number | undefined
+  /** Is the tail under way slow, and how did the last one end? The journal may answer that it can't be relied on. */
+  #isSlow = false
   #hasAnswered = false
   /** How many replicas follow this journal, this one included. */
   replicas = 1
@@ -70,9 +70,9 @@ export class JournalFollower {
     return Math.max(now - this.#barrier, this.#options.clock.wallMs() - this.#wallBarrier)
   }
 
-  /** Does the database answer tails, if only that the journal can't be relied on? One that is slow does not. `now` is monotonic. */
-  isAnswering(now: number): boolean {
-    return this.#hasAnswered && (this.#askedAt === undefined || now - this.#askedAt < this.#options.boundMs / 2)
+  /** Does the database answer tails, if only that the journal can't be relied on? One that is slow does not. */
+  get isAnswering(): boolean {
+    return this.#hasAnswered && !this.#isSlow
   }
 
   /** Finishes a first tail; rejects when the journal can't be reached. Afterwards it goes on by itself. */
@@ -142,13 +142,25 @@ export class JournalFollower {
     return isAnswered
   }
 
+  /** Until what it returns is called a tail is waited for. What came while this process stood still has been read by the end of the turn. */
+  #watch(): () => void {
+    const { clock, boundMs } = this.#options
+    let isOver = false
+    const cancel = clock.after(boundMs / 2, () => clock.endOfTurn(() => (this.#isSlow = !isOver)))
+    return () => {
+      cancel()
+      isOver = true
+      this.#isSlow = false
+    }
+  }
+
   /** Whether it moved the barrier. */
   async #read(): Promise<boolean> {
     const { journal, knowledge, clock, onTail } = this.#options
     const [startedAt, wallStartedAt] = [clock.now(), clock.wallMs()]
     knowledge.tailBegan()
     this.tails += 1
-    this.#askedAt = startedAt
+    const answered = this.#watch()
     const answer = await journal
       .tail(knowledge.seen?.text, knowledge.identity)
       .catch((error: unknown) => {
@@ -156,7 +168,7 @@ export class JournalFollower {
         this.#hasAnswered = false
         throw error
       })
-      .finally(() => (this.#askedAt = undefined))
+      .finally(answered)
     this.#hasAnswered = true
     const { identity, fault } = answer
     if (identity === undefined) {
