@@ -40,7 +40,7 @@ async function read(service: Service, output: Output, since: string | undefined)
   let cursor = since
   for (;;) {
     const query = new URLSearchParams({ limit: `${PAGE}`, ...(cursor !== undefined && { since: cursor }) })
-    const page = await service.ask(`api/changes?${query.toString()}`)
+    const page = await service.ask(`api/changes?${query.toString()}`, 'next_cursor')
     for (const change of page.changes) tell(output, change)
     cursor = String(page.next_cursor)
     if (page.more !== true) break
@@ -94,10 +94,8 @@ async function stream(
   const silence = new AbortController()
   const timer = setTimeout(() => silence.abort(), SILENCE_MS)
   try {
-    const response = await service.open('api/changes', {
-      headers: { accept: 'text/event-stream', ...(cursor !== undefined && { 'last-event-id': cursor }) },
-      signal: AbortSignal.any([signal, silence.signal]),
-    })
+    const headers = cursor === undefined ? {} : { 'last-event-id': cursor }
+    const response = await service.stream('api/changes', headers, AbortSignal.any([signal, silence.signal]))
     for await (const event of eventsOf(response.body ?? [], () => timer.refresh())) onEvent(event)
   } finally {
     clearTimeout(timer)

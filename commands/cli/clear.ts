@@ -27,7 +27,7 @@ async function clear(context: CliContext, command: Command, what: string): Promi
   const output = openOutput(context, options.json === true)
   const service = await openService(context, options)
   const path = what === '' ? 'api/cache/clear' : `api/cache/clear/${what}`
-  const cleared = await service.ask(path, { method: 'POST' })
+  const cleared = await service.ask(path, 'cleared', { method: 'POST' })
   if (output.isJson) output.json(cleared)
   else output.line(`${cleared.message} (${cleared.tags} ${cleared.tags === 1 ? 'tag' : 'tags'})`)
 }

@@ -13,7 +13,7 @@ export function healthCommand(context: CliContext, program: Command): void {
       const options = command.optsWithGlobals<GlobalOptions>()
       const output = openOutput(context, options.json === true)
       const service = await openService(context, options)
-      const health = await service.ask('api/cache/health', { accepts: [503] })
+      const health = await service.ask('api/cache/health', 'cache_health', { accepts: [503] })
       if (output.isJson) output.json(health)
       else {
         const { overall: _overall, redis_refuses: refuses, ...parts } = health.cache_health

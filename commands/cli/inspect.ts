@@ -16,7 +16,7 @@ export function inspectCommand(context: CliContext, program: Command): void {
       const service = await openService(context, options)
       const query = new URLSearchParams({ [what.startsWith('/') ? 'url' : 'key']: what })
       if (options.user !== undefined) query.set('user_id', options.user)
-      const found = await service.ask(`api/cache/inspect?${query.toString()}`)
+      const found = await service.ask(`api/cache/inspect?${query.toString()}`, 'verdict')
       if (output.isJson) return output.json(found)
       const { key, verdict, seen, memory, redis } = found
       output.line(

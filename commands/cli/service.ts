@@ -7,6 +7,7 @@ import { CliError, EXIT } from './faults.js'
 const DEFAULT_URL = 'http://127.0.0.1:3000'
 /** Longer than what the service itself waits for a database. */
 const TIMEOUT_MS = 30_000
+const EVENT_STREAM = 'text/event-stream'
 
 export interface ServiceOptions {
   readonly url?: string | undefined
@@ -16,10 +17,13 @@ export interface ServiceOptions {
 export interface Asked {
   readonly method?: string
   readonly body?: object
-  readonly headers?: Readonly<Record<string, string>>
-  /** Answers that are no fault, beside those of 200 to 299. */
+  /** Statuses whose answer may be what was asked for, beside those of 200 to 299. */
   readonly accepts?: readonly number[]
-  /** Of a stream: it ends when this says so, and has no time limit. */
+}
+
+interface Sent extends Asked {
+  readonly headers?: Readonly<Record<string, string>>
+  /** In place of the time limit. */
   readonly signal?: AbortSignal
 }
 
@@ -36,21 +40,39 @@ export class Service {
     this.#token = token
   }
 
-  /** The parsed body; `undefined` of an empty one. */
-  async ask(path: string, asked: Asked = {}): Promise<Body> {
-    const response = await this.open(path, asked)
+  /**
+   * The parsed body.
+   * @param field one that this answer has. What lacks it is of another program, which says yes to anything
+   */
+  async ask(path: string, field: string, { accepts = [], ...asked }: Asked = {}): Promise<Body> {
+    const response = await this.#fetch(path, asked)
+    const { ok: isOk, status } = response
+    if (!isOk && !accepts.includes(status)) throw await this.#refusal(response)
     const text = await response.text().catch((error: unknown) => this.#unreachable(error))
-    if (text === '') return undefined
-    try {
-      return JSON.parse(text)
-    } catch {
-      throw this.#isAnother()
-    }
+    const body = parsed(text)
+    if (typeof body === 'object' && body !== null && field in body) return body
+    throw isOk ? this.#isAnother() : this.#refusalIn(status, text)
   }
 
-  /** The answer before its body is read, of a status that is no fault. */
-  async open(path: string, { method = 'GET', body, headers, accepts = [], signal }: Asked = {}): Promise<Response> {
-    const response = await fetch(new URL(path, this.#base), {
+  /** For what is answered without a body. */
+  async tell(path: string, asked: Asked): Promise<void> {
+    const response = await this.#fetch(path, asked)
+    if (!response.ok) throw await this.#refusal(response)
+    await response.body?.cancel()
+    if (response.status !== 204) throw this.#isAnother()
+  }
+
+  /** Server-sent events, until `signal` says stop: they have no time limit. */
+  async stream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
+    const response = await this.#fetch(path, { headers: { ...headers, accept: EVENT_STREAM }, signal })
+    if (!response.ok) throw await this.#refusal(response)
+    if (response.headers.get('content-type')?.startsWith(EVENT_STREAM) === true) return response
+    await response.body?.cancel()
+    throw this.#isAnother()
+  }
+
+  #fetch(path: string, { method = 'GET', body, headers, signal }: Sent): Promise<Response> {
+    return fetch(new URL(path, this.#base), {
       method,
       // A redirect would take the token to who knows where.
       redirect: 'manual',
@@ -63,8 +85,6 @@ export class Service {
       signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => this.#unreachable(error))
-    if (response.ok || accepts.includes(response.status)) return response
-    throw await this.#refusal(response)
   }
 
   async #refusal(response: Response): Promise<CliError> {
@@ -73,6 +93,10 @@ export class Service {
     if (status >= 300 && status < 400) {
       return new CliError(`${this.#base.origin} redirects to ${response.headers.get('location')}: give that as --url`)
     }
+    return this.#refusalIn(status, text)
+  }
+
+  #refusalIn(status: number, text: string): CliError {
     const fault = errorIn(text)
     if (fault === undefined) return this.#isAnother(status)
     const isAboutToken = status === 401 || status === 403
@@ -88,8 +112,9 @@ export class Service {
   }
 
   #isAnother(status?: number): CliError {
-    const answered = status === undefined ? 'no JSON' : `${status}, and not as the service does`
-    return new CliError(`${this.#base.origin} answers ${answered}: is --url right?`, EXIT.unreachable)
+    const answer = status === undefined ? '' : `${status}, and `
+    const message = `${this.#base.origin} answers ${answer}not as the service does: is --url right?`
+    return new CliError(message, EXIT.unreachable)
   }
 
   #unreachable(error: unknown): never {
@@ -143,9 +168,13 @@ async function readToken(path: string, stdin: Readable): Promise<string> {
 }
 
 function errorIn(text: string): { readonly code: string; readonly message: string } | undefined {
+  const body = parsed(text)
+  return typeof body?.code === 'string' && typeof body.message === 'string' ? body : undefined
+}
+
+function parsed(text: string): Body {
   try {
-    const body: Body = JSON.parse(text)
-    return typeof body?.code === 'string' && typeof body.message === 'string' ? body : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }

@@ -25,7 +25,7 @@ export function statsCommand(context: CliContext, program: Command): void {
       const service = await openService(context, options)
       if (options.watch === true) await watch(service, output, options.every * 1_000, context.interruption())
       else {
-        const stats = await service.ask('api/cache/stats')
+        const stats = await service.ask('api/cache/stats', 'cache_stats')
         if (output.isJson) output.json(stats)
         else output.line(shown(output, stats))
       }
@@ -37,7 +37,7 @@ async function watch(service: Service, output: Output, everyMs: number, signal: 
   let before: { readonly stats: Body; readonly at: number } | undefined
   while (!signal.aborted) {
     try {
-      const [stats, at] = [await service.ask('api/cache/stats'), performance.now()]
+      const [stats, at] = [await service.ask('api/cache/stats', 'cache_stats'), performance.now()]
       if (output.isJson) output.json(stats, { isLine: true })
       else output.line(CLEAR_SCREEN + shown(output, stats, before && { ...before, seconds: (at - before.at) / 1_000 }))
       before = { stats, at }

@@ -26,7 +26,7 @@ export function tokenCommand(context: CliContext, program: Command): void {
       const { user, name, expires, ...options } = child.optsWithGlobals<CreateOptions>()
       const output = openOutput(context, options.json === true)
       const service = await openService(context, options)
-      const issued = await service.ask(pathOf(user), {
+      const issued = await service.ask(pathOf(user), 'token', {
         method: 'POST',
         body: { name, ...(expires !== undefined && { expires_at: expires }) },
       })
@@ -45,7 +45,7 @@ export function tokenCommand(context: CliContext, program: Command): void {
       const { user, ...options } = child.optsWithGlobals<RevokeOptions>()
       const output = openOutput(context, options.json === true)
       const service = await openService(context, options)
-      await service.ask(`${pathOf(user)}/${idOf('token', id)}`, { method: 'DELETE' })
+      await service.tell(`${pathOf(user)}/${idOf('token', id)}`, { method: 'DELETE' })
       if (output.isJson) output.json({ revoked: id })
       else output.line(`Revoked ${id}`)
     })

@@ -24,7 +24,7 @@ export function userCommand(context: CliContext, program: Command): void {
       const options = child.optsWithGlobals<Options>()
       const output = openOutput(context, options.json === true)
       const service = await openService(context, options)
-      const user = await service.ask('api/users', {
+      const user = await service.ask('api/users', 'shop_name', {
         method: 'POST',
         body: {
           email: options.email,

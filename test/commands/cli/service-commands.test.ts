@@ -156,6 +156,52 @@ t.test('a service that is away, or is another program, has an exit code of its o
   t.match(await callCli(['health', '--url', 'http://user:secret@127.0.0.1']), { code: 64, errors: /ROUNDHOUSE_TOKEN/ })
 })
 
+t.test('another program that answers is not taken for the service, whatever it says', async (t) => {
+  let [status, type, body] = [200, '', '']
+  const other = createServer((_request, response) => {
+    response.writeHead(status, { 'content-type': type }).end(body)
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+  const id = '01a21dfc-24de-7841-8e9d-c3c4bfc40e95'
+  const commands = [
+    ['health'],
+    ['stats'],
+    ['stats', '--watch'],
+    ['inspect', '/api/designs'],
+    ['clear', 'all'],
+    ['clear', 'user', id],
+    ['user', 'create', '--email', 'fox@example.com', '--shop-name', 'Fox'],
+    ['token', 'create', '--user', id, '--name', 'first'],
+    ['token', 'revoke', id, '--user', id],
+    ['changes'],
+    ['changes', '--follow'],
+  ]
+  for (const [answer, contentType] of [
+    ['{"ok":true}', 'application/json'],
+    ['null', 'application/json'],
+    ['[]', 'application/json'],
+    ['"OK"', 'application/json'],
+    ['', 'text/plain'],
+    ['<html>', 'text/html'],
+  ] as const) {
+    ;[status, type, body] = [200, contentType, answer]
+    for (const command of commands) {
+      for (const terminal of [undefined, 'plain'] as const) {
+        const outcome = await callCli([...command, '--url', url], { ...(terminal && { terminal }) })
+        t.match(outcome, { code: 69, output: '', errors: /is --url right/ }, `${command.join(' ')}: ${answer}`)
+      }
+    }
+  }
+
+  ;[status, type, body] = [503, 'application/json', '{"message":"no healthy upstream"}']
+  t.match(await callCli(['health', '--url', url]), { code: 69, output: '' }, 'a balancer without a replica')
+  body = '{"statusCode":503,"code":"SERVICE_UNAVAILABLE","error":"Service Unavailable","message":"too busy"}'
+  const busy = { code: 1, output: '', errors: /too busy.*SERVICE_UNAVAILABLE/ }
+  t.match(await callCli(['health', '--url', url]), busy, 'a replica that does not say how it is')
+})
+
 t.test('wrong arguments are 64, help is 0', async (t) => {
   for (const args of [['nothing'], ['clear'], ['clear', 'user'], ['user', 'create'], ['stats', '--every', 'x'], []]) {
     t.equal((await callCli(args)).code, 64, args.join(' '))
