@@ -46,6 +46,8 @@ t.test('inspection by URL', async (t) => {
       '/api/designs?limit=20&is_active=true',
       '/api/designs?platform=etsy&limit=5&_=7',
       '/api/designs?is_active=True',
+      '/api/designs?tag=fox&tag=red',
+      '/api/designs?any_tag=fox,red',
     ]
     const external = `/api/designs/by-external-id/${encodeURIComponent(DESIGN.external_id)}`
     for (const url of [...lists, external, '/api/users/me']) {
@@ -56,6 +58,8 @@ t.test('inspection by URL', async (t) => {
       t.equal(body.memory?.present, true, `${url} is ${body.key}`)
     }
     t.match(await inspect(`/api/users/${user.id}`), { status: 200, body: { memory: { present: true } } })
+    const spelled = `/api/designs/by-external-id/${encodeURIComponent(DESIGN.external_id.normalize('NFD'))}`
+    t.match(await inspect(spelled, user), { status: 200, body: { memory: { present: true } } }, 'in another spelling')
   })
 
   await t.test('what is no URL of an entry is refused, with what to do', async (t) => {
@@ -73,6 +77,8 @@ t.test('inspection by URL', async (t) => {
       ['/api/users/me?x=1', 400, /a row takes none/, user],
       ['/api/designs/%zz', 400, /no UUID/],
       ['/api/designs/by-external-id/%zz', 400, /percent-encoding/, user],
+      ['/api/designs/by-external-id/%00', 400, /external_id that no row can have/, user],
+      [`/api/designs/by-external-id/${'x'.repeat(256)}`, 400, /external_id that no row can have/, user],
       ['http://[', 400, /no URL/],
       [`/api/designs/${UNKNOWN_ID}`, 404, /no such design/],
       ['/api/foxes/1', 404, /no such/],
