@@ -51,6 +51,12 @@ export function setUpActions({ ask, memoryItems }) {
   }
 }
 
+/** Whose token comes next may not have asked this. */
+export function forgetAnswers() {
+  for (const id of ['inspected', 'cleared']) byId(id).replaceChildren()
+  for (const id of ['inspect-what', 'inspect-user', 'clear-id']) ofKind(id, HTMLInputElement).value = ''
+}
+
 /** @param {string} what */
 function consequence(what) {
   const whose =

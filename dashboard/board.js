@@ -49,10 +49,12 @@ export function showBoard(model, selection) {
 /**
  * Nobody tells anything any more: what is shown is no news.
  * @param {import('./types.js').LiveEvent} event the last one
+ * @param {string} fault why there is no connection; empty: nobody has said so
  */
-export function showLost({ here, at_ms }) {
+export function showLost({ here, at_ms }, fault) {
   const sentence = `No figures since ${time(at_ms)}: what is shown below is of then.`
-  const notes = [`${here} has ended, hangs, or can't be reached. This page connects again by itself.`]
+  const why = fault === '' ? `${here} has ended, hangs, or can't be reached.` : fault
+  const notes = [`${why} This page connects again by itself.`]
   showVerdict({ level: 'bad', sentence, notes })
 }
 

@@ -1,4 +1,4 @@
-import { setUpActions } from './actions.js'
+import { forgetAnswers, setUpActions } from './actions.js'
 import { showBoard, showLost } from './board.js'
 import { Charts } from './charts.js'
 import { byId, make, mark, ofKind, say, sayIn } from './dom.js'
@@ -14,6 +14,9 @@ const KEPT = 'roundhouse-token'
 /** Beside the page, whatever a proxy has put before it. */
 const BASE = new URL('.', document.baseURI)
 
+/** What a header can carry: a browser sends no request with anything else. */
+const TOKEN = /^[\x21-\x7e]+$/
+
 /** Figures come every second. */
 const LATE_MS = 3_500
 
@@ -22,10 +25,13 @@ let model = new Model()
 let stop = new AbortController()
 /** When figures came last, by this page's clock. */
 let toldAt = 0
+/** Why there is no connection. */
+let fault = ''
 /** @type {Charts | undefined} */
 let charts
 
 const selection = ofKind('selection', HTMLSelectElement)
+const CLEAR_NOTE = byId('clear-note').textContent.trim()
 
 /**
  * @param {string} path
@@ -46,19 +52,19 @@ function show(isIn) {
   byId('tools').hidden = !isIn
 }
 
-/** @param {string} [fault] */
-function showDoor(fault = '') {
+function showDoor(why = '') {
   show(false)
-  sayIn('door-fault', fault)
+  sayIn('door-fault', why)
   ofKind('token', HTMLInputElement).focus()
 }
 
-function leave(fault = '') {
+function leave(why = '') {
   stop.abort()
   token = ''
   sessionStorage.removeItem(KEPT)
   model = new Model()
-  showDoor(fault)
+  forgetAnswers()
+  showDoor(why)
 }
 
 function draw() {
@@ -82,9 +88,15 @@ function draw() {
   sayIn('charts-note', isOnlyHere ? `What is older than this page is of ${model.hello?.replica} alone.` : '')
 }
 
-/** @param {boolean} isLive */
-function showLink(isLive) {
+/** @param {boolean} isLive @param {string} [why] there is no connection */
+function showLink(isLive, why = '') {
   const at = model.event?.at_ms
+  fault = why
+  if (!isLive && at === undefined) {
+    // Who types another token meanwhile goes on with it.
+    if (byId('door').hidden) showDoor()
+    sayIn('door-fault', `${why || 'The service does not answer.'} This page tries again by itself.`)
+  }
   mark(byId('link'), 'data-state', isLive ? 'live' : 'waiting')
   say(byId('link-text'), isLive ? 'Live' : at === undefined ? 'Connecting' : `No connection since ${time(at)}`)
 }
@@ -110,6 +122,8 @@ async function enter() {
     })
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error
+    // Another token has been given meanwhile.
+    if (signal.aborted) return
     leave(
       error.status === 403
         ? 'This is a user’s token: the figures need an administrator’s, or one that may only look.'
@@ -124,23 +138,25 @@ function greet(hello) {
   model.greet(hello)
   show(true)
   byId('clear').toggleAttribute('hidden', !hello.may_clear)
-  if (!hello.may_clear) sayIn('clear-note', 'This token may only look: an administrator’s can clear.')
+  sayIn('clear-note', hello.may_clear ? CLEAR_NOTE : 'This token may only look: an administrator’s can clear.')
 }
 
 byId('login').addEventListener('submit', (event) => {
   event.preventDefault()
   const field = ofKind('token', HTMLInputElement)
-  token = field.value.trim()
-  field.value = ''
-  sayIn('door-fault', '')
   stop.abort()
+  const given = field.value.trim()
+  field.value = ''
+  if (!TOKEN.test(given)) return showDoor('This is no token: it has a space or a sign that none has. Copy it again.')
+  token = given
+  sayIn('door-fault', '')
   void enter()
 })
 byId('leave').addEventListener('click', () => leave())
 selection.addEventListener('change', draw)
 setUpActions({ ask, memoryItems })
 setInterval(() => {
-  if (model.event !== undefined && performance.now() - toldAt > LATE_MS) showLost(model.event)
+  if (model.event !== undefined && performance.now() - toldAt > LATE_MS) showLost(model.event, fault)
 }, 1_000)
 if (token === '') showDoor()
 else void enter()

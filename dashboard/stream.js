@@ -19,13 +19,14 @@ const SILENCE_MS = 5_000
  * @param {string} options.token
  * @param {AbortSignal} options.signal
  * @param {(name: string, data: unknown) => void} options.onEvent
- * @param {(isLive: boolean) => void} options.onLink
+ * @param {(isLive: boolean, fault?: string) => void} options.onLink why there is no connection, where the service says so
  * @throws RefusedError when the token is no good
  */
 export async function follow({ url, token, signal, onEvent, onLink }) {
   for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    let fault
     try {
-      await readOnce({ url, token, signal }, (name, data) => {
+      fault = await readOnce({ url, token, signal }, (name, data) => {
         pauseMs = FIRST_PAUSE_MS
         onLink(true)
         onEvent(name, data)
@@ -34,7 +35,7 @@ export async function follow({ url, token, signal, onEvent, onLink }) {
       if (error instanceof RefusedError) throw error
     }
     if (signal.aborted) return
-    onLink(false)
+    onLink(false, fault)
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }
@@ -42,6 +43,7 @@ export async function follow({ url, token, signal, onEvent, onLink }) {
 /**
  * @param {{ url: string, token: string, signal: AbortSignal }} options
  * @param {(name: string, data: unknown) => void} onEvent
+ * @returns {Promise<string | undefined>} why there is no stream; `undefined` when one has ended
  */
 async function readOnce({ url, token, signal }, onEvent) {
   const silence = new AbortController()
@@ -50,12 +52,12 @@ async function readOnce({ url, token, signal }, onEvent) {
   try {
     const response = await fetch(url, { headers, signal: AbortSignal.any([signal, silence.signal]), cache: 'no-store' })
     if (response.status === 401 || response.status === 403) throw new RefusedError(response.status)
-    if (!response.ok || response.body === null) return
+    if (!response.ok || response.body === null) return await faultIn(response)
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     let text = ''
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return
+      if (done) return undefined
       clearTimeout(timer)
       timer = setTimeout(() => silence.abort(), SILENCE_MS)
       const parts = (text + value).split('\n\n')
@@ -65,6 +67,17 @@ async function readOnce({ url, token, signal }, onEvent) {
   } finally {
     clearTimeout(timer)
   }
+}
+
+/**
+ * In the service's own words; a proxy has others.
+ * @param {Response} response
+ */
+async function faultIn(response) {
+  const body = await response.json().catch(() => undefined)
+  return typeof body?.message === 'string'
+    ? `${body.message.replace(/\.$/, '')}.`
+    : `The service answers ${response.status}.`
 }
 
 /**

@@ -1,11 +1,11 @@
 import axe from 'axe-core'
-import type { Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { until } from '../helpers/deadline.js'
 import { startPostgres } from '../helpers/servers/postgres.js'
 import { startRedis } from '../helpers/servers/redis.js'
 import { enter, NO_CHROMIUM, openDashboard, startBrowser } from './browser.js'
-import { READ_TOKEN, Shop, startReplica } from './scene.js'
+import { READ_TOKEN, type Replica, Shop, startReplica } from './scene.js'
 
 t.setTimeout(180_000)
 
@@ -192,7 +192,51 @@ t.test('the dashboard in Chromium', { skip: NO_CHROMIUM }, async (t) => {
     t.equal(await other.page.evaluate('sessionStorage.length'), 0)
     await other.page.context().close()
   })
+
+  await t.test('after another sign-in nothing is there of the one before', async (t) => {
+    const other = await openDashboard(browser, one.url)
+    await enter(other.page, READ_TOKEN)
+    await other.page.fill('#inspect-what', `/api/designs/${shop.designs[0]}`)
+    await other.page.keyboard.press('Enter')
+    await says(other.page, 'inspected', /Key:/)
+    await other.page.getByRole('button', { name: 'Sign out' }).click()
+    t.equal(await text(other.page, 'inspected'), '')
+    t.equal(await other.page.inputValue('#inspect-what'), '')
+    await enter(other.page)
+    t.ok(await other.page.isVisible('#clear'))
+    t.match(await text(other.page, 'clear-note'), /Nothing is lost/)
+    await other.page.context().close()
+  })
+
+  await t.test('the door says why nobody comes in', (t) => atTheDoor(t, browser, one))
 })
+
+async function atTheDoor(t: Test, browser: Browser, replica: Replica): Promise<void> {
+  const { page } = await openDashboard(browser, replica.url)
+  const knock = async (token: string): Promise<void> => {
+    await page.getByLabel('Token').fill(token)
+    await page.getByRole('button', { name: 'Look' }).click()
+  }
+  await knock('a-token-that-was-cut-off-when-it-was-copied…')
+  await says(page, 'door-fault', /is no token.*Copy it again/)
+
+  const ending = new AbortController()
+  const headers = { authorization: `Bearer ${READ_TOKEN}` }
+  const open = (): Promise<Response> => fetch(`${replica.url}/api/cache/live`, { headers, signal: ending.signal })
+  await until(async () => (await open()).status === 429, { describe: 'no more pages may watch' })
+  await knock(READ_TOKEN)
+  await says(page, 'door-fault', /Twenty pages watch this replica already.*tries again by itself/)
+  ending.abort()
+  await page.waitForSelector('#replicas tr')
+
+  await page.route('**/api/cache/live', (route) => route.abort())
+  await page.reload()
+  await says(page, 'door-fault', /does not answer.*tries again by itself/)
+  await page.unroute('**/api/cache/live')
+  await page.waitForSelector('#replicas tr')
+  t.notOk(await page.isVisible('#door'), 'the kept token was tried again')
+  await page.context().close()
+}
 
 async function clearing(t: Test, page: Page, shop: Shop, trading: Promise<void>): Promise<void> {
   shop.isOpen = false
