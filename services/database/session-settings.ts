@@ -58,6 +58,8 @@ export interface GivenSession {
   readonly pid: number
   /** Where the service's tables are, or are to be. */
   readonly schema: string
+  /** Is the server one that only repeats what another one writes? */
+  readonly is_standby: boolean
   /** Where an unqualified name leads first; null: nowhere. */
   readonly current: string | null
   /** By name; of another release of PostgreSQL some may be absent. */
@@ -75,7 +77,7 @@ const LOOK = `with path as (select current_schema() as current,
     (select source from pg_settings where name = 'search_path') as source),
   homes as (select n.nspname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relname = 'cache_journal' and c.relkind = 'r')
-  select pg_backend_pid() as pid, current,
+  select pg_backend_pid() as pid, pg_is_in_recovery() as is_standby, current,
     coalesce(case
       when current in (select name from homes) then current
       when source in ('database', 'configuration file', 'command line', 'environment variable') then null

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { sqlState, unavailable } from '../errors.js'
+import { DatabaseUnavailableError, sqlState, unavailable } from '../errors.js'
 import { PreparedNames } from './prepared-names.js'
 import {
   type GivenSession,
@@ -30,6 +30,8 @@ export interface Settled {
 const STARTUP_REFUSED = ['08P01', '0A000', '42704']
 
 const STATEMENT_TIMEOUT = '57014'
+
+const STANDBY = 'it is a standby, which takes no writes: let DATABASE_URL lead to the primary'
 
 /** Makes connections to one address, and sees to it that nobody else's settings hold there. */
 export class PostgresConnector {
@@ -101,9 +103,13 @@ export class PostgresConnector {
     return { beginning: '', prepared: this.#prepared }
   }
 
-  /** What begins one transaction under all settings, on whatever session. */
+  /**
+   * What begins one transaction that writes, under all settings, on whatever session.
+   * @throws DatabaseUnavailableError on a standby: it may be promoted in a moment
+   */
   async beginning(client: pg.ClientBase, limits: Limits): Promise<string> {
     const given = await this.#look(client)
+    if (given.is_standby) throw new DatabaseUnavailableError(STANDBY)
     return transactionText(given, this.#schemaOf(given), limits)
   }
 

@@ -34,6 +34,21 @@ async function run(url: string, text: string): Promise<void> {
   await client.end()
 }
 
+t.test('a standby is waited for, as it may be promoted, and the start says what it is', async (t) => {
+  const primary = await startPostgres()
+  t.teardown(() => primary.stop())
+  const url = new URL(await primary.createDatabase())
+  const standby = await startPostgres({}, { standbyOf: primary })
+  t.teardown(() => standby.stop())
+  url.port = `${standby.port}`
+  const [{ error, waits }] = await Promise.all([
+    attempt(url.href),
+    sleep(2_000).then(() => run(standby.url, 'select pg_promote()')),
+  ])
+  t.equal(error, undefined)
+  t.match(waits[0], /it is a standby.* let DATABASE_URL lead to the primary/)
+})
+
 t.test('what the server refuses for good ends the start at once, in one line', async (t) => {
   const postgres = await startPostgres()
   t.teardown(() => postgres.stop())
