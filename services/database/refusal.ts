@@ -1,4 +1,4 @@
-import { codeOf, DatabaseUnavailableError, sqlState } from './errors.js'
+import { CanNotStartError, codeOf, DatabaseUnavailableError, sqlState } from './errors.js'
 
 /** Who may not come in (28), what is not there (3D, 3F), what may not be done (42), parameters (0A, 22) and rows (23, P0001) that do not fit. */
 const LASTING_STATES = /^(?:28...|3D000|3F000|42...|0A...|22...|23...|P0001)$/
@@ -20,6 +20,7 @@ const DEMANDS_TLS = /no encryption|SSL off/i
  */
 export function lastingRefusal(error: unknown): string | undefined {
   const cause = error instanceof DatabaseUnavailableError ? error.cause : error
+  if (cause instanceof CanNotStartError) return cause.message
   const words = cause instanceof Error ? cause.message : String(cause)
   const state = sqlState(cause)
   if (TLS_CODES.test(codeOf(cause)) || (state === undefined && TLS_WORDS.test(words))) {

@@ -56,8 +56,8 @@ export const STARTUP_OPTIONS = '-c statement_timeout=0 -c lock_timeout=0 -c idle
 export interface GivenSession {
   /** The server's process. Behind a pooler it is not the one that the client was told at the start. */
   readonly pid: number
-  /** Where the service's tables are, or are to be. */
-  readonly schema: string
+  /** Where the service's tables are, or are to be; null: the address names a schema that is not there. */
+  readonly schema: string | null
   /** Is the server one that only repeats what another one writes? */
   readonly is_standby: boolean
   /** Where an unqualified name leads first; null: nowhere. */
@@ -69,20 +69,22 @@ export interface GivenSession {
 type Query = (text: string, values: readonly unknown[]) => Promise<readonly object[]>
 
 /**
- * The schema is the first one of the search_path, so that a role or an address can name one; `public` where it leads nowhere. What the whole
- * database or the server was given counts only where the tables are there already, and no schema counts by being called like the role
- * once the tables are in `public`: a change of either would begin an empty catalogue.
+ * The schema is the first one of the search_path, so that a role or an address can name one; `public` where it leads nowhere, but null where
+ * the address named one: `public` may be another service's. What the whole database or the server was given counts only where the
+ * tables are there already, and no schema counts by being called like the role once the tables are in `public`: a change of either would
+ * begin an empty catalogue.
  */
 const LOOK = `with path as (select current_schema() as current,
-    (select source from pg_settings where name = 'search_path') as source),
+    (select source from pg_settings where name = 'search_path') as source,
+    btrim(current_setting('search_path'), ' "') <> '' as is_named),
   homes as (select n.nspname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relname = 'cache_journal' and c.relkind = 'r')
   select pg_backend_pid() as pid, pg_is_in_recovery() as is_standby, current,
-    coalesce(case
+    case when current is not null or source <> 'client' or not is_named then coalesce(case
       when current in (select name from homes) then current
       when source in ('database', 'configuration file', 'command line', 'environment variable') then null
       when source = 'default' and 'public' in (select name from homes) then null
-      else current end, 'public') as schema,
+      else current end, 'public') end as schema,
     (select json_object_agg(s.name, s.setting) from pg_settings s where s.name = any($1::text[])) as found
   from path`
 

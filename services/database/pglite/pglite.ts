@@ -39,7 +39,7 @@ async function openSession(folder: string): Promise<PgliteWorker> {
   const pglite = await PgliteWorker.open(folder)
   try {
     const given = await look((text, values) => pglite.query<object>(text, values))
-    await pglite.script(sessionText(given, given.schema, { statementMs: 0, idleMs: 0 }))
+    await pglite.script(sessionText(given, given.schema ?? 'public', { statementMs: 0, idleMs: 0 }))
     return pglite
   } catch (error) {
     // Or its thread would go on with the files when the lock is dropped.

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { DatabaseUnavailableError, sqlState, unavailable } from '../errors.js'
+import { CanNotStartError, DatabaseUnavailableError, sqlState, unavailable } from '../errors.js'
 import { PreparedNames } from './prepared-names.js'
 import {
   type GivenSession,
@@ -31,6 +31,9 @@ const STARTUP_REFUSED = ['08P01', '0A000', '42704']
 
 const STATEMENT_TIMEOUT = '57014'
 
+const NO_SCHEMA =
+  'The search_path in DATABASE_URL names a schema that is not there, or that this role may not use: create it, grant usage on it, or take ' +
+  'it out of the address'
 const STANDBY = 'it is a standby, which takes no writes: let DATABASE_URL lead to the primary'
 
 /** Makes connections to one address, and sees to it that nobody else's settings hold there. */
@@ -131,7 +134,9 @@ export class PostgresConnector {
   }
 
   #schemaOf(given: GivenSession): string {
-    return (this.#options.home.schema ??= given.schema)
+    const { home } = this.#options
+    if (home.schema === undefined && given.schema === null) throw new CanNotStartError(NO_SCHEMA)
+    return (home.schema ??= given.schema ?? 'public')
   }
 
   /** `pg` reads the limit of a query; its types do not know it. */

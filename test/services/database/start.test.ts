@@ -68,6 +68,7 @@ t.test('what the server refuses for good ends the start at once, in one line', a
     'demands TLS, or': `postgresql://stranger@${at}/postgres`,
     'agree on TLS': `postgresql://postgres@${at}/postgres?sslmode=verify-full`,
     'is not there: create it': `postgresql://postgres@${at}/nowhere`,
+    'names a schema that is not there': `postgresql://postgres@${at}/postgres?options=-c%20search_path%3Dnowhere`,
   }
   for (const [reason, url] of Object.entries(refused)) {
     const { error, waits } = await attempt(url)
