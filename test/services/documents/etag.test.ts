@@ -39,6 +39,19 @@ t.test('a tag that a compressing proxy changed is what it was', async (t) => {
   t.ok(isTagged(tagsIn('if-none-match', '"x-br"'), '"x-br"'), 'a tag that ends so by chance is itself')
 })
 
+t.test('a tag that somebody made up costs no more than its length', async (t) => {
+  for (const coding of ['-br', '--br', ';gzip', '-x-gzip']) {
+    const header = `"${coding.repeat(16_000 / coding.length)}x"`
+    const began = process.cpuUsage()
+    for (let n = 0; n < 20; n += 1) {
+      t.notOk(isTagged(tagsIn('if-none-match', header), tag(1)))
+      t.same(versions(header), [])
+    }
+    const { user } = process.cpuUsage(began)
+    t.ok(user < 500_000, `${coding}: ${user} µs of the processor for 40 looks`)
+  }
+})
+
 t.test('the same version of another row is another tag, and allows nothing', async (t) => {
   t.not(rowEtag(OTHER, 1), tag(1))
   for (const header of changed(rowEtag(OTHER, 1))) t.same(versions(header), [])
