@@ -94,6 +94,13 @@ export function doNotAskForBody(response: ServerResponse): void {
   unasked.add(response)
 }
 
+/** For a client that waits to be asked, and whose answer {@link doNotAskForBody} has been told of. */
+export function askForBody(response: ServerResponse): void {
+  response.removeHeader('connection')
+  unasked.delete(response)
+  response.writeContinue()
+}
+
 export function isBodyAskedFor(response: ServerResponse): boolean {
   return !unasked.has(response)
 }

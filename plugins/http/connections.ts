@@ -7,7 +7,7 @@ import {
   MethodNotAllowedError,
   RequestTimeoutError,
 } from '../../services/errors.js'
-import { doNotAskForBody } from './bodies.js'
+import { askForBody, doNotAskForBody } from './bodies.js'
 import { errorBody, type CatalogueError } from './errors.js'
 import { NO_SNIFFING } from './security-headers.js'
 
@@ -128,13 +128,18 @@ function endGently(socket: Socket): void {
 /** What Node answers by itself, or not at all, before there is a request: it becomes a request, or an answer in our shape. */
 export default fp(
   async (fastify) => {
-    const { server, initialConfig } = fastify
-    const { bodyLimit = 0 } = initialConfig
-    // A body that is too large anyway is not asked for.
+    const { server } = fastify
+    const waiting = new WeakSet<ServerResponse>()
+    // Whether the body is asked for, its route decides: what the router refuses has none.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      if (Number(request.headers['content-length'] ?? 0) <= bodyLimit) response.writeContinue()
-      else doNotAskForBody(response)
+      waiting.add(response)
+      doNotAskForBody(response)
       server.emit('request', request, response)
+    })
+    // A body that is too large anyway is not asked for. Any other has to be, or who waits for that sends nothing until the request has run out of time.
+    fastify.addHook('onRequest', ({ headers, routeOptions }, { raw }, done) => {
+      if (waiting.has(raw) && Number(headers['content-length'] ?? 0) <= routeOptions.bodyLimit) askForBody(raw)
+      done()
     })
     // Other expectations may be ignored (RFC 9110, 10.1.1).
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {

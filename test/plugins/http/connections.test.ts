@@ -3,7 +3,9 @@ import { STATUS_CODES } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
+import { BODY_LIMIT_BYTES } from '../../../app.js'
 import { answerParserError } from '../../../plugins/http/connections.js'
+import { BULK_LIMIT_BYTES } from '../../../routes/api/bulk.js'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
 import { exchange, type RawAnswer } from '../../helpers/raw-http.js'
 
@@ -16,7 +18,7 @@ function isShaped(t: Test, answer: RawAnswer, status: number, code: string): voi
 }
 
 t.test('what Node answers by itself elsewhere has our shape', async (t) => {
-  const { app } = await startService(t)
+  const { app, newUser } = await startService(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const post = `POST /api/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\n`
@@ -84,6 +86,30 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
     isShaped(t, refused, 413, 'BODY_TOO_LARGE')
     t.notMatch(refused.text, /100 Continue/, 'a body that is too large is not asked for')
     isShaped(t, await exchange(port, 'CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n'), 405, 'METHOD_NOT_ALLOWED')
+  })
+
+  t.test('who waits to be asked for a body is asked for what the route takes, and for no more', async (t) => {
+    const row = { filename: 'a.png', file_path: '/a.png', platform: 'etsy', description: 'a'.repeat(50_000) }
+    const body = JSON.stringify({ operations: Array.from({ length: 4 }, () => ({ op: 'create', row })) })
+    t.ok(body.length > BODY_LIMIT_BYTES)
+    const { token } = await newUser()
+    const head = (path: string, length: number): string =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n` +
+      `Expect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`
+    isShaped(t, await exchange(port, head('/api/designs', body.length)), 413, 'BODY_TOO_LARGE')
+    isShaped(t, await exchange(port, head('/api/designs/bulk', BULK_LIMIT_BYTES + 1)), 413, 'BODY_TOO_LARGE')
+    const unroutable = await exchange(port, head('/api/designs/%ff', 10))
+    isShaped(t, unroutable, 400, 'INVALID_REQUEST')
+    t.ok(unroutable.isEnded, 'the body is not waited for')
+
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(head('/api/designs/bulk', body.length))
+    t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 100 Continue/)
+    socket.write(body)
+    const answer = String((await once(socket, 'data'))[0])
+    t.match(answer, /^HTTP\/1\.1 200 OK/)
+    t.notMatch(answer, /connection: close/i)
+    socket.destroy()
   })
 
   t.test('413 is read by who sends all of it first, and the connection is good for more', async (t) => {
