@@ -39,6 +39,12 @@ const header = (name: string, description: string, example?: string) => ({
   ...(example !== undefined && { example }),
 })
 
+const answerHeader = (description: string, example?: string) => ({
+  description,
+  schema: { type: 'string' },
+  ...(example !== undefined && { example }),
+})
+
 const ETAG = '"0199d3c47a517c3e-1"'
 
 export const components = {
@@ -55,6 +61,7 @@ export const components = {
     ),
     IfNoneMatch: header('If-None-Match', 'ETags that you have: 304 when one of them is still what there is.', ETAG),
     IfMatch: header('If-Match', 'The ETag that you have read: 412 when somebody was faster.', ETAG),
+    LastEventId: header('Last-Event-ID', 'Of the last event that arrived: a stream goes on behind it.'),
     IdempotencyKey: header(
       'Idempotency-Key',
       'A text of yours for this create: sent again with it within a day, it makes no second row.',
@@ -62,17 +69,13 @@ export const components = {
     ),
   },
   headers: {
-    ETag: { description: 'Names this state of the row.', schema: { type: 'string' }, example: ETAG },
-    CacheStatus: {
-      description: 'How it was found (RFC 9211).',
-      schema: { type: 'string' },
-      example: 'roundhouse; hit; ttl=599; detail=memory',
-    },
-    Version: {
-      description: 'Of this write, for Roundhouse-Min-Version.',
-      schema: { type: 'string' },
-    },
-    Location: { description: 'Where the row is, relative to the list.', schema: { type: 'string' } },
+    ETag: answerHeader('Names this state of the row, or of the list.', ETAG),
+    'Cache-Status': answerHeader('How it was found (RFC 9211).', 'roundhouse; hit; ttl=599; detail=memory'),
+    'Roundhouse-Version': answerHeader('Of this write, for Roundhouse-Min-Version.'),
+    Location: answerHeader('Where the row is, relative to the URL that was asked.'),
+    'Idempotency-Replayed': answerHeader('Nothing was made now: it is the first answer again.', 'true'),
+    'WWW-Authenticate': answerHeader('What is wanted (RFC 6750).', 'Bearer realm="roundhouse"'),
+    'Retry-After': answerHeader('After how many seconds it may be tried again.', '2'),
   },
   schemas: {
     Error: {
@@ -95,27 +98,20 @@ export const components = {
   ),
 }
 
-/** What an answer of a resource carries beside its body. */
-export function headers(method: string, status: number, isOfResource: boolean) {
-  if (!isOfResource || status >= 300) return {}
-  const names =
-    method === 'GET'
-      ? { ETag: 'ETag', 'Cache-Status': 'CacheStatus' }
-      : { ETag: 'ETag', 'Roundhouse-Version': 'Version' }
-  const all = status === 201 ? { ...names, Location: 'Location' } : names
-  return Object.fromEntries(
-    Object.entries(all).map(([name, component]) => [name, { $ref: `#/components/headers/${component}` }]),
-  )
-}
-
-/** The answer with one of these codes. */
-export function errorBody(description: string, codes: readonly string[]) {
+/**
+ * The answer with one of these codes.
+ * @param beside fields that it may have besides
+ */
+export function errorBody(description: string, codes: readonly string[], beside: object = {}) {
   return {
     description: `${description}: ${codes.join(', ')}`,
     content: {
       'application/json': {
         schema: {
-          allOf: [{ $ref: '#/components/schemas/Error' }, { type: 'object', properties: { code: { enum: codes } } }],
+          allOf: [
+            { $ref: '#/components/schemas/Error' },
+            { type: 'object', properties: { code: { enum: codes }, ...beside } },
+          ],
         },
         examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },

@@ -1,12 +1,14 @@
 import type { ResourceDefinition } from '../resource/definition.js'
 import { STATUS_TEXTS } from '../status-texts.js'
-import { components, errorBody, headers, introduction, security } from './components.js'
+import { answerHeaders } from './answer-headers.js'
+import { components, errorBody, introduction, security } from './components.js'
 import { errorsOf, knownErrors, takesIdempotencyKey } from './errors.js'
 import { type Examples, exampleOf } from './example.js'
 import { operationOf, pascal } from './operation.js'
 import { isConditional, type JsonSchema, namesRow, type Route } from './route.js'
 
 const JSON_TYPE = 'application/json'
+const EVENT_STREAM = 'text/event-stream'
 
 /** Of the schemas that have a name, in `#/components/schemas`. */
 type Names = ReadonlyMap<unknown, string>
@@ -127,18 +129,22 @@ function headersOf(route: Route): string[] {
   return [
     'MinVersion',
     ...(isConditional(route) ? ['IfNoneMatch'] : []),
+    ...(schema.streams === true ? ['LastEventId'] : []),
     ...(!isRead && isOfRow ? ['IfMatch'] : []),
     ...(takesIdempotencyKey({ method, of }) ? ['IdempotencyKey'] : []),
   ]
 }
 
 function answersOf(route: Route, { names }: Context, examples: Examples) {
-  const { method, of, schema } = route
-  const known = isConditional(route) ? { 304: { description: 'You have it already' } } : {}
+  const { method, schema } = route
+  const known = isConditional(route)
+    ? { 304: { description: 'You have it already', ...answerHeaders(route, 304) } }
+    : {}
   if (schema.produces !== undefined) {
     return {
       200: {
         description: 'Done',
+        ...answerHeaders(route, 200),
         content: { [schema.produces]: { schema: { type: schema.produces === JSON_TYPE ? 'object' : 'string' } } },
       },
       ...known,
@@ -147,14 +153,16 @@ function answersOf(route: Route, { names }: Context, examples: Examples) {
   const answers: [status: string, answer: object][] = Object.entries(schema.response ?? {}).map(([status, answer]) => {
     const content = {
       [JSON_TYPE]: { schema: withNames(answer, names), example: exampleOf(answer, 'answer', examples) },
+      ...(schema.streams === true && { [EVENT_STREAM]: { schema: { type: 'string' } } }),
     }
-    return [
-      status,
-      { description: wordsOf(Number(status)), headers: headers(method, Number(status), of !== undefined), content },
-    ]
+    return [status, { description: wordsOf(Number(status)), ...answerHeaders(route, Number(status)), content }]
   })
   if (answers.length === 0)
-    answers.push(method === 'DELETE' ? ['204', { description: 'Deleted' }] : ['200', { description: 'Done' }])
+    answers.push(
+      method === 'DELETE'
+        ? ['204', { description: 'Deleted', ...answerHeaders(route, 204) }]
+        : ['200', { description: 'Done', ...answerHeaders(route, 200) }],
+    )
   return { ...Object.fromEntries(answers), ...known }
 }
 
@@ -166,7 +174,17 @@ function refusalsOf(route: Route, { resources }: Context) {
     if (status === undefined) throw new Error(`${route.method} ${route.url}: services/errors.ts has no ${code}`)
     if (route.schema.response?.[status] === undefined) byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  return Object.fromEntries([...byStatus].map(([status, codes]) => [status, errorBody(wordsOf(status), codes)]))
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      { ...errorBody(wordsOf(status), codes, beside(codes, route)), ...answerHeaders(route, status) },
+    ]),
+  )
+}
+
+/** A bulk that is refused says of each operation why, as one that is not does. */
+function beside(codes: readonly string[], { schema }: Route): object {
+  return codes.includes('BULK_REFUSED') ? { results: schema.response?.[200]?.properties?.['results'] } : {}
 }
 
 function wordsOf(status: number): string {

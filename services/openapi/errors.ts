@@ -70,6 +70,7 @@ function ofResource({ method, url, of }: Route, all: readonly ResourceDefinition
   // Each operation of a bulk has a result of its own, which may be any of these.
   const ofOperations = isBulk
     ? [
+        'TOO_MANY_READS',
         'BULK_REFUSED',
         'NOT_WRITTEN',
         'NOT_FOUND',

@@ -25,8 +25,12 @@ export interface Described {
   readonly errors?: readonly string[]
   /** What an answer is that is no JSON. */
   readonly produces?: string
+  /** Who asks for `text/event-stream` gets that instead. */
+  readonly streams?: boolean
   /** Answers 304 to who has it, and 412 to who wants another one: resources' reads do without saying so. */
   readonly isConditional?: boolean
+  /** Answers with the version of what it wrote: resources' writes do without saying so. */
+  readonly isWrite?: boolean
   /** It is part of a page, and nothing to call. */
   readonly hide?: boolean
 }

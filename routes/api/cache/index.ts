@@ -103,7 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       schema: {
         summary: 'Say what each tier holds under a key, and why it is answered or not',
         operationId: 'inspectCache',
-        errors: ['NOT_FOUND'],
+        errors: ['NOT_FOUND', 'INVALID_CURSOR'],
         querystring: InspectQuery,
         response: { 200: Inspection },
       },

@@ -22,7 +22,8 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
       schema: {
         summary: 'Read what changed since a cursor, or follow it as server-sent events',
         operationId: 'listChanges',
-        errors: ['INVALID_CURSOR', 'CURSOR_EXPIRED', 'CHANGES_OFF', 'TOO_MANY_STREAMS'],
+        errors: ['INVALID_CURSOR', 'CURSOR_EXPIRED', 'CHANGES_OFF', 'TOO_MANY_READS', 'TOO_MANY_STREAMS'],
+        streams: true,
         querystring: ChangesQuery,
         response: { 200: ChangesAnswer },
       },

@@ -24,6 +24,7 @@ export const listUsers = {
 export const createUser = {
   summary: 'Create a user',
   operationId: 'createUser',
+  isWrite: true,
   errors: ['EMAIL_TAKEN'],
   body: NewUser,
   response: { 201: User },
@@ -38,6 +39,7 @@ export const readUser = {
 export const changeUser = {
   summary: 'Change fields of a user',
   operationId: 'changeUser',
+  isWrite: true,
   errors: ['EMAIL_TAKEN', 'PRECONDITION_FAILED'],
   params: userParams,
   body: UserChange,
@@ -46,6 +48,7 @@ export const changeUser = {
 export const deleteUser = {
   summary: 'Delete a user with all that is theirs',
   operationId: 'deleteUser',
+  isWrite: true,
   errors: ['PRECONDITION_FAILED'],
   params: userParams,
 }
@@ -58,6 +61,7 @@ export const readMe = {
 export const changeMe = {
   summary: 'Change yourself',
   operationId: 'changeMe',
+  isWrite: true,
   errors: ['EMAIL_TAKEN', 'PRECONDITION_FAILED'],
   body: OwnChange,
   response: { 200: User },
@@ -76,6 +80,7 @@ export const createToken = {
   tags,
   summary: 'Make a token, which is shown this once',
   operationId: 'createToken',
+  isWrite: true,
   params: userParams,
   body: NewToken,
   response: { 201: IssuedToken },
@@ -84,5 +89,6 @@ export const deleteToken = {
   tags,
   summary: 'Revoke a token, and those made with it',
   operationId: 'deleteToken',
+  isWrite: true,
   params: tokenParams,
 }

@@ -153,6 +153,28 @@ t.test('every code of the catalogue is of some route or of none, and has an exam
   t.same(document.components.schemas.Error.properties.code.enum.toSorted(), [...knownErrors.keys()].toSorted())
 })
 
+t.test('what few requests meet is documented too', async (t) => {
+  const responsesOf = (path: string, method: string) => document.paths[path][method].responses
+  const codesOf = (path: string, method: string, status: number): string[] =>
+    Object.keys(responsesOf(path, method)[status].content['application/json'].examples)
+
+  const url = encodeURIComponent('/api/designs?cursor=x')
+  const inspected = await admin.get(`/api/cache/inspect?user_id=${user.id}&url=${url}`)
+  t.match(inspected, { status: 400, body: { code: 'INVALID_CURSOR' } })
+  t.ok(codesOf('/api/cache/inspect', 'get', 400).includes('INVALID_CURSOR'))
+
+  // More reads than a user may have at a time, of changes and in bulk.
+  t.ok(codesOf('/api/changes', 'get', 429).includes('TOO_MANY_READS'))
+  t.ok(codesOf('/api/designs/bulk', 'post', 429).includes('TOO_MANY_READS'))
+
+  const refused = await user.post('/api/designs/bulk', { atomic: true, operations: [{ op: 'delete' }] })
+  t.match(refused, { status: 422, body: { code: 'BULK_REFUSED', results: [{ status: 400 }] } })
+  const [, own] = responsesOf('/api/designs/bulk', 'post')[422].content['application/json'].schema.allOf
+  t.match(own.properties.results, { type: 'array', items: { properties: { status: { type: 'integer' } } } })
+
+  t.same(Object.keys(responsesOf('/api/changes', 'get')[200].content), ['application/json', 'text/event-stream'])
+})
+
 t.test('it needs no token, and is not sent to who has it', async (t) => {
   const { status, headers, body } = await anonymous.get('/openapi.json')
   t.equal(status, 200)
