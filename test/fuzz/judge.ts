@@ -1,5 +1,6 @@
 import { headerOf, type Exchange, type WireAnswer } from './connection.js'
 import type { Cast, Sender, Shot } from './cast.js'
+import { Documentation } from './documented.js'
 import type { Operation } from './openapi.js'
 import { HUSH, INJECTED } from './values.js'
 
@@ -31,13 +32,13 @@ export class Judge {
   readonly #cast: Cast
   readonly #limitMs: () => number
   readonly #isStarved: () => boolean
-  readonly #statuses: ReadonlyMap<string, readonly number[]>
+  readonly #documentation: Documentation
 
   constructor(cast: Cast, operations: readonly Operation[], { limitMs, isStarved }: JudgeOptions) {
     this.#cast = cast
     this.#limitMs = limitMs
     this.#isStarved = isStarved
-    this.#statuses = new Map(operations.map(({ name, statuses }) => [name, statuses]))
+    this.#documentation = new Documentation(operations)
   }
 
   /** What is wrong with what came back; empty when nothing is. */
@@ -61,10 +62,12 @@ export class Judge {
     const faults: string[] = []
     const isExcused = status === 503 && headerOf(answer, 'retry-after') !== '' && this.#isStarved()
     if (status >= 500 && !isExcused) faults.push(`status ${status}`)
-    const allowed = shot.statuses ?? this.#statuses.get(shot.route)
+    const allowed = shot.statuses ?? this.#documentation.statusesOf(shot.route)
     if (allowed !== undefined && status < 500 && !allowed.includes(status) && !isOfNoRoute(answer, shot))
       faults.push(`status ${status}, of ${allowed.join(', ')}`)
     if (status >= 400 && !isShaped(answer, shot.methods[index])) faults.push('not the one shape of errors')
+    if (shot.methods.length === 1 && shot.methods[0] !== 'HEAD' && !isOfNoRoute(answer, shot))
+      faults.push(...this.#documentation.faults(String(shot.pieces[0]), answer))
     for (const line of lines) if (!LINE.test(line)) faults.push(`a line of the head: ${JSON.stringify(line)}`)
     if (headerOf(answer, INJECTED) !== '') faults.push('a header that the caller has made')
     if (text.includes(NAMELESS)) faults.push('a refusal that does not name what it is about')

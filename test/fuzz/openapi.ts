@@ -27,7 +27,15 @@ export interface Operation {
   readonly tokens: readonly string[]
   readonly parameters: readonly Parameter[]
   readonly body: { readonly schema: Schema; readonly example: unknown } | undefined
-  readonly statuses: readonly number[]
+  /** By status: what the document says of such an answer. */
+  readonly answers: ReadonlyMap<number, Documented>
+}
+
+export interface Documented {
+  /** In lower case. */
+  readonly headers: readonly string[]
+  /** By media type. */
+  readonly bodies: ReadonlyMap<string, Schema>
 }
 
 type Json = Readonly<Record<string, any>> // oxlint-disable-line typescript/no-explicit-any -- a document of any shape
@@ -69,7 +77,20 @@ export function operationsOf(document: Json): Operation[] {
             example: parameter['example'],
           })),
           body: content && { schema: whole(content.schema) as Schema, example: content.example },
-          statuses: Object.keys(operation.responses as Json).map(Number),
+          answers: new Map(
+            Object.entries(operation.responses as Json).map(([status, answer]) => [
+              Number(status),
+              {
+                headers: Object.keys(answer.headers ?? {}).map((header) => header.toLowerCase()),
+                bodies: new Map(
+                  Object.entries((answer.content ?? {}) as Json).map(([type, { schema }]) => [
+                    type,
+                    whole(schema) as Schema,
+                  ]),
+                ),
+              },
+            ]),
+          ),
         }
       }),
   )
