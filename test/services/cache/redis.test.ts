@@ -224,6 +224,24 @@ t.test('one key of a cluster that holds no string is no entry, and spoils no oth
   t.equal(redis.refusals.count, 0)
 })
 
+t.test('a text that is too long to be an entry is none, and nobody waits while it is looked at', async (t) => {
+  const clock = new FakeClock()
+  const client = new MemoryRedis(clock)
+  const redis = new Redis({ client, isCluster: false, keyPrefix: 'p', secret: '', clock, events: eventsWith() })
+  await redis.breaker.begun
+  const longest = 'a'.repeat(1_048_576 - 22)
+  await redis.set('a', longest, MINUTE)
+  t.equal(await redis.get('a'), longest)
+  // The longest text that JavaScript has: with a name before it there is none.
+  client.mget = async (names) => names.map(() => 'a'.repeat(0x1fffffe8))
+  t.equal(await redis.get('a'), INVALID)
+  client.mget = async (names) => names.map(() => 'a'.repeat(100 * 1_048_576))
+  const began = process.cpuUsage()
+  t.equal(await redis.get('a'), INVALID)
+  t.ok(process.cpuUsage(began).user < 50_000)
+  redis.stop()
+})
+
 t.test('a lease that could not be given back is, when Redis answers again', async (t) => {
   const clock = new FakeClock()
   const client = new MemoryRedis(clock)
