@@ -39,11 +39,16 @@ export async function runExclusively<T>(
     const begin = await connector.beginning(client, LIMITS).catch((error: unknown) => {
       throw unavailable(error)
     })
-    for (let waitedMs = 0; ; waitedMs += ASK_EVERY_MS) {
+    const startedAt = performance.now()
+    for (let toldAt = Number.NEGATIVE_INFINITY; ;) {
       const attempt = await connection.transaction(begin, () => attemptOn(connection, work))
       if ('result' in attempt) return attempt.result
-      if (waitedMs >= LOCK_LIMIT_MS) throw new CanNotStartError(gaveUp(attempt.holder))
-      if (waitedMs % TELL_EVERY_MS === 0) onWait(attempt.holder.words)
+      const now = performance.now()
+      if (now - startedAt >= LOCK_LIMIT_MS) throw new CanNotStartError(gaveUp(attempt.holder))
+      if (now - toldAt >= TELL_EVERY_MS) {
+        onWait(attempt.holder.words)
+        toldAt = now
+      }
       await sleep(ASK_EVERY_MS)
     }
   } finally {
