@@ -27,9 +27,11 @@ interface Raw {
  */
 export async function rowsOfCsv(bytes: AsyncIterable<Buffer>, mapping: Mapping): Promise<AsyncIterable<Line>> {
   const { head, chunks } = await peek(bytes, MOST_HEADER_BYTES)
-  const delimiter = mapping.delimiter ?? delimiterIn(head)
+  const delimiter = latin1Of(mapping.delimiter ?? delimiterIn(head))
   const parser = parse({
     delimiter,
+    // All of them: left to itself, the parser takes the first that it meets for the only one.
+    record_delimiter: ['\r\n', '\n', '\r'],
     encoding: 'latin1',
     raw: true,
     relax_column_count: true,
@@ -38,20 +40,24 @@ export async function rowsOfCsv(bytes: AsyncIterable<Buffer>, mapping: Mapping):
     max_record_size: MOST_RECORD_BYTES,
   })
   const raw = pipeline(Readable.from(chunks), parser, () => {})[Symbol.asyncIterator]() as AsyncIterator<Raw>
-  const first = await raw.next()
+  let first = await raw.next()
+  let headerLines = 0
+  for (; first.done !== true; first = await raw.next()) {
+    headerLines = linesIn(first.value.raw, headerLines).last
+    if (!isBlank(first.value.record)) break
+  }
   const names = first.done === true ? [] : decode(first.value.record)
   if (names === undefined) throw new Error('The first line is not valid UTF-8: save the file as CSV in UTF-8')
   const columns = columnsIn(names, mapping)
-  return grouped(raw, columns, { ...mapping, delimiter }, first.done === true ? 1 : linesIn(first.value.raw, 0).last)
+  return grouped(raw, columns, { ...mapping, delimiter, width: names.length }, headerLines)
 }
 
 async function* grouped(
   raw: AsyncIterator<Raw>,
   columns: ReadonlyMap<string, number>,
-  mapping: Mapping & { readonly delimiter: string },
+  mapping: Mapping & { readonly delimiter: string; readonly width: number },
   headerLines: number,
 ): AsyncGenerator<Line> {
-  const width = Math.max(...columns.values()) + 1
   let group: CsvLine[] = []
   let groupName: string | undefined
   let number = headerLines
@@ -72,6 +78,11 @@ async function* grouped(
     if (next.done === true) break
     const { record, raw: text } = next.value
     const lines = linesIn(text, number)
+    // Spreadsheets write rows that somebody has emptied.
+    if (isBlank(record)) {
+      number = lines.last
+      continue
+    }
     const cells = decode(record)
     const line: CsvLine = (column) => cells?.[columns.get(column) ?? -1]?.trim() ?? ''
     const name = mapping.group === undefined ? undefined : line(mapping.group)
@@ -87,8 +98,8 @@ async function* grouped(
     if (lines.last > lines.first && isLeftOpen(text.replace(/^[\n\r]+/, ''), mapping.delimiter))
       fault = `a quote is not closed: lines ${lines.first} to ${lines.last} are one row`
     else if (cells === undefined) fault = 'not valid UTF-8'
-    else if (cells.length > Math.max(width, columns.size))
-      fault = `it has ${cells.length} columns, and the first line has ${columns.size}`
+    else if (cells.length > mapping.width && !isBlank(cells.slice(mapping.width)))
+      fault = `it has ${cells.length} columns, and the first line has ${mapping.width}`
     else if (group.length >= MOST_LINES) fault = `more than ${MOST_LINES} lines are of one row`
     group.push(line)
   }
@@ -111,11 +122,11 @@ function linesIn(raw: string, before: number): { readonly first: number; readonl
 function isLeftOpen(text: string, delimiter: string): boolean {
   for (let start = 0; start < text.length;) {
     const end = text[start] === '"' ? closingQuote(text, start + 1) : start
-    const isAtEnd = [undefined, delimiter, '\n', '\r'].includes(text[end + 1])
+    const isAtEnd = /^(?:$|[\n\r])/.test(text.slice(end + 1, end + 2)) || text.startsWith(delimiter, end + 1)
     if (end > start && !isAtEnd && /[\n\r]/.test(text.slice(start, end))) return true
     const next = text.indexOf(delimiter, end)
     if (next < 0) return false
-    start = next + 1
+    start = next + delimiter.length
   }
   return false
 }
@@ -124,6 +135,15 @@ function closingQuote(text: string, from: number): number {
   let at = text.indexOf('"', from)
   while (at >= 0 && text[at + 1] === '"') at = text.indexOf('"', at + 2)
   return at < 0 ? text.length : at
+}
+
+function isBlank(record: readonly string[]): boolean {
+  return record.every((cell) => cell.trim() === '')
+}
+
+/** As it stands in what the parser reads. */
+function latin1Of(text: string): string {
+  return Buffer.from(text).toString('latin1')
 }
 
 /** The bytes of each cell as UTF-8; `undefined` when one is not. */
@@ -138,10 +158,8 @@ function decode(record: readonly string[]): readonly string[] | undefined {
 
 /** The one of which the first line has most, outside of quotes. */
 function delimiterIn(head: Buffer): string {
-  const [first = ''] = head
-    .toString('latin1')
-    .replace(/"[^"]*"/g, '')
-    .split(/[\n\r]/, 1)
+  const text = head.toString('latin1').replace(/"[^"]*"/g, '""')
+  const first = text.split(/[\n\r]+/).find((line) => /[^,;\s]/.test(line)) ?? ''
   const counts = DELIMITERS.map((delimiter) => first.split(delimiter).length)
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ','
 }

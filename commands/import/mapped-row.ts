@@ -6,6 +6,9 @@ import type { Mapping, Rule } from './mapping.js'
 /** A line of CSV: the text of a column by its name; '' when it is empty, or not there. */
 export type CsvLine = (column: string) => string
 
+/** Blanks and characters without width around the name of a column, as they come along with a copied text. */
+const UNSEEN = /^[\s\u200b-\u200d\u2060]+|[\s\u200b-\u200d\u2060]+$/g
+
 /**
  * The place of each column by its name in the first line, or by its place where that is in another language. Of two with one name the
  * first counts; the case of letters does not where it makes no difference.
@@ -15,12 +18,14 @@ export function columnsIn(
   found: readonly string[],
   { group, fields, layouts = [] }: Mapping,
 ): ReadonlyMap<string, number> {
-  const names = layouts.find((layout) => isTranslated(layout, found)) ?? found
+  const named = layouts.find((layout) => isTranslated(layout, found)) ?? found
+  // Composed, as the texts of a mapping are.
+  const names = named.map((name) => name.normalize('NFC').replace(UNSEEN, ''))
   const places = new Map<string, number>()
-  for (const [place, name] of names.entries()) if (!places.has(name.trim())) places.set(name.trim(), place)
+  for (const [place, name] of names.entries()) if (!places.has(name)) places.set(name, place)
   for (const [place, name] of names.entries()) {
     const wanted = [...Object.values(fields).flatMap(columnsOf), group ?? ''].find(
-      (column) => !places.has(column) && column.toLowerCase() === name.trim().toLowerCase(),
+      (column) => !places.has(column) && column.toLowerCase() === name.toLowerCase(),
     )
     if (wanted !== undefined) places.set(wanted, place)
   }
@@ -99,18 +104,25 @@ function valueOf(rule: Rule, lines: readonly CsvLine[], mapping: Mapping): unkno
   return columnValue(rule, lines) ?? rule.otherwise
 }
 
-function columnValue(rule: Exclude<Extract<Rule, { column: unknown }>, string>, lines: readonly CsvLine[]): unknown {
+type ColumnRule = Exclude<Extract<Rule, { column: unknown }>, string>
+
+function columnValue(rule: ColumnRule, lines: readonly CsvLine[]): unknown {
   const column = [rule.column].flat().find((name) => firstIn(lines, name) !== undefined)
   const text = column === undefined ? undefined : firstIn(lines, column)
   if (column === undefined || text === undefined) return undefined
   if (rule.single !== undefined && text.includes(rule.single)) return undefined
-  if (rule.split !== undefined) {
-    const parts = text.split(rule.split).map((part) => part.trim())
-    return listOf([...new Set(parts.filter((part) => part !== ''))].slice(0, rule.most))
-  }
+  if (rule.split === undefined) return textValue(rule, text, column)
+  const parts = text.split(rule.split).map((part) => part.trim())
+  const values = parts.flatMap((part) => (part === '' ? [] : (textValue(rule, part, column) ?? [])))
+  return listOf([...new Set(values)].slice(0, rule.most))
+}
+
+function textValue(rule: ColumnRule, text: string, column: string): unknown {
   if (rule.part !== undefined) return partOf(text, rule.part)
   if (rule.as === 'boolean')
-    return (rule.true ?? ['true', 'yes', '1']).some((word) => word.toLowerCase() === text.toLowerCase())
+    return (rule.true ?? ['true', 'yes', '1']).some(
+      (word) => word.toLowerCase() === text.normalize('NFC').toLowerCase(),
+    )
   if (rule.as === undefined) return text
   return numberOf(text, column, rule.as)
 }

@@ -52,7 +52,7 @@ const MappingFile = Type.Unsafe<Mapping>(
       /** What each row becomes: `template`. */
       kind: Type.String({ minLength: 1 }),
       /** Found out when it is left out: a comma, a semicolon or a tab. */
-      delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 1 })),
+      delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 1, pattern: '^[^"\\n\\r]$' })),
       /** A column: lines that have the same in it as the line before, or nothing, are of one row. */
       group: Type.Optional(Type.String({ minLength: 1 })),
       fields: Type.Record(Type.String(), Rule),
@@ -99,7 +99,7 @@ export interface Mapping {
  * @throws Error that says what is wrong with the file
  */
 export function readMapping(nameOrPath: string, currency: string | undefined): Mapping {
-  const shop = shops[nameOrPath]
+  const shop = Object.hasOwn(shops, nameOrPath) ? shops[nameOrPath] : undefined
   if (shop !== undefined) return { ...shop, currency }
   const value = parsed(nameOrPath)
   if (Value.Check(MappingFile, value)) return { ...value, currency }
@@ -110,7 +110,10 @@ export function readMapping(nameOrPath: string, currency: string | undefined): M
 function parsed(path: string): unknown {
   let text: string
   try {
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    // Composed, as the names of columns are that it names.
+    text = readFileSync(path, 'utf8')
+      .replace(/^\uFEFF/, '')
+      .normalize('NFC')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new Error(`--mapping must be ${shopNames.join(', ')} or a file: ${why}`, { cause: error })
