@@ -12,17 +12,19 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export class Owners {
   readonly #database: Database
   readonly #found = new Map<string, string>()
-  readonly #isDryRun: boolean
+  /** Users that a dry run would have made, by id and by address. */
+  readonly #planned: Map<string, string> | undefined
 
   constructor(database: Database, planned: PlannedRows | undefined) {
     this.#database = database
-    this.#isDryRun = planned !== undefined
+    this.#planned = planned && new Map()
   }
 
   async idOf({ id, email }: OwnerNamed): Promise<string | undefined> {
     const wanted = id !== undefined && UUID.test(id.toLowerCase()) ? id.toLowerCase() : undefined
-    const key = keyOf(wanted, email)
-    const known = this.#found.get(key) ?? (email === undefined ? undefined : this.#found.get(keyOf(undefined, email)))
+    // Of both together: the address alone may be that of another user.
+    const key = `${wanted ?? ''} ${email ?? ''}`
+    const known = this.#found.get(key)
     if (known !== undefined) return known
     const [row] = await this.#database.query<{ id: string }>({
       name: 'users.import-owner',
@@ -30,24 +32,30 @@ export class Owners {
         order by id is distinct from $1::uuid limit 1`,
       values: [wanted ?? null, email ?? null],
     })
-    if (row !== undefined) this.#keep(key, row.id)
-    return row?.id
+    const found = this.#isPlanned(wanted) && row?.id !== wanted ? wanted : (row?.id ?? this.#plannedBy(email))
+    if (found !== undefined) this.#keep(key, found)
+    return found
   }
 
-  /** A user that a dry run would have made: later rows find them, by an id that nobody has. */
-  add({ body, own }: ImportRow): void {
-    if (!this.#isDryRun) return
+  /** A user was written: who was found before may be another one now. A dry run finds the user in later rows, by an id that nobody has. */
+  written({ body, own }: ImportRow, isNew: boolean): void {
+    this.#found.clear()
+    if (this.#planned === undefined || !isNew) return
     const id = own?.id ?? crypto.randomUUID()
-    const email = String(body['email'])
-    for (const key of [keyOf(id, undefined), keyOf(id, email), keyOf(undefined, email)]) this.#found.set(key, id)
+    this.#planned.set(id, id)
+    this.#planned.set(String(body['email']).toLowerCase(), id)
+  }
+
+  #isPlanned(id: string | undefined): id is string {
+    return id !== undefined && this.#planned?.has(id) === true
+  }
+
+  #plannedBy(email: string | undefined): string | undefined {
+    return email === undefined ? undefined : this.#planned?.get(email.toLowerCase())
   }
 
   #keep(key: string, id: string): void {
-    if (this.#found.size >= MOST_KEPT && !this.#isDryRun) this.#found.clear()
+    if (this.#found.size >= MOST_KEPT) this.#found.clear()
     this.#found.set(key, id)
   }
-}
-
-function keyOf(id: string | undefined, email: string | undefined): string {
-  return `${id ?? ''} ${email?.toLowerCase() ?? ''}`
 }

@@ -71,7 +71,8 @@ export class BatchWriter {
     if (!isUser(body)) return refused('it is no user')
     const user = { body, ...(own && { own }) }
     const outcome = await this.#patiently(() => this.#users.write(user, this.#mode))
-    if (outcome.outcome === 'created') this.#owners.add(row)
+    if (outcome.outcome === 'created' || outcome.outcome === 'updated')
+      this.#owners.written(row, outcome.outcome === 'created')
     return outcome
   }
 

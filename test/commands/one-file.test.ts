@@ -93,3 +93,34 @@ t.test('users with their rows, by id or address; what others have is not taken',
   t.same((await imported(app, undefined, changed, { existing: 'update' })).counts, { read: 1, updated: 1 })
   t.match((await imported(app, mine.id, changed)).troubles, [/^1 refused: users are imported with --all/])
 })
+
+t.test('a row is of the user whose id it names, whatever rows before it were found by', async (t) => {
+  const { app, newUser } = await startService(t)
+  const [one, other] = [await newUser(), await newUser()]
+  const address = (await other.get('/api/users/me')).body.email
+  const [planned, elsewhere] = ['01890a5d-ac96-774b-bcce-b302099a8059', '01890a5d-ac96-774b-bcce-b302099a8060']
+  const lines = [
+    design('by address', { user_email: address }),
+    design('by both', { user_id: one.id, user_email: address }),
+    design('by address again', { user_id: elsewhere, user_email: address }),
+    { kind: 'user', id: planned, email: 'planned@example.com', shop_name: 'P' },
+    design('of the new one', { user_id: planned, user_email: address }),
+    design('of the old one', { user_id: one.id, user_email: 'planned@example.com' }),
+    design('of the new address', { user_email: 'Planned@example.com' }),
+  ]
+  for (const isDryRun of [true, false]) {
+    const { counts } = await imported(app, undefined, lines, { isDryRun, keeps: true })
+    t.same(counts, { read: 7, created: 7 })
+  }
+  const text = 'select user_id, filename from designs'
+  const rows = await app.db.query<{ user_id: string; filename: string }>({ name: 'test.rows', text })
+  const owners = Object.fromEntries(rows.map(({ user_id: owner, filename }) => [filename, owner]))
+  t.same(owners, {
+    'by address': other.id,
+    'by both': one.id,
+    'by address again': other.id,
+    'of the new one': planned,
+    'of the old one': one.id,
+    'of the new address': planned,
+  })
+})
