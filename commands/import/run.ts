@@ -1,6 +1,7 @@
 import { buildApp } from '../../app.js'
 import { loadProcessConfig } from '../../plugins/config.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
+import { importBegins } from '../../services/resource/import/since.js'
 import { findUser } from '../../services/users/repository.js'
 import type { ImportArguments } from './arguments.js'
 import { importLines, type Counts } from './importer.js'
@@ -52,10 +53,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
     const progress = openProgress(sizeBytes)
     const report = new Report({ noun, file: args.faults, print: (line) => progress.print(line) })
     const planned = args.isDryRun ? new PlannedRows() : undefined
-    const [since] = await app.db.query<{ id: string; at: string }>({
-      name: 'import.begin',
-      text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
-    })
+    const since = await importBegins(app.db)
     const onWait = (reason: string): void => progress.print(`${reason}: waiting`)
     const counts = await importLines({
       lines,

@@ -4,6 +4,10 @@ import { onBothDatabases } from '../helpers/both-databases.js'
 import { design, imported, type ImportSettings, template } from '../helpers/importing.js'
 
 const [ID, OTHER_ID] = ['01a2069f-4382-76fe-94e2-50d41d9cb575', '01a2069f-4382-76fe-94e2-50d41d9cb576']
+const THIRD_ID = '01a2069f-4382-76fe-94e2-50d41d9cb577'
+const [LONG_AGO, FAR_FUTURE] = ['2001-01-01T00:00:00Z', '2999-01-01T00:00:00Z'].map((time) => {
+  return { created_at: time, updated_at: time }
+})
 
 /** More than a batch. */
 const between = Array.from({ length: 501 }, (_, n) => design(`${n}.png`))
@@ -101,6 +105,43 @@ const cases: Readonly<Record<string, Case>> = {
     ],
     counts: { created: 3, different: 1, refused: 1 },
   },
+  'rows that keep their ids and dates are not overwritten either': {
+    keeps: true,
+    existing: 'update',
+    before: [design('there.png', { id: THIRD_ID, ...FAR_FUTURE })],
+    lines: [
+      design('a.png', { id: ID, ...LONG_AGO, description: 'one' }),
+      design('a.png', { id: ID, ...LONG_AGO, description: 'two' }),
+      design('there.png', { id: THIRD_ID, description: 'one' }),
+      design('there.png', { id: THIRD_ID, description: 'two' }),
+    ],
+    counts: { created: 1, updated: 1, different: 2 },
+  },
+}
+
+const user = (email: string, more: object = {}) => ({ kind: 'user', email, shop_name: 'A', ...more })
+
+const usersCases: Readonly<Record<string, Case>> = {
+  'of several lines of one user the first one is written': {
+    before: [user('there@example.com')],
+    existing: 'update',
+    lines: [
+      user('new@example.com', { shop_name: 'one' }),
+      user('new@example.com', { shop_name: 'two' }),
+      user('new@example.com', { shop_name: 'one', role: 'member', is_active: true }),
+      user('new@example.com', { shop_name: 'one', role: 'admin' }),
+      user('there@example.com', { shop_name: 'one' }),
+      user('There@example.com', { shop_name: 'one' }),
+      user('there@example.com', { shop_name: 'one' }),
+      user('there@example.com', { shop_name: 'two', is_active: true }),
+    ],
+    counts: { created: 1, updated: 1, equal: 2, different: 4 },
+  },
+  'a user who differs': {
+    before: [user('there@example.com')],
+    lines: [user('there@example.com', { shop_name: 'one' }), user('there@example.com', { shop_name: 'one' })],
+    counts: { different: 2 },
+  },
 }
 
 onBothDatabases(t, suite)
@@ -111,7 +152,7 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
     await t.test(name, async (t) => {
       for (const isSpread of [false, true]) {
         const user = await newUser()
-        await imported(app, user.id, before)
+        await imported(app, user.id, before, settings)
         const all = isSpread ? lines.flatMap((line, n) => (n === 0 ? [line] : [...between, line])) : lines
         const dry = await imported(app, user.id, all, { ...settings, isDryRun: true })
         const real = await imported(app, user.id, all, settings)
@@ -120,6 +161,22 @@ async function suite(t: Test, { app, newUser }: TestService): Promise<void> {
         t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
         t.same(dry.troubles.map(columnsIn), real.troubles.map(columnsIn))
         await app.db.query({ name: 'test.clear', text: 'delete from designs' })
+      }
+    })
+  }
+
+  for (const [name, { before = [], lines, counts, ...settings }] of Object.entries(usersCases)) {
+    await t.test(name, async (t) => {
+      for (const keeps of [false, true]) {
+        const all = { ...settings, keeps }
+        await imported(app, undefined, before, all)
+        const dry = await imported(app, undefined, lines, { ...all, isDryRun: true })
+        const real = await imported(app, undefined, lines, all)
+        t.same(real.counts, { read: lines.length, ...counts })
+        t.same(dry.counts, real.counts)
+        t.same(dry.troubles.map(outcomeIn), real.troubles.map(outcomeIn))
+        t.same(dry.troubles.map(columnsIn), real.troubles.map(columnsIn))
+        await app.db.query({ name: 'test.clear', text: `delete from users where email ~ '^(new|there)@'` })
       }
     })
   }

@@ -5,6 +5,7 @@ import { linesOf } from '../../commands/import/lines.js'
 import { MOST_LINE_BYTES } from '../../commands/import/row-bytes.js'
 import { BatchWriter } from '../../commands/import/writer.js'
 import { PlannedRows } from '../../services/resource/import/planned-rows.js'
+import { importBegins } from '../../services/resource/import/since.js'
 
 /** A line of a design. */
 export const design = (filename: string, more: object = {}) => ({
@@ -41,10 +42,7 @@ export async function imported(
   const troubles: Trouble[] = []
   const text = lines.map((line) => JSON.stringify(line)).join('\n')
   const planned = isDryRun ? new PlannedRows() : undefined
-  const [since] = await app.db.query<{ id: string; at: string }>({
-    name: 'test.begin',
-    text: 'select new_row_id(0) as id, statement_timestamp()::text as at',
-  })
+  const since = await importBegins(app.db)
   const counts = await importLines({
     lines: linesOf(Readable.from([Buffer.from(text)]), MOST_LINE_BYTES),
     maxLineBytes: MOST_LINE_BYTES,

@@ -3,7 +3,8 @@ import type { Columns, ColumnValues } from '../sql/columns.js'
 import { cell, type Placed, recordset, recordsOf } from '../sql/recordset.js'
 import type { ResourceDefinition } from '../definition.js'
 import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
-import { type Difference, SHOWN, type Since } from './row.js'
+import { type Difference, SHOWN } from './row.js'
+import { isWrittenSince, type Since } from './since.js'
 
 /** A line and the row that it means, or may mean. */
 export interface Pair extends Placed {
@@ -36,11 +37,11 @@ export async function comparePairs(
     const text = `select line."#nth" as nth, there.id, case when ${differs(types)} then (
           select json_agg(json_build_object('column', d.name, 'there', d.there, 'here', d.here))
           from (values ${rows.join(', ')}) as d (name, differs, there, here) where d.differs) end as differences,
-        coalesce(there.updated_at >= $2::timestamptz or there.id >= $3::uuid, false) as is_new
+        ${isWrittenSince('there', '$2')} as is_new
       from ${recordset('$1', 'line', { id: 'uuid', ...types })}
-      cross join lateral (select * from ${definition.name} where id = line.id limit 1) as there`
+      cross join lateral (select *, xmin from ${definition.name} where id = line.id limit 1) as there`
     const lines = recordsOf(alike.map(withId))
-    const values = [lines, since?.at ?? null, since?.id ?? null]
+    const values = [lines, since?.xid ?? null]
     compared.push(...(await transaction.query<Compared>({ name: `${definition.name}.import-compare`, text, values })))
   }
   return compared

@@ -19,7 +19,8 @@ import { resolveReferences } from './named-references.js'
 import { Changed, isCrowded, judge, refused } from './judgement.js'
 import { naturalKeyOf, type Plan, type PlannedCandidate, type PlannedRows, type RowKey } from './planned-rows.js'
 import type { Placed } from '../sql/recordset.js'
-import type { ImportOutcome, ImportRow, Since } from './row.js'
+import type { ImportOutcome, ImportRow } from './row.js'
+import type { Since } from './since.js'
 
 export interface ImportMode {
   /** What is done with a row that is there already: it is compared, or brought up to the line, or not looked at. */

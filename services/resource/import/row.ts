@@ -50,9 +50,3 @@ export type ImportOutcome =
 
 /** No row has it. */
 export const UNKNOWN_ID = '00000000-0000-0000-0000-000000000000'
-
-/** A moment of the database: rows made since have a greater id, others that were changed since a later `updated_at`. */
-export interface Since {
-  readonly id: string
-  readonly at: string
-}
