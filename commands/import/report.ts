@@ -1,5 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Trouble } from './importer.js'
 
 export interface ReportOptions {
@@ -14,7 +15,27 @@ const MOST_ALIKE = 20
 /** Faults that are told apart; what comes later counts as one of them. */
 const MOST_FAULTS = 100
 
-/** Prints lines that are not in, the first of each fault. When there are more, all of them are in a file. */
+/** In one folder so many names are tried: a container has the same process id every time. */
+const MOST_NAMES = 1_000
+
+/**
+ * Says before an import what would only be found out in the middle of it.
+ * @throws Error when the file can't be written
+ */
+export function checkFaultsFile(path: string): void {
+  try {
+    if (!existsSync(path)) accessSync(dirname(path), constants.W_OK)
+    else if (statSync(path).isDirectory()) throw new Error('it is a folder')
+    else accessSync(path, constants.W_OK)
+  } catch (error) {
+    throw new Error(`--faults: ${path} can't be written: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * Prints lines that are not in, the first of each fault. When there are more, all of them are in a file. Without a file that can be written the
+ * import goes on, and the end says that some are nowhere.
+ */
 export class Report {
   readonly #options: ReportOptions
   readonly #counts = new Map<string, number>()
@@ -22,6 +43,8 @@ export class Report {
   #kept: string[] = []
   #file: { readonly path: string; readonly descriptor: number } | undefined
   #unprinted = 0
+  /** Why no file has them. */
+  #lost: string | undefined
 
   constructor(options: ReportOptions) {
     this.#options = options
@@ -38,10 +61,14 @@ export class Report {
 
   /** What was left out, and where it is. */
   end(): void {
-    if (this.#file === undefined) return
-    closeSync(this.#file.descriptor)
+    if (this.#file !== undefined) closeSync(this.#file.descriptor)
+    if (this.#file === undefined && this.#lost === undefined) return
     const more = this.#unprinted === 1 ? 'One more is' : `${this.#unprinted.toLocaleString('en-US')} more are`
-    this.#options.print(`${more} not printed, each like ${MOST_ALIKE} above: all of them are in ${this.#file.path}`)
+    const where =
+      this.#lost === undefined
+        ? `all of them are in ${this.#file?.path}`
+        : `no file has all of them, since it can't be written: ${this.#lost} (--faults names another one)`
+    this.#options.print(`${more} not printed, each like ${MOST_ALIKE} above: ${where}`)
   }
 
   /** Whether one of its faults was printed less often than it may be. */
@@ -58,19 +85,45 @@ export class Report {
   }
 
   #keep(text: string): void {
-    if (this.#file === undefined) {
-      this.#kept.push(text)
-      if (this.#unprinted === 0) return
-      this.#file = this.#open()
+    if (this.#lost !== undefined) return
+    this.#kept.push(text)
+    if (this.#unprinted === 0) return
+    try {
+      this.#file ??= this.#open()
       for (const line of this.#kept) writeSync(this.#file.descriptor, `${line}\n`)
-      this.#kept = []
-    } else writeSync(this.#file.descriptor, `${text}\n`)
+    } catch (error) {
+      this.#lost = messageOf(error)
+    }
+    this.#kept = []
   }
 
   #open(): { readonly path: string; readonly descriptor: number } {
-    const path = this.#options.file ?? join('.', `import-faults-${process.pid}.ndjson`)
-    return { path, descriptor: openSync(path, this.#options.file === undefined ? 'wx' : 'w', 0o600) }
+    const path = this.#options.file
+    if (path !== undefined) return { path, descriptor: openSync(path, 'w', 0o600) }
+    // The folder of a program in an image is not its user's.
+    try {
+      return openNew('.')
+    } catch {
+      return openNew(tmpdir())
+    }
   }
+}
+
+/** @throws Error when the folder takes no file */
+function openNew(folder: string): { readonly path: string; readonly descriptor: number } {
+  for (let number = 1; ; number += 1) {
+    const path = join(folder, `import-faults-${process.pid}${number === 1 ? '' : `-${number}`}.ndjson`)
+    try {
+      return { path, descriptor: openSync(path, 'wx', 0o600) }
+    } catch (error) {
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EEXIST'
+      if (!isTaken || number === MOST_NAMES) throw error
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A fault without what is of one line: values in quotes and brackets, ids and numbers. */

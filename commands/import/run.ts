@@ -8,7 +8,7 @@ import { importLines, type Counts } from './importer.js'
 import { openInput, sizeOf } from './input.js'
 import { kindNamed } from './kinds.js'
 import { readMapping } from './mapping.js'
-import { Report } from './report.js'
+import { checkFaultsFile, Report } from './report.js'
 import { MOST_LINE_BYTES } from './row-bytes.js'
 import { BatchWriter } from './writer.js'
 import { grouped, openProgress } from '../progress.js'
@@ -32,6 +32,7 @@ export async function runImport(args: ImportArguments, tell: (outcome: ImportOut
   const { file, userId, existing, kept } = args
   // A missing file or a faulty mapping is said before a database is opened, or made.
   sizeOf(file)
+  if (args.faults !== undefined) checkFaultsFile(args.faults)
   const mapping = args.mapping === undefined ? undefined : readMapping(args.mapping, args.currency)
   if (mapping !== undefined && kindNamed(mapping.kind) === undefined)
     throw new Error(`There is no kind ${mapping.kind}`)
