@@ -71,6 +71,8 @@ async function* grouped(
   }
   for (;;) {
     const next = await raw.next().catch((error: unknown) => {
+      // The import is interrupted: that is no fault of a line.
+      if (error instanceof Error && error.name === 'AbortError') throw error
       throw new Error(`After line ${number}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
       })

@@ -56,7 +56,7 @@ export async function importLines(options: ImportOptions): Promise<Counts> {
     }
     return batch.counts
   } finally {
-    deferred.remove()
+    await deferred.remove()
   }
 }
 

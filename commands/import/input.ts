@@ -1,4 +1,5 @@
-import { createReadStream, statSync } from 'node:fs'
+import { constants, createReadStream, openSync, type ReadStream, statSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { asUtf8, peek } from './bytes.js'
 import { rowsOfCsv } from './csv.js'
@@ -36,7 +37,7 @@ const CHUNK_BYTES = 256 * 1024
  */
 export async function openInput(path: string, options: InputOptions): Promise<Input> {
   const { maxLineBytes, mapping, signal } = options
-  const file = path === STANDARD_INPUT ? undefined : createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  const file = path === STANDARD_INPUT ? undefined : openFile(path)
   const raw = addAbortSignal(signal, file ?? process.stdin)
   const { head, chunks } = await peek(await asUtf8(raw))
   const start = head.toString('latin1').trimStart()
@@ -49,6 +50,12 @@ export async function openInput(path: string, options: InputOptions): Promise<In
     throw new Error('This looks like CSV: --mapping says what its columns are (etsy, shopify, or a file of yours)')
   }
   return { noun: 'Line', ...common, lines: linesOf(chunks, maxLineBytes) }
+}
+
+/** A named pipe is polled: to open or to read it as a file holds a thread that nothing interrupts, until somebody writes. */
+function openFile(path: string): ReadStream | Socket {
+  if (!statSync(path).isFIFO()) return createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  return new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false })
 }
 
 /** @throws Error when there is no such file */
