@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { lstatSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
@@ -33,8 +34,9 @@ export async function openExportOutput(file: string | undefined): Promise<Export
       const stream = (await open(path, 'w')).createWriteStream()
       return { stream, isOwn: true, finish() {}, discard: () => void stream.destroy() }
     }
-    const part = `${path}.part`
-    const stream = (await open(part, 'w', 0o600)).createWriteStream()
+    // Of its own: another export may be writing the same file, and the one that is done last has its name.
+    const part = `${path}.${randomBytes(4).toString('hex')}.part`
+    const stream = (await open(part, 'wx', 0o600)).createWriteStream()
     return {
       stream,
       isOwn: true,

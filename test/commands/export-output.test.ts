@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -30,9 +30,24 @@ t.test('a file has its name once it is complete, and nothing stays of one that i
   await once(output.stream, 'close')
   output.discard()
   t.equal(readFileSync(path, 'utf8'), 'old')
-  t.notOk(existsSync(`${path}.part`))
+  t.same(readdirSync(dirname(path)), ['rows'])
   await write(path, 'new')
   t.equal(readFileSync(path, 'utf8'), 'new')
+})
+
+t.test('two exports to one file at once do not write into each other', async (t) => {
+  const folder = temporaryDirectory()
+  const path = join(folder, 'rows')
+  const [one, other] = [await openExportOutput(path), await openExportOutput(path)]
+  one.stream.write('one')
+  other.stream.write('other one')
+  for (const { stream, finish } of [one, other]) {
+    stream.end()
+    await once(stream, 'close')
+    finish()
+    t.equal(readFileSync(path, 'utf8'), stream === one.stream ? 'one' : 'other one')
+  }
+  t.same(readdirSync(folder), ['rows'])
 })
 
 t.test('a symbolic link stays one, and what it names is written', async (t) => {
