@@ -10,18 +10,13 @@ import type { ResourceDefinition } from '../resource/definition.js'
 import { externalField } from '../resource/external-field.js'
 import { isOf } from '../resource/import/key-lookup.js'
 import { type Reference, referencesOf } from '../resource/sql/references.js'
-import { FIRST_TIME, LAST_TIME, type ResourceRow } from '../resource/sql/row.js'
+import { exactTime, type ResourceRow } from '../resource/sql/row.js'
 import { rowSerializerOf } from '../resource/sql/row-json.js'
 
 /** Rows of one statement. The embedded database does no other meanwhile. */
 const PAGE_ROWS = { postgres: 500, pglite: 100 } as const
 /** About how long a chunk of lines gets, in characters. */
 const CHUNK_LENGTH = 262_144
-
-/** To the microsecond, as the database keeps it: what is imported again is then just what it was. {@link isoTime} says why there are bounds. */
-export function timeColumn(name: string): string {
-  return `to_char(least(greatest(${name}, '${FIRST_TIME}'), '${LAST_TIME}') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${name}`
-}
 
 /** Reads the rows of one resource as JSON lines that an import takes. */
 export class RowExport {
@@ -43,7 +38,7 @@ export class RowExport {
     const selected = [
       'id, user_id, version',
       ...Object.keys(columns).map(column),
-      ...['created_at', 'updated_at'].map(timeColumn),
+      ...['created_at', 'updated_at'].map(exactTime),
       `${isWhole} as "#is_whole"`,
     ]
     this.#selectPage = `select ${selected.join(', ')} from ${name} where user_id = $1::uuid`

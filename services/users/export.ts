@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.js'
 import { serializerOf } from '../documents/row-document.js'
+import { exactTime } from '../resource/sql/row.js'
 import { User } from './schema.js'
 
 const PAGE_ROWS = 500
@@ -17,7 +18,7 @@ const serialize = serializerOf(User)
 export async function* exportUsers(db: Queryable): AsyncGenerator<ExportedUser> {
   for (let last: string | undefined; ;) {
     const text = `select id, version, email, shop_name, role, subscription_plan, is_active,
-        ${['created_at', 'updated_at'].map((name) => `to_char(${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${name}`).join(', ')}
+        ${['created_at', 'updated_at'].map(exactTime).join(', ')}
       from users ${last === undefined ? '' : 'where id > $2::uuid'} order by id limit $1::integer`
     const values = last === undefined ? [PAGE_ROWS] : [PAGE_ROWS, last]
     const page = await db.query<{ id: string; email: string; version: unknown }>({ name: 'users.export', text, values })

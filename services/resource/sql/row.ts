@@ -13,7 +13,7 @@ export interface ResourceRow {
 }
 
 /** The years that RFC 3339 has. */
-export const [FIRST_TIME, LAST_TIME] = ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z']
+const [FIRST_TIME, LAST_TIME] = ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z']
 const [FIRST_MS, LAST_MS] = [Date.parse(FIRST_TIME), Date.parse(LAST_TIME)]
 
 /** A timestamp in ISO 8601. One that somebody wrote by SQL beyond what RFC 3339 has is told as its first or its last. */
@@ -23,6 +23,11 @@ export function isoTime(value: GivenTime): string {
   // Years before Christ are no date to the driver of the embedded database.
   if (!(ms >= FIRST_MS)) return FIRST_TIME
   return ms > LAST_MS ? LAST_TIME : new Date(ms).toISOString()
+}
+
+/** A column as text to the microsecond, as the database keeps it: what is imported again is then just what it was. {@link isoTime} says why there are bounds. */
+export function exactTime(column: string): string {
+  return `to_char(least(greatest(${column}, '${FIRST_TIME}'), '${LAST_TIME}') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${column}`
 }
 
 /** The fields that every resource has, in the types of its schema. */

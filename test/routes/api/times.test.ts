@@ -1,4 +1,5 @@
 import t from 'tap'
+import { exportUsers } from '../../../services/users/export.js'
 import { Caller } from '../../helpers/app.js'
 import { onBothDatabases } from '../../helpers/both-databases.js'
 
@@ -38,6 +39,15 @@ onBothDatabases(t, async (t, { app, admin, newUser }) => {
         year === '2026' ? `${new Date().getUTCFullYear()}` : year,
       ),
     )
+  })
+
+  t.test('a user with such times is exported as one that can be imported', async (t) => {
+    const { body } = await admin.post('/api/users', { email: 'odd@example.com', shop_name: 'Odd' })
+    await sql(`update users set created_at = 'infinity' where id = '${body.id}'`)
+    for await (const { id, line } of exportUsers(app.db)) {
+      if (id !== body.id) continue
+      t.match(JSON.parse(line), { created_at: '9999-12-31T23:59:59.999000Z', updated_at: /^20.*\dZ$/ })
+    }
   })
 
   t.test('a token that expires at infinity does not, and one that expired before all times has', async (t) => {
