@@ -52,6 +52,14 @@ t.test('rows of all kinds in one file, in any order, that name each other by ext
     /^2 refused: design: template_external_ids must name as many rows as template_ids/,
   ])
   t.same(mixed.counts, { read: 3, equal: 1, refused: 2 }, 'an id of elsewhere counts by its external_id')
+
+  const nobody = '00000000-0000-0000-0000-000000000000'
+  const nowhere = await imported(app, user.id, [
+    design('d', { template_ids: [nobody] }),
+    design('d', { template_external_ids: [null] }),
+  ])
+  const reason = new RegExp(`refused: template_ids names what does not exist .*\\(${nobody}\\)`)
+  t.match(nowhere.troubles, [reason, reason])
 })
 
 t.test('users with their rows, by id or address; what others have is not taken', async (t) => {

@@ -66,7 +66,7 @@ export async function resolveReferences(
         const there = own ?? (named !== undefined && found.has(named) ? named : undefined)
         const one = there ?? plannedId(planned, table, userId, id, name) ?? [became.get(id)].find(isThere)
         if (one !== undefined) chosen.push(one)
-        else missing.push(id === UNKNOWN_ID ? String(name) : id)
+        else missing.push(id === UNKNOWN_ID ? (name ?? id) : id)
       }
       if (missing.length > 0) {
         row.reasons.push(new InvalidReferenceError(column, missing.slice(0, MOST_NAMED).join(', ')).message)
