@@ -11,6 +11,8 @@ import {
   written,
 } from '../resource/sql/rows.js'
 import type { NewRow } from '../resource/sql/bulk-rows.js'
+import { FIRST_ID, inOrder } from '../resource/sql/owner.js'
+import { inSteps, type Steps } from '../resource/sql/steps.js'
 import type { Queryable } from '../database/database.js'
 import type { NewUser, User, UserChange } from './schema.js'
 
@@ -19,6 +21,10 @@ export type UserRow = Omit<User, 'version' | 'created_at' | 'updated_at'> & {
   readonly created_at: GivenTime
   readonly updated_at: GivenTime
 }
+
+/** Some twentieth of a second's work. */
+const CHANGES_AT_ONCE = 5_000
+const FIRST_CHANGE = { transaction: '0', row: FIRST_ID }
 
 export type KeptOfUser = NonNullable<NewRow['own']>
 
@@ -162,17 +168,43 @@ export async function deleteUser(
   resources: readonly { readonly name: string }[],
 ): Promise<number> {
   const tables = resources.map(({ name }) => name)
-  for (const table of tables) {
-    const text = `select id from ${table} where user_id = $1::uuid order by id for update`
-    await db.query({ name: `${table}.lock-all`, text, values: [id] })
+  for (const table of tables) await inSteps(db, { name: `${table}.lock-all`, ...rowsOf(table, id) })
+  for (const table of tables.toReversed()) {
+    const work = `delete from ${table} where id = any(array(select id from locked))`
+    await inSteps(db, { name: `${table}.delete-all`, ...rowsOf(table, id), work })
   }
-  for (const table of [...tables.toReversed(), 'tokens']) {
-    const text = `delete from ${table} where user_id = $1::uuid`
-    await db.query({ name: `${table}.delete-all`, text, values: [id] })
-  }
+  // In one statement: the foreign key's cascade goes down a chain by recursion, but finds nothing where all of it goes at once.
+  await db.query({ name: 'tokens.delete-all', text: 'delete from tokens where user_id = $1::uuid', values: [id] })
+  await deleteChanges(db, id)
   const text = `delete from users where id = $1::uuid returning ${TRANSACTION}`
   const [row] = await db.query<InTransaction>({ name: 'users.delete', text, values: [id] })
   return Number(row?.['#transaction'])
+}
+
+/** All rows of a user, in the order of their ids. */
+function rowsOf(table: string, id: string): Pick<Steps, 'table' | 'values' | 'ids'> {
+  return {
+    table,
+    values: [id],
+    ids: (from) => `select id from ${table} where ${inOrder('$1', '>=', from)} order by user_id, id`,
+  }
+}
+
+/** They go with their user by a trigger, in one statement: it is left nothing to do, since a follower's week of changes may be millions. */
+async function deleteChanges(db: Queryable, userId: string): Promise<void> {
+  for (let from: { transaction: string; row: string } | undefined = FIRST_CHANGE; from !== undefined;) {
+    const last: { transaction: string; row: string }[] = await db.query({
+      name: 'changes.delete-all',
+      text: `with step as materialized (
+          select ctid, changed_in, row_id from changes
+          where (user_id, changed_in, row_id) >= ((select $1::uuid), $2::text::xid8, $3::uuid) and user_id <= (select $1::uuid)
+          order by user_id, changed_in, row_id limit ${CHANGES_AT_ONCE}
+        ), gone as (delete from changes where ctid = any(array(select ctid from step)))
+        select changed_in::text as transaction, row_id as row from step order by changed_in, row_id offset ${CHANGES_AT_ONCE - 1} limit 1`,
+      values: [userId, from.transaction, from.row],
+    })
+    from = last[0]
+  }
 }
 
 function writtenUser(found: UserRow & InTransaction, isChanged = true): Written<User> {

@@ -1,5 +1,7 @@
 import type { Queryable } from '../../database/database.js'
 import type { ResourceDefinition } from '../definition.js'
+import { isOf } from './owner.js'
+import { inSteps } from './steps.js'
 
 /** Rows of another resource that refer to a row: what happens to them when it changes or goes. */
 export interface Dependent {
@@ -31,10 +33,13 @@ export async function idsReferringTo(
   dependent: Dependent,
   limit: number,
 ): Promise<string[]> {
+  const { table, column, isList } = dependent
+  // Of an array of unknown length, in the order of its index: that one alone is worth taking, and none of the other rows is read.
+  const first = `select id from ${table} where ${isOf(table, '$1')} and ${column} = any((select $2::uuid[])::uuid[])
+    order by ${column} limit $3::integer`
   const rows = await transaction.query<{ id: string }>({
-    name: `${dependent.table}.referring`,
-    text: `select id from ${dependent.table} where user_id = $1::uuid and ${refersTo(dependent, '$2')}
-      order by id limit $3::integer`,
+    name: `${table}.referring`,
+    text: `select id from (${isList ? referring(dependent) : first}) as referring order by id limit $3::integer`,
     values: [userId, ids, limit],
   })
   return rows.map((row) => row.id)
@@ -52,23 +57,23 @@ export async function forgetReferences(
   }
 }
 
-/** Rows are locked in id order first: two deletes that meet in the same rows would deadlock otherwise. */
-async function forget(
-  transaction: Queryable,
-  userId: string,
-  ids: readonly string[],
-  dependent: Dependent,
-): Promise<void> {
+/** Rows are locked in id order: two deletes that meet in the same rows would deadlock otherwise. */
+function forget(transaction: Queryable, userId: string, ids: readonly string[], dependent: Dependent): Promise<void> {
   const { table, column, isList } = dependent
-  await transaction.query({
+  return inSteps(transaction, {
     name: `${table}.forget`,
-    text: `with referring as (
-        select id from ${table} where user_id = $1::uuid and ${refersTo(dependent, '$2')} order by id for update
-      )
-      update ${table} set ${column} = ${isList ? without(`${table}.${column}`) : 'null'}
-      from referring where ${table}.id = referring.id`,
     values: [userId, ids],
+    table,
+    ids: (from) => `select id from (${referring(dependent)}) as referring where id >= ${from} order by id`,
+    condition: refersTo(dependent, '$2'),
+    work: `update ${table} set ${column} = ${isList ? without(column) : 'null'} where id = any(array(select id from locked))`,
   })
+}
+
+/** Ids of the rows of $1 that refer to $2. Kept apart: with a limit the planner would hope to meet some early on in the order of the ids. */
+function referring(dependent: Dependent): string {
+  const { table } = dependent
+  return `select id from ${table} where ${isOf(table, '$1')} and ${refersTo(dependent, '$2')} offset 0`
 }
 
 function without(list: string): string {
