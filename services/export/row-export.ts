@@ -8,7 +8,7 @@ import {
 } from '../resource/sql/bounded-rows.js'
 import type { ResourceDefinition } from '../resource/definition.js'
 import { externalField } from '../resource/external-field.js'
-import { isOf } from '../resource/import/key-lookup.js'
+import { FIRST_ID, inOrder, isOf } from '../resource/sql/owner.js'
 import { type Reference, referencesOf } from '../resource/sql/references.js'
 import { exactTime, type ResourceRow } from '../resource/sql/row.js'
 import { rowSerializerOf } from '../resource/sql/row-json.js'
@@ -41,7 +41,7 @@ export class RowExport {
       ...['created_at', 'updated_at'].map(exactTime),
       `${isWhole} as "#is_whole"`,
     ]
-    this.#selectPage = `select ${selected.join(', ')} from ${name} where user_id = $1::uuid`
+    this.#selectPage = `select ${selected.join(', ')} from ${name}`
     this.#unpack = selectWithin(name, columns)
   }
 
@@ -68,8 +68,8 @@ export class RowExport {
   async *#rows(db: Queryable, userId: string): AsyncGenerator<ResourceRow> {
     const limit = PAGE_ROWS[this.#kind]
     for (let last: string | undefined; ;) {
-      const values = last === undefined ? [userId, limit] : [userId, limit, last]
-      const text = `${this.#selectPage} ${last === undefined ? '' : 'and id > $3::uuid'} order by id limit $2::integer`
+      const text = `${this.#selectPage} where ${inOrder('$1', last === undefined ? '>=' : '>', '$3')} order by user_id, id limit $2::integer`
+      const values = [userId, limit, last ?? FIRST_ID]
       const page = await db.query<MaybeRow>({ name: `${this.#definition.name}.export`, text, values })
       const unpacked = new Map<string, CountedRow>()
       for (const [index, { '#is_whole': isWhole, ...row }] of page.entries()) {

@@ -1,4 +1,5 @@
 import { type GivenTime, isoTime } from '../resource/sql/row.js'
+import { isOf } from '../resource/sql/owner.js'
 import { type InTransaction, TRANSACTION, type Written, written } from '../resource/sql/rows.js'
 import type { Queryable } from '../database/database.js'
 import { toUser, USER_COLUMNS, type UserRow } from './repository.js'
@@ -26,7 +27,7 @@ export async function findToken(db: Queryable, userId: string, hash: string): Pr
   const [row] = await db.query<TokenRow>({
     name: 'tokens.find',
     isPrepared: true,
-    text: `select ${COLUMNS} from tokens where user_id = $1::uuid and hash = $2::text`,
+    text: `select ${COLUMNS} from tokens where hash = $2::text and ${isOf('tokens', '$1')}`,
     values: [userId, hash],
   })
   return row && toToken(row)
@@ -59,7 +60,7 @@ export async function findCredentials(db: Queryable, wanted: readonly WantedCred
     isPrepared: true,
     text: `select tokens.id as token_id, tokens.expires_at as token_expires_at, ${columns}
       from unnest($1::uuid[], $2::text[]) with ordinality wanted (user_id, hash, place)
-      left join tokens on tokens.user_id = wanted.user_id and tokens.hash = wanted.hash
+      left join tokens on tokens.hash = wanted.hash and tokens.user_id is not distinct from wanted.user_id
       left join users on users.id = wanted.user_id
       order by wanted.place`,
     values: [wanted.map(({ userId }) => userId), wanted.map(({ hash }) => hash)],

@@ -3,6 +3,7 @@ import { ExternalIdTakenError, InUseError, NotFoundError } from '../../errors.js
 import { insertRows } from '../sql/bulk-rows.js'
 import { type ColumnValues, DEFAULT } from '../sql/columns.js'
 import { forgetReferences, idsReferringTo } from '../sql/dependents.js'
+import { idsByExternalId, isOf } from '../sql/owner.js'
 import { lockOwner, lockReferencesOfMany } from '../sql/references.js'
 import type { Resource } from '../resource.js'
 import type { RowKey } from '../sql/rows.js'
@@ -110,7 +111,7 @@ async function holdersOf(
   if (wanted.length === 0) return new Map()
   const found = await transaction.query<Pick<There, 'id' | 'external_id'>>({
     name: `${table}.taken-external-ids`,
-    text: `select id, external_id from ${table} where user_id = $1::uuid and external_id = any($2::text[])`,
+    text: `select id, external_id from ${table} where id = any(array(${idsByExternalId(table)})) and external_id = any($2::text[])`,
     values: [userId, wanted],
   })
   return new Map(found.map(({ id, external_id: externalId }) => [externalId, id]))
@@ -180,7 +181,7 @@ function updateRows(
     name: `${name}.update-many`,
     text: `update ${name} t set ${names.map((column) => `${column} = wanted.${column}`).join(', ')}
       from (values ${tuples.join(', ')}) as wanted (id, ${names.join(', ')})
-      where t.id = wanted.id and t.user_id = $1::uuid and record_image_ne(row(${old}), row(${wanted}))
+      where t.id = wanted.id and ${isOf('t', '$1')} and record_image_ne(row(${old}), row(${wanted}))
       returning t.id, t.external_id, t.version`,
     values,
   })
@@ -202,7 +203,7 @@ async function remove(
   await forgetReferences(transaction, userId, ids, dependents)
   await transaction.query({
     name: `${definition.name}.delete-many`,
-    text: `delete from ${definition.name} where user_id = $1::uuid and id = any($2::uuid[])`,
+    text: `delete from ${definition.name} where id = any($2::uuid[]) and ${isOf(definition.name, '$1')}`,
     values: [userId, ids],
   })
   return keys.map((key) => {
@@ -221,12 +222,15 @@ async function lock(
 ): Promise<ReadonlyMap<string, There>> {
   const ids = keys.flatMap((key) => ('id' in key ? [key.id] : []))
   const externalIds = keys.flatMap((key) => ('id' in key ? [] : [key.externalId]))
-  const column = ids.length > 0 ? 'id' : 'external_id'
+  const [wanted, values] =
+    ids.length > 0
+      ? ['id = any($2::uuid[])', ids]
+      : [`id = any(array(${idsByExternalId(table)})) and external_id = any($2::text[])`, externalIds]
   const rows = await transaction.query<There>({
     name: `${table}.lock-many`,
     text: `select id, external_id, version from ${table}
-      where user_id = $1::uuid and ${column} = any($2::${ids.length > 0 ? 'uuid' : 'text'}[]) order by id for update`,
-    values: [userId, ids.length > 0 ? ids : externalIds],
+      where ${wanted} and ${isOf(table, '$1')} order by id for update`,
+    values: [userId, values],
   })
   return new Map(rows.map((row) => [ids.length > 0 ? `id ${row.id}` : `external_id ${row.external_id}`, row]))
 }

@@ -1,8 +1,9 @@
 import type { Queryable } from '../../database/database.js'
 import type { Columns, ColumnValues } from '../sql/columns.js'
+import { isOf } from '../sql/owner.js'
 import { cell, type Placed, recordset, recordsOf } from '../sql/recordset.js'
 import type { ResourceDefinition } from '../definition.js'
-import { hasKey, isOf, keyColumns, keyValues, oldest } from './key-lookup.js'
+import { hasKey, keyColumns, keyValues, oldest } from './key-lookup.js'
 import { type Difference, SHOWN } from './row.js'
 import { isWrittenSince, type Since } from './since.js'
 

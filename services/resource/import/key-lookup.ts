@@ -18,11 +18,6 @@ export function hasKey(there: string, line: string, key: Columns): string {
   return `hash_record_extended(${found}, 0) = hash_record_extended(${wanted}, 0) and ${found} is not distinct from ${wanted}${isNamed}`
 }
 
-/** For `where`: rows of the user at that place, found by what else is asked of them. */
-export function isOf(there: string, place: string): string {
-  return `${there}.user_id is not distinct from ${place}::uuid`
-}
-
 /**
  * What follows such a condition. No index has this order: with a mere limit the planner would hope to meet a row early on in the whole table,
  * where it knows nothing of the hashes yet.

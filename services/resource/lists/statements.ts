@@ -1,3 +1,4 @@
+import { among } from '../sql/owner.js'
 import type { Match, Selection } from './list-query.js'
 import { updated } from './orders.js'
 import { Parameters } from './parameters.js'
@@ -113,7 +114,7 @@ function range(selection: Selection, owner: string, parameters: Parameters): str
   const { order, updatedSince } = selection
   const since = order.word === 'updated' ? updatedSince : undefined
   return [
-    `user_id = any((select array[${owner}])::uuid[])`,
+    among(owner),
     ...(since === undefined ? [] : [`updated_at >= ${parameters.place(since, 'timestamptz')}`]),
     ...beyond(selection, parameters),
   ].join(' and ')
@@ -156,7 +157,7 @@ function sourceOf(
 ): string {
   switch (source) {
     case 'external id':
-      return `user_id = ${owner} and external_id = ${parameters.place(selection.externalId, 'text')}`
+      return `${among(owner)} and external_id = ${parameters.place(selection.externalId, 'text')}`
     case 'terms':
       return `${table.terms} @@ (${termQuery(selection, owner, parameters)})`
     case 'changes': {

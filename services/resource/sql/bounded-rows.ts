@@ -1,4 +1,5 @@
 import { allColumns, type Columns, isJson, type SqlType } from './columns.js'
+import { isOf } from './owner.js'
 import type { ResourceRow } from './row.js'
 
 /*
@@ -83,7 +84,7 @@ export function selectWithin(table: string, columns: Columns): string {
         select *, (${['0', ...lengths].join(' + ')})::bigint as "#bytes"
         from (
           select ${names.map((name) => readColumn(types, name)).join(', ')} from ${table}
-          where user_id = $1::uuid and id = ($2::uuid[])["#place" + 1] limit 1
+          where id = ($2::uuid[])["#place" + 1] and ${isOf(table, '$1')} limit 1
         ) as unpacked
       ) as next on true
       where "#place" < cardinality($2::uuid[]) and "#page_bytes" <= $3::bigint

@@ -3,6 +3,7 @@ import type { Queryable } from '../../database/database.js'
 import { rowTag } from '../addresses.js'
 import type { ColumnValues } from './columns.js'
 import type { ResourceDefinition } from '../definition.js'
+import { isOf } from './owner.js'
 
 /** A column that names rows of another resource: one id, or an array of ids. */
 export interface Reference {
@@ -70,7 +71,7 @@ export async function lockReferencesOfMany(
     const there = await transaction.query<{ id: string }>({
       name: `${table}.lock-references`,
       isPrepared: true,
-      text: `select id from ${table} where user_id = $1::uuid and id = any($2::uuid[]) order by id for key share`,
+      text: `select id from ${table} where id = any($2::uuid[]) and ${isOf(table, '$1')} order by id for key share`,
       values: [userId, ids],
     })
     for (const { id } of there) found.add(`${table} ${id}`)

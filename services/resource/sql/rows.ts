@@ -17,6 +17,7 @@ import { idsOf, type RowPage } from '../lists/row-page.js'
 import type { ListTable } from '../lists/statements.js'
 import { termsOf } from '../lists/terms.js'
 import type { ResourceDefinition } from '../definition.js'
+import { among, isOf } from './owner.js'
 import type { ResourceRow } from './row.js'
 
 /** Versions that If-Match allows; `undefined` allows any. */
@@ -111,7 +112,7 @@ export class ResourceRows {
   }
 
   async find(db: Queryable, userId: string, id: string): Promise<ResourceRow | undefined> {
-    const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and id = $2::uuid`
+    const text = `select ${this.#columns} from ${this.#table.name} where id = $2::uuid and ${isOf(this.#table.name, '$1')}`
     const [row] = await db.query<ResourceRow>(this.#statement('find', text, [userId, id]))
     return row
   }
@@ -123,7 +124,7 @@ export class ResourceRows {
   }
 
   async findByExternalId(db: Queryable, userId: string, externalId: string): Promise<ResourceRow | undefined> {
-    const text = `select ${this.#columns} from ${this.#table.name} where user_id = $1::uuid and external_id = $2::text`
+    const text = `select ${this.#columns} from ${this.#table.name} where ${among('$1')} and external_id = $2::text`
     const [row] = await db.query<ResourceRow>(this.#statement('find-by-external-id', text, [userId, externalId]))
     return row
   }
@@ -156,7 +157,7 @@ export class ResourceRows {
 
   /** Those of `ids` that are there, in no order, in one statement; of a large one little more than its version. */
   findSmall(db: Queryable, userId: string, ids: readonly string[]): Promise<MaybeRow[]> {
-    const text = `select ${this.#smallColumns} from ${this.#table.name} where user_id = $1::uuid and id = any($2::uuid[])`
+    const text = `select ${this.#smallColumns} from ${this.#table.name} where id = any($2::uuid[]) and ${isOf(this.#table.name, '$1')}`
     return db.query<MaybeRow>(this.#statement('find-many', text, [userId, ids]))
   }
 
@@ -219,7 +220,7 @@ export class ResourceRows {
     const wanted = await this.#wanted(db, columns, values)
     const changes = Object.entries(wanted).map(([name, value]) => `${name} = ${value}`)
     const text = `update ${this.#table.name} set ${changes.join(', ')}
-      where id = $1::uuid and user_id = $2::uuid and ($3::bigint[] is null or version = any($3::bigint[]))
+      where id = $1::uuid and ${isOf(this.#table.name, '$2')} and ($3::bigint[] is null or version = any($3::bigint[]))
         and ${this.#differs(wanted)}
       returning ${this.#columns}, ${TRANSACTION}`
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement('update', text, values))
@@ -236,7 +237,7 @@ export class ResourceRows {
     const values: unknown[] = [id, userId]
     const wanted = await this.#wanted(db, columns, values)
     const text = `select ${this.#columns}, ${TRANSACTION}, ${this.#differs(wanted)} as "#differs"
-      from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid`
+      from ${this.#table.name} where id = $1::uuid and ${isOf(this.#table.name, '$2')}`
     const [row] = await db.query<ResourceRow & InTransaction & Differing>(this.#statement('compare', text, values))
     if (row === undefined) return undefined
     const { '#differs': differs, ...found } = row
@@ -245,7 +246,7 @@ export class ResourceRows {
 
   /** Locks the row until the transaction ends; false when there is none in an allowed version. */
   async lock(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<boolean> {
-    const text = `select id from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid
+    const text = `select id from ${this.#table.name} where id = $1::uuid and ${isOf(this.#table.name, '$2')}
       and ($3::bigint[] is null or version = any($3::bigint[])) for update`
     const rows = await db.query(this.#statement('lock', text, [id, userId, versions ?? null]))
     return rows.length > 0
@@ -253,16 +254,16 @@ export class ResourceRows {
 
   /** The row as it is, locked until the transaction ends. */
   async lockWhole(db: Queryable, userId: string, key: RowKey): Promise<Written<ResourceRow> | undefined> {
-    const [name, test, value] = 'id' in key ? ['id', '$2::uuid', key.id] : ['external-id', '$2::text', key.externalId]
-    const text = `select ${this.#columns}, ${TRANSACTION} from ${this.#table.name}
-      where user_id = $1::uuid and ${name.replace('-', '_')} = ${test} for update`
+    const [name, value] = 'id' in key ? ['id', key.id] : ['external-id', key.externalId]
+    const test = 'id' in key ? `id = $2 and ${isOf(this.#table.name, '$1')}` : `${among('$1')} and external_id = $2`
+    const text = `select ${this.#columns}, ${TRANSACTION} from ${this.#table.name} where ${test} for update`
     const [row] = await db.query<ResourceRow & InTransaction>(this.#statement(`lock-by-${name}`, text, [userId, value]))
     return row && written<ResourceRow>(row, false)
   }
 
   /** The transaction that deleted the row; `undefined` when there is none in an allowed version. */
   async delete(db: Queryable, userId: string, id: string, versions: AllowedVersions): Promise<number | undefined> {
-    const text = `delete from ${this.#table.name} where id = $1::uuid and user_id = $2::uuid
+    const text = `delete from ${this.#table.name} where id = $1::uuid and ${isOf(this.#table.name, '$2')}
       and ($3::bigint[] is null or version = any($3::bigint[])) returning ${TRANSACTION}`
     const [row] = await db.query<InTransaction>(this.#statement('delete', text, [id, userId, versions ?? null]))
     return row && Number(row['#transaction'])
