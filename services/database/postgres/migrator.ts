@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../cache/index.js'
 import { CanNotStartError, unavailable } from '../errors.js'
 import type { ScriptRunner } from '../migratable.js'
 import { PostgresConnection } from './connection.js'
@@ -39,11 +40,11 @@ export async function runExclusively<T>(
     const begin = await connector.beginning(client, LIMITS).catch((error: unknown) => {
       throw unavailable(error)
     })
-    const startedAt = performance.now()
+    const startedAt = systemClock.now()
     for (let toldAt = Number.NEGATIVE_INFINITY; ;) {
       const attempt = await connection.transaction(begin, () => attemptOn(connection, work))
       if ('result' in attempt) return attempt.result
-      const now = performance.now()
+      const now = systemClock.now()
       if (now - startedAt >= LOCK_LIMIT_MS) throw new CanNotStartError(gaveUp(attempt.holder))
       if (now - toldAt >= TELL_EVERY_MS) {
         onWait(attempt.holder.words)
