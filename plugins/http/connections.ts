@@ -138,7 +138,8 @@ export default fp(
     })
     // A body that is too large anyway is not asked for. Any other has to be, or who waits for that sends nothing until the request has run out of time.
     fastify.addHook('onRequest', ({ headers, routeOptions }, { raw }, done) => {
-      if (waiting.has(raw) && Number(headers['content-length'] ?? 0) <= routeOptions.bodyLimit) askForBody(raw)
+      const isWaiting = headers.expect !== undefined && waiting.has(raw)
+      if (isWaiting && Number(headers['content-length'] ?? 0) <= routeOptions.bodyLimit) askForBody(raw)
       done()
     })
     // Other expectations may be ignored (RFC 9110, 10.1.1).
