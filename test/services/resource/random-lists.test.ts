@@ -8,8 +8,8 @@ import { Seeded } from '../../helpers/seeded.js'
 
 const SEED = 20_261_127
 const ROWS = 260
-const ROUNDS = 4
-const QUERIES = 40
+const ROUNDS = 3
+const QUERIES = 30
 const CHANGES = 24
 
 const WORDS = ['fox', 'Foxglove', 'créme', 'Creme-brulee', 'été', 'Ångström', 'red', 'RED2', 'mug', 'ñandú', 'zebra_9']
