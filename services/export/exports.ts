@@ -58,21 +58,29 @@ export class Exports {
     const leave = this.#enter(userId)
     let isStarted: () => void = () => {}
     const started = new Promise<void>((resolve) => (isStarted = resolve))
-    const gone = new AbortController()
-    output.once('close', () => gone.abort(new Error('Nobody reads the export any more')))
+    // By timers of its own: nobody holds what AbortSignal.any and AbortSignal.timeout make, and what the collector has taken never goes off.
+    const end = new AbortController()
+    const isClosing = (): void => end.abort(this.#closing.signal.reason)
+    this.#closing.signal.addEventListener('abort', isClosing)
+    if (this.#closing.signal.aborted) isClosing()
+    output.once('close', () => end.abort(new Error('Nobody reads the export any more')))
     const { stallMs, totalMs } = this.#limits
-    const signal = AbortSignal.any([gone.signal, this.#closing.signal, AbortSignal.timeout(totalMs)])
+    const total = setTimeout(() => end.abort(new Error('The export took too long')), totalMs)
     const write = async (db: Queryable): Promise<void> => {
       for await (const chunk of rows.chunks(db, userId)) {
         if (!(await isAllowed())) throw new UnauthorizedError()
         isStarted()
-        signal.throwIfAborted()
-        if (!output.write(chunk)) await drained(output, AbortSignal.any([signal, AbortSignal.timeout(stallMs)]))
+        end.signal.throwIfAborted()
+        if (!output.write(chunk)) await drained(output, end, stallMs)
       }
     }
     // The server's own limit is for a replica that is frozen or cut off.
     const running = (database.kind === 'postgres' ? inSnapshot(database, 2 * stallMs, write) : write(database))
-      .finally(leave)
+      .finally(() => {
+        clearTimeout(total)
+        this.#closing.signal.removeEventListener('abort', isClosing)
+        leave()
+      })
       .then(() => void output.end())
     const settled = running.catch((error: unknown) => {
       output.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -104,8 +112,15 @@ export class Exports {
   }
 }
 
-async function drained(output: PassThrough, signal: AbortSignal): Promise<void> {
-  await once(output, 'drain', { signal }).catch((error: unknown) => {
+/** Once the reader has taken what waits; when they take nothing for so long, or the export has ended, it rejects. */
+async function drained(output: PassThrough, end: AbortController, stallMs: number): Promise<void> {
+  const stalled = setTimeout(() => end.abort(new Error('Nobody takes what the export has')), stallMs)
+  const { signal } = end
+  try {
+    await once(output, 'drain', { signal })
+  } catch (error) {
     throw signal.aborted ? signal.reason : error
-  })
+  } finally {
+    clearTimeout(stalled)
+  }
 }
