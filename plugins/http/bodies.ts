@@ -85,18 +85,15 @@ export function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** Answers to requests whose body was not asked for, and need not come. */
+/** Answers to requests whose client waits to be asked for the body: unless it is, none comes. */
 const unasked = new WeakSet<ServerResponse>()
 
-/** The client waits to be asked for the body, and is not: the connection ends with the answer, which says so. */
-export function doNotAskForBody(response: ServerResponse): void {
-  response.setHeader('connection', 'close')
+/** For a request with `Expect: 100-continue`, before anything is known of its route. */
+export function waitsToBeAsked(response: ServerResponse): void {
   unasked.add(response)
 }
 
-/** For a client that waits to be asked, and whose answer {@link doNotAskForBody} has been told of. */
 export function askForBody(response: ServerResponse): void {
-  response.removeHeader('connection')
   unasked.delete(response)
   response.writeContinue()
 }

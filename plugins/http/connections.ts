@@ -7,7 +7,7 @@ import {
   MethodNotAllowedError,
   RequestTimeoutError,
 } from '../../services/errors.js'
-import { askForBody, doNotAskForBody } from './bodies.js'
+import { askForBody, isBodyAskedFor, waitsToBeAsked } from './bodies.js'
 import { errorBody, type CatalogueError } from './errors.js'
 import { NO_SNIFFING } from './security-headers.js'
 
@@ -129,17 +129,15 @@ function endGently(socket: Socket): void {
 export default fp(
   async (fastify) => {
     const { server } = fastify
-    const waiting = new WeakSet<ServerResponse>()
-    // Whether the body is asked for, its route decides: what the router refuses has none.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      waiting.add(response)
-      doNotAskForBody(response)
+      waitsToBeAsked(response)
       server.emit('request', request, response)
     })
-    // A body that is too large anyway is not asked for. Any other has to be, or who waits for that sends nothing until the request has run out of time.
+    // Its route decides: a body that is too large anyway is not asked for. Any other is, or nothing would be sent until the request has run out of time.
     fastify.addHook('onRequest', ({ headers, routeOptions }, { raw }, done) => {
-      const isWaiting = headers.expect !== undefined && waiting.has(raw)
+      const isWaiting = headers.expect !== undefined && !isBodyAskedFor(raw)
       if (isWaiting && Number(headers['content-length'] ?? 0) <= routeOptions.bodyLimit) askForBody(raw)
+      else if (isWaiting) raw.setHeader('connection', 'close')
       done()
     })
     // Other expectations may be ignored (RFC 9110, 10.1.1).

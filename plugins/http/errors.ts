@@ -118,7 +118,9 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if ((statusCode === 503 || statusCode === 429) && !reply.hasHeader('retry-after'))
     void reply.header('retry-after', RETRY_AFTER_SECONDS)
   if (statusCode === 415) sayWhatIsTaken(request, reply)
-  if (hasBody(request) && !request.raw.complete && isBodyAskedFor(reply.raw)) readTheRest(request.raw, reply)
+  // What the router refuses is not asked for either.
+  if (!isBodyAskedFor(reply.raw)) void reply.header('connection', 'close')
+  else if (hasBody(request) && !request.raw.complete) readTheRest(request.raw, reply)
   void reply.code(statusCode)
   request.server.answerLog.line(request, reply)
   // What the router refuses has met no hook.

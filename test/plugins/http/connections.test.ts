@@ -112,6 +112,20 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
     socket.destroy()
   })
 
+  t.test('an answer that is the last says so also to who has waited to be asked', async (t) => {
+    const head = `Expect: 100-continue\r\nContent-Length: 2\r\n`
+    const asked = await exchange(port, `${post}${head}Connection: close\r\n\r\n{}`)
+    t.match(asked.text, /^HTTP\/1\.1 100 Continue/)
+    t.match({ status: asked.status, isEnded: asked.isEnded }, { status: 400, isEnded: true })
+    t.equal(asked.header('connection'), 'close')
+    const { app: leaving } = await startService(t)
+    await leaving.listen({ port: 0, host: '127.0.0.1' })
+    leaving.drain(1_000)
+    const drained = await exchange((leaving.server.address() as AddressInfo).port, `${post}${head}\r\n{}`)
+    t.match({ status: drained.status, isEnded: drained.isEnded }, { status: 400, isEnded: true })
+    t.equal(drained.header('connection'), 'close')
+  })
+
   t.test('413 is read by who sends all of it first, and the connection is good for more', async (t) => {
     const megabyte = Buffer.alloc(1_048_576, 'x')
     const sizes = [`Content-Length: ${8 * megabyte.length}`, 'Transfer-Encoding: chunked']
