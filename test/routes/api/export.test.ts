@@ -111,7 +111,10 @@ t.test('a reader that stops ends its export after the limit, and the transaction
   const { app, newUser } = service
   const user = await newUser()
   await imported(app, user.id, designs(2_000, { description: 'x'.repeat(1_900) }))
-  for (const limits of [{ stallMs: 200 }, { totalMs: 200 }]) {
+  for (const [limits, reason] of [
+    [{ stallMs: 200 }, /Nobody takes/],
+    [{ totalMs: 200 }, /too long/],
+  ] as const) {
     const exports = new Exports({ database: app.db, resources }, { ...LIMITS, ...limits })
     const stream = await exports.open(user.id, 'designs', async () => true)
     const closed = new Promise((resolve) => stream.once('close', resolve))
@@ -119,7 +122,7 @@ t.test('a reader that stops ends its export after the limit, and the transaction
     const collecting = setInterval(collectGarbage, 20)
     await closed
     clearInterval(collecting)
-    t.ok(stream.errored)
+    t.match(stream.errored?.message, reason)
     t.equal(exports.count, 0)
     const idle = await app.db.query({
       name: 'test.idle',
@@ -127,6 +130,11 @@ t.test('a reader that stops ends its export after the limit, and the transaction
     })
     t.same(idle, [])
   }
+  const over = new Exports({ database: app.db, resources }, LIMITS)
+  await over.close()
+  const stream = await over.open(user.id, 'designs', async () => true)
+  await new Promise((resolve) => stream.once('close', resolve))
+  t.match(stream.errored?.message, /closing/, 'nor does one that begins when the service ends')
 })
 
 t.test('a token that is revoked, or a user who is deleted, ends the exports that are under way', async (t) => {
