@@ -34,7 +34,7 @@ export async function idsReferringTo(
   limit: number,
 ): Promise<string[]> {
   const { table, column, isList } = dependent
-  // Of an array of unknown length, in the order of its index: that one alone is worth taking, and none of the other rows is read.
+  // The planner does not know how long the array is, and the order is that of the column's own index: it takes that one, and reads no other row.
   const first = `select id from ${table} where ${isOf(table, '$1')} and ${column} = any((select $2::uuid[])::uuid[])
     order by ${column} limit $3::integer`
   const rows = await transaction.query<{ id: string }>({
