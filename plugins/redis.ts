@@ -59,9 +59,6 @@ export function createClient(
     enableReadyCheck: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    // Leases and fills of one turn leave in one piece: a miss costs half. Reads are gathered by the cache, which waits for nobody alone.
-    enableAutoPipelining: true,
-    autoPipeliningIgnoredCommands: ['mget', 'get', 'ping'],
     // Some proxies close the connection at a CLIENT command.
     disableClientInfo: true,
     keepAlive: 10_000,

@@ -284,4 +284,12 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
     '      throw error\n    } finally',
     'redis',
   ),
+  mutant('writes of one turn leave in one piece', 'redis/redis', '      stream.cork()\n', '', 'redis'),
+  mutant(
+    'and those of the next turn too',
+    'redis/redis',
+    '        this.#isGathering = false\n        stream',
+    '        stream',
+    'redis',
+  ),
 ]

@@ -10,6 +10,8 @@ import { EntrySeal, FORMAT_VERSION } from './entry-codec.js'
  */
 export interface RedisClient {
   readonly status: string
+  /** Its socket, where it has a single one. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined
   get(key: string): Promise<string | null>
   mget(keys: string[]): Promise<(string | null)[]>
   set(key: string, value: string, unit: 'PX', ms: number): Promise<unknown>
@@ -78,6 +80,7 @@ export class Redis {
   /** What the client said last of a connection that it could not make. */
   #cause: string | undefined
   #prefix = ''
+  #isGathering = false
 
   constructor(options: RedisOptions) {
     const { client, isCluster, secret, clock, events } = options
@@ -131,11 +134,11 @@ export class Redis {
     text: string,
     { lifetimeMs, lease }: { readonly lifetimeMs: number; readonly lease?: number | undefined },
   ): Promise<void> {
-    const { client } = this.#options
     const name = this.#nameOf(key)
     const sealed = this.#seal.seal(name, text)
     const isStored =
-      this.#fits(key, sealed) && (await this.#tried('writes', client.set(name, sealed, 'PX', wholeMs(lifetimeMs))))
+      this.#fits(key, sealed) &&
+      (await this.#tried('writes', this.#gathered().set(name, sealed, 'PX', wholeMs(lifetimeMs))))
     if (!isStored && lease !== undefined) await this.release(key, lease)
   }
 
@@ -153,7 +156,7 @@ export class Redis {
   async lease(key: string, mark: number, ms: number): Promise<Lease> {
     const name = this.#leaseName(key, mark)
     const refused = this.refusals.count
-    const isSet = await this.#tried('writes', this.#options.client.set(name, '', 'PX', wholeMs(ms), 'NX'))
+    const isSet = await this.#tried('writes', this.#gathered().set(name, '', 'PX', wholeMs(ms), 'NX'))
     if (isSet !== undefined) return isSet === null ? 'elsewhere' : 'mine'
     // It may have been taken although nothing came back, and then nobody would give it back.
     if (this.refusals.count === refused) void this.release(key, mark)
@@ -162,23 +165,23 @@ export class Redis {
 
   /** For a load that takes its time: nobody else begins one meanwhile. */
   async renew(key: string, mark: number, ms: number): Promise<void> {
-    await this.#tried('writes', this.#options.client.set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms)))
+    await this.#tried('writes', this.#gathered().set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms)))
   }
 
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
     const name = this.#leaseName(key, mark)
-    const isDone = (await this.#tried('writes', this.#options.client.del(name))) !== undefined
+    const isDone = (await this.#tried('writes', this.#gathered().del(name))) !== undefined
     if (!isDone && this.#owed.size < MOST_OWED) this.#owed.set(name, this.#options.clock.now())
   }
 
   #answers(): void {
-    const { client, clock } = this.#options
+    const { clock } = this.#options
     this.#cause = undefined
     const since = clock.now() - LONGEST_LEASE_MS
     const names = [...this.#owed].filter(([, at]) => at > since).map(([name]) => name)
     this.#owed.clear()
-    for (const name of names) void this.#tried('writes', client.del(name))
+    for (const name of names) void this.#tried('writes', this.#gathered().del(name))
   }
 
   /** Tells the breaker of a server that does not answer although nobody asks it for anything. Never rejects. */
@@ -193,6 +196,25 @@ export class Redis {
     const name = `${this.#prefix}:p:${Math.floor(clock.now())}`
     if (this.refusals.isDue('reads')) void this.#tried('reads', client.get(name))
     if (this.refusals.isDue('writes')) void this.#tried('writes', client.set(name, '', 'PX', RETRY_KEY_MS))
+  }
+
+  /**
+   * The client, for a write: those of one turn go to the system in one piece, which halves what a miss costs. ioredis' own
+   * pipelines do so too, but what they have sent stays in memory until the old generation is collected.
+   */
+  #gathered(): RedisClient {
+    const { client } = this.#options
+    const { stream } = client
+    if (stream !== undefined && !this.#isGathering) {
+      this.#isGathering = true
+      stream.cork()
+      // The ticks of a turn come after what its promises have set off.
+      process.nextTick(() => {
+        this.#isGathering = false
+        stream.uncork()
+      })
+    }
+    return client
   }
 
   #nameOf(key: string): string {

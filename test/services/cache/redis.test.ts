@@ -64,6 +64,36 @@ t.test('against a real server', async (t) => {
     t.equal(await commandsOf(client, 'mget'), before + 1)
   })
 
+  await t.test('writes of one turn leave in one piece, and those of the next are not kept back', async (t) => {
+    const pieces: number[] = []
+    const { stream } = client
+    const writev = stream._writev?.bind(stream)
+    stream._writev = (chunks, done) => {
+      pieces.push(chunks.length)
+      writev?.(chunks, done)
+    }
+    t.teardown(() => Reflect.deleteProperty(stream, '_writev'))
+    const leases = await Promise.all(Array.from({ length: 20 }, (_, n) => redis.lease(`w${n}`, 1, 10_000)))
+    t.same(
+      leases,
+      Array.from({ length: 20 }, () => 'mine'),
+    )
+    await Promise.all(Array.from({ length: 10 }, (_, n) => redis.set(`w${n}`, 'text', MINUTE)))
+    t.same(pieces, [20, 10])
+    t.equal(await redis.get('w9'), 'text')
+    t.equal(stream.writableCorked, 0)
+  })
+
+  await t.test('a connection that breaks before its writes have left takes no later ones with it', async (t) => {
+    const lost = [redis.lease('x1', 1, 10_000), redis.set('x2', 'text', MINUTE)]
+    client.stream.destroy()
+    t.same(await Promise.all(lost), ['free', undefined])
+    await until(() => client.status === 'ready' && !redis.breaker.isOpen, { describe: 'connected again' })
+    await redis.set('x3', 'text', MINUTE)
+    t.equal(await redis.get('x3'), 'text')
+    t.equal(client.stream.writableCorked, 0)
+  })
+
   await t.test('a lease is one replica’s, named by the newest change, until it is given back or over', async (t) => {
     t.equal(await redis.lease('a', 5, 10_000), 'mine')
     t.equal(await redis.lease('a', 5, 10_000), 'elsewhere')
