@@ -28,7 +28,10 @@ export interface EntryOptions<Value = unknown> extends Policy {
   readonly tagsOf?: (value: Value | undefined) => readonly string[]
 }
 
-/** Reads the database; `undefined` means "no such row". Throws what the database throws. */
+/**
+ * Reads the database; `undefined` means "no such row". Throws what the database throws. It must see all that was committed
+ * before it was called: no standby, and no transaction whose snapshot is older.
+ */
 export type Loader<Value = unknown> = () => Promise<Value | undefined>
 
 /** How a read was answered. */
