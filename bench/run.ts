@@ -13,7 +13,7 @@ import { markdownOf } from './harness/print.js'
 /** Programs, each with its benchmarks: bench/programs/<program>/<benchmark>.ts. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   engine: ['memory-hit', 'redis-hit', 'miss-fill', 'cold-key', 'zipf', 'redis-hang', 'memory'],
-  http: ['http', 'profile'],
+  http: ['http', 'profile', 'users'],
   write: ['write', 'bulk', 'staleness', 'tail', 'long-transaction', 'wal'],
   scale: ['scale', 'fleet', 'neighbours', 'idle', 'soak', 'journal'],
   lists: ['plans'],
