@@ -30,3 +30,9 @@ export interface CacheEvents {
   /** Something failed that no reader is told of: a refresh, an announcement, listening for them (once for each reason, until it works), a mark, a prune. */
   onError(error: unknown, during: string): void
 }
+
+/** A part of a read that takes time: asking Redis, or a load. */
+export type Step = 'redis' | 'load'
+
+/** Runs `work` as a step that the host watches, in its own way. What `work` answers or throws comes out as it is. */
+export type Trace = <Result>(step: Step, domain: string | undefined, work: () => Promise<Result>) => Promise<Result>

@@ -2,7 +2,7 @@ import { type Entry, type EntryOptions, hitOf, lifetimeOf, type Loader, type Loo
 import type { Begun, Sought } from './fills.js'
 import { Isolation } from './isolation.js'
 import type { Replica } from './replica.js'
-import type { Step } from './core/trace.js'
+import type { Step } from './events.js'
 
 /** One run of the read path below memory, which several readers may share. */
 interface Flight extends Sought {

@@ -1,4 +1,4 @@
-import { Batcher } from './redis/batcher.js'
+import { Batcher } from './batcher.js'
 import { type EntryOptions, hitOf, type Loader, type Lookup } from './entry.js'
 import { EVERYTHING } from './core/heard.js'
 import { inspect, type Inspection } from './inspect.js'

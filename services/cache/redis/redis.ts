@@ -1,4 +1,4 @@
-import { Batcher } from './batcher.js'
+import { Batcher } from '../batcher.js'
 import { CircuitBreaker, isRefusal, Refusals, type RefusalKind, wordsOf } from './circuit-breaker.js'
 import type { Clock } from '../clock.js'
 import { Durations } from '../core/durations.js'

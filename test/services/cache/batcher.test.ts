@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Batcher } from '../../../services/cache/redis/batcher.js'
+import { Batcher } from '../../../services/cache/batcher.js'
 import { type Deferred, deferred } from '../../helpers/cache/deferred.js'
 
 function setUp({ most = 3 } = {}) {
