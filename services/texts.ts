@@ -10,6 +10,14 @@ export const MOST_LEVELS = 32
 /** Printable ASCII is composed and can be stored. */
 const PLAIN = /^[ -~]*$/
 
+/**
+ * To compose a run of combining marks takes the square of its length: one of a few hundred thousand, which a body has room for, would hold
+ * the event loop for minutes. No writing has more than some ten in a row. It looks from the beginning of a run alone, or it would
+ * take as long itself.
+ */
+const MOST_MARKS = 100
+const LONG_RUN = new RegExp(`(?<!\\p{M})\\p{M}{${MOST_MARKS + 1}}`, 'u')
+
 /** A name may be as long as a body: so much of it is told. */
 export const LONGEST_NAME = 100
 
@@ -21,7 +29,7 @@ export function faultText({ path, message }: TextFault): string {
 /**
  * Composes every text in `value`, and every name, in place, into Unicode's form NFC, so that what looks the same is stored and found as
  * the same.
- * @returns the first thing in it that not every database stores; `undefined` when there is none
+ * @returns the first thing in it that not every database stores, or that takes too long to compose; `undefined` when there is none
  */
 export function composeTexts(value: unknown, level = 0): TextFault | undefined {
   if (typeof value !== 'object' || value === null) return undefined
@@ -78,11 +86,14 @@ function composeNames(fields: object): TextFault | undefined {
   return undefined
 }
 
-/** What is wrong with a text; `undefined` when every database stores it, and gives it back. */
+/** What is wrong with a text; `undefined` when it can be composed in time, and every database stores it and gives it back. */
 function unstorable(text: string): string | undefined {
   if (text.includes('\0')) return 'must not hold the character U+0000'
   // JSON can spell it, UTF-8 can't.
   if (!text.isWellFormed()) return 'must not hold half of a surrogate pair'
   // The client of the embedded database takes it for a mark of what it reads, and drops it.
-  return text.startsWith('\ufeff') ? 'must not begin with a byte order mark (U+FEFF)' : undefined
+  if (text.startsWith('\ufeff')) return 'must not begin with a byte order mark (U+FEFF)'
+  return text.length > MOST_MARKS && LONG_RUN.test(text)
+    ? `must not hold more than ${MOST_MARKS} combining marks in a row`
+    : undefined
 }

@@ -131,6 +131,29 @@ t.test('texts', async (t) => {
     t.equal((await user.get(`/api/designs/${body.id}`)).body.filename, 'a\ufeff.png', 'within a text it is a character')
   })
 
+  t.test('hold no endless run of combining marks: to compose one would stop everybody', async (t) => {
+    const long = `a${'\u0301'.repeat(100_000)}${'\u0323'.repeat(100_000)}`
+    const rule = 'must not hold more than 100 combining marks in a row'
+    const at = performance.now()
+    const bulk = await user.post('/api/designs/bulk', {
+      operations: [{ op: 'create', row: { ...DESIGN, description: long } }, { [long]: 1 }],
+    })
+    t.match(bulk, { status: 400, body: { code: 'INVALID_REQUEST' } })
+    t.ok(bulk.body.message.endsWith(rule), bulk.body.message)
+    const named = await user.post('/api/designs/bulk', { operations: [{ [long]: 1 }] })
+    t.match(named, { status: 400, body: { message: `body: operations.0 has a name that ${rule}` } })
+    const spread = `a${'\u0301'.repeat(50)}${'\u0323'.repeat(50)}`.repeat(600)
+    const description = spread.normalize('NFC')
+    t.match(
+      await user.post('/api/designs/bulk', { operations: [{ op: 'create', row: { ...DESIGN, description: spread } }] }),
+      {
+        body: { results: [{ status: 201 }] },
+      },
+    )
+    t.match((await user.get('/api/designs')).body.items[0], { description })
+    t.ok(performance.now() - at < 3_000, 'it took half a minute')
+  })
+
   t.test('may be nested as deep as somebody likes: it is refused', async (t) => {
     const headers = { 'content-type': 'application/json' }
     for (const payload of [
