@@ -187,7 +187,7 @@ export class AnswerLog {
 
 /** One line. */
 function logAnswer(
-  { log, method, url: wholeUrl, failure }: FastifyRequest,
+  { log, method, originalUrl: wholeUrl, failure }: FastifyRequest,
   reply: FastifyReply,
   level: Level,
   more: object,
@@ -195,7 +195,7 @@ function logAnswer(
   const { statusCode: status } = reply
   const url = loggedUrl(wholeUrl)
   const duration = Math.round(reply.elapsedTime * 10) / 10
-  const fields = { method, url, status, duration_ms: duration, ...(status >= 500 && { err: failure }), ...more }
+  const fields = { method, url, status, duration_ms: duration, ...(failure !== undefined && { err: failure }), ...more }
   log[level](fields, `${method} ${url} ${status}`)
 }
 
@@ -245,6 +245,7 @@ function requestIds(): (request: IncomingMessage) => string {
 function levelOf(statusCode: number): Level {
   // Whoever has no token could fill the log.
   if (statusCode < 400 || statusCode === 401 || statusCode === 429) return 'debug'
-  if (statusCode < 500) return 'info'
+  // 501 is said of the request, whatever its number.
+  if (statusCode < 500 || statusCode === 501) return 'info'
   return statusCode === 503 ? 'warn' : 'error'
 }

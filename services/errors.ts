@@ -225,6 +225,13 @@ export const TooManyExportsError = createError<[]>(
   429,
 )
 
+/** Of the request alone, and so none of the faults that an operator looks for among answers from 500 on. */
+export const UnsupportedTransferCodingError = createError<[]>(
+  'UNSUPPORTED_TRANSFER_CODING',
+  'The body must come as it is or in chunks: send Content-Length, or Transfer-Encoding: chunked and no other coding',
+  501,
+)
+
 /** All that is said of a fault of ours; the log line with the same request id says the rest. */
 export const InternalError = createError<[requestId: string]>(
   'INTERNAL_ERROR',

@@ -8,12 +8,15 @@ import {
   MalformedBodyError,
   UnsupportedCodingError,
   UnsupportedMediaTypeError,
+  UnsupportedTransferCodingError,
 } from '../../services/errors.js'
 import { poisonousName } from '../../services/json-names.js'
 import { inexactNumber } from '../../services/json-numbers.js'
 import { faultText } from '../../services/texts.js'
 
 const JSON_TYPE = 'application/json'
+
+const NO_CHUNKS_IN_1_0 = 'headers: HTTP/1.0 knows no Transfer-Encoding: send Content-Length, or ask by HTTP/1.1'
 
 /** JSON is always UTF-8 (RFC 8259, 8.1): a body that says otherwise would be read as what it is not. */
 const OTHER_CHARSET = /;\s*charset\s*=(?!\s*"?utf-?8\b)/i
@@ -26,6 +29,14 @@ export default fp(
   async (fastify) => {
     const parse = judging(fastify.getDefaultJsonParser('error', 'error'))
     fastify.removeAllContentTypeParsers()
+
+    // Before anything else is asked: where the body ends is not known.
+    fastify.addHook('onRequest', (request, reply, done) => {
+      const refusal = refusalOfCodings(request)
+      // What comes behind it may be a part of it, for something on the way.
+      if (refusal !== undefined) reply.raw.shouldKeepAlive = false
+      done(refusal)
+    })
 
     fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
       if (request.is404) return done(null)
@@ -45,6 +56,17 @@ export default fp(
   },
   { name: 'bodies', fastify: '5.x' },
 )
+
+/**
+ * Node's parser looks at the last coding alone, and would take a packed body for what it is not; beside an empty one it believes
+ * Content-Length (RFC 9112, 6.1).
+ */
+function refusalOfCodings({ raw: { headers, httpVersion } }: FastifyRequest): Error | undefined {
+  const codings = headers['transfer-encoding']
+  if (codings === undefined) return undefined
+  if (codings.trim().toLowerCase() !== 'chunked') return new UnsupportedTransferCodingError()
+  return httpVersion === '1.0' ? new InvalidRequestError(NO_CHUNKS_IN_1_0) : undefined
+}
 
 /** What the parser refuses has its field named; and so has a number that would be another one once it is parsed. */
 function judging(parse: FastifyBodyParser<string>): FastifyBodyParser<string> {

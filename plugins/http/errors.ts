@@ -100,7 +100,7 @@ function forBadRequest(error: Error): CatalogueError {
   return new catalogue.InvalidRequestError(forUrl('code' in error ? error.code : undefined) ?? error.message)
 }
 
-/** The router's own messages repeat the URL, however long it is. */
+/** The router's own messages repeat the URL, however long it is. Here it refuses nothing: see plugins/http/urls.ts. */
 function forUrl(code: unknown): string | undefined {
   if (code === 'FST_ERR_BAD_URL') return 'The path is not UTF-8 in percent-encoding: write é as %C3%A9, and % as %25'
   return code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'path: one of its parts is too long to be an id' : undefined
@@ -113,7 +113,7 @@ function forUrl(code: unknown): string | undefined {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = publicError(wordOf(error, request) ?? error, request.id)
   const { statusCode = 500 } = known
-  if (statusCode >= 500) request.failure = error
+  if (statusCode >= 500 && !(known instanceof catalogue.UnsupportedTransferCodingError)) request.failure = error
   if (statusCode === 401) void reply.header('www-authenticate', challenge(request.headers.authorization))
   if ((statusCode === 503 || statusCode === 429) && !reply.hasHeader('retry-after'))
     void reply.header('retry-after', RETRY_AFTER_SECONDS)

@@ -28,6 +28,7 @@ export const ERRORS_OF_NO_ROUTE = [
   'METHOD_NOT_ALLOWED',
   'REQUEST_TIMEOUT',
   'HEADERS_TOO_LARGE',
+  'UNSUPPORTED_TRANSFER_CODING',
 ] as const
 
 /** The codes that a route can answer with, besides those of {@link ERRORS_OF_NO_ROUTE}; `all` are the resources that there are. */

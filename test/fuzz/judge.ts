@@ -61,7 +61,7 @@ export class Judge {
     const sender = shot.turns?.[index] ?? shot.sender
     const faults: string[] = []
     const isExcused = status === 503 && headerOf(answer, 'retry-after') !== '' && this.#isStarved()
-    if (status >= 500 && !isExcused) faults.push(`status ${status}`)
+    if (status >= 500 && !isExcused && !isOfCodings(answer)) faults.push(`status ${status}`)
     const allowed = shot.statuses ?? this.#documentation.statusesOf(shot.route)
     if (allowed !== undefined && status < 500 && !allowed.includes(status) && !isOfNoRoute(answer, shot))
       faults.push(`status ${status}, of ${allowed.join(', ')}`)
@@ -114,9 +114,18 @@ function isLast(answer: WireAnswer): boolean {
   return headerOf(answer, 'connection').trim() === 'close'
 }
 
+/** The one answer from 500 on that says what is wrong with a request. */
+function isOfCodings({ status, text }: Pick<WireAnswer, 'status' | 'text'>): boolean {
+  return status === 501 && text.includes('"UNSUPPORTED_TRANSFER_CODING"')
+}
+
 function isOfNoRoute({ status, text }: WireAnswer, { methods }: Shot): boolean {
   if (methods[0] === 'OPTIONS') return true
-  return [404, 405, 408, 431].includes(status) || (status === 400 && text.includes('"MALFORMED_REQUEST"'))
+  return (
+    [404, 405, 408, 431].includes(status) ||
+    (status === 400 && text.includes('"MALFORMED_REQUEST"')) ||
+    isOfCodings({ status, text })
+  )
 }
 
 /** What is in a log that must not be: each line is one record of JSON, and tells no secret. */

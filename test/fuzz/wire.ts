@@ -86,6 +86,8 @@ const REFUSED: readonly Trick[] = [
     ({ post, hidden }) => `${post}${chunked}\r\n${chunk}0\r\n\r\n${hidden}`,
   ]),
   ...LINES.map((line): Trick => ['broken line', ({ get, hidden }) => `${get}${line}\r\n\r\n${hidden}`]),
+  ['codings', ({ post, hidden }) => `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n${hidden}`],
+  ['an empty coding', ({ post, hidden }) => `${post}Transfer-Encoding:\r\n${lengthOf(hidden)}\r\n${hidden}`],
   ['bare LF', ({ get, hidden }) => `${get}\r\n`.replaceAll('\r\n', '\n') + hidden],
   ['bare CR', ({ get, hidden }) => `${get}\r\n`.replaceAll('\r\n', '\r') + hidden],
   ['NUL in the target', ({ get, hidden }) => `${get.replace('/designs', '/des\0igns')}\r\n${hidden}`],
@@ -142,7 +144,7 @@ export class Wire {
     this.#count += 1
     const kind = this.#random.below(10)
     if (kind < 4)
-      return this.#trick(this.#random.pick(REFUSED), { statuses: [400, 405], answers: { least: 1, most: 1 } })
+      return this.#trick(this.#random.pick(REFUSED), { statuses: [400, 405, 501], answers: { least: 1, most: 1 } })
     if (kind === 4)
       return this.#trick(this.#random.pick(TOO_LARGE), { statuses: [431], answers: { least: 1, most: 1 } })
     if (kind < 7) return this.#trick(this.#random.pick(SINGLE), { answers: { least: 1, most: 1 } })

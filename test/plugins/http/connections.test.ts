@@ -74,6 +74,40 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
     }
   })
 
+  t.test(
+    'a body in a coding that nobody here understands is 501, not read as what it is not, and the last',
+    async (t) => {
+      const body = '{"email":"coded@example.com","shop_name":"A"}'
+      const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+      const next = 'GET /api/cache/stats HTTP/1.1\r\nHost: x\r\n\r\n'
+      for (const codings of [
+        'gzip, chunked',
+        'identity, chunked',
+        'gzip\r\nTransfer-Encoding: chunked',
+        'gzip;q=1, chunked',
+        ', chunked',
+        'xchunked',
+        'gzip',
+        `\r\nContent-Length: ${chunks.length}`,
+        'gzip, chunked\r\nExpect: 100-continue',
+      ]) {
+        const answer = await exchange(port, `${post}Transfer-Encoding: ${codings}\r\n\r\n${chunks}${next}`, 3_000)
+        isShaped(t, answer, 501, 'UNSUPPORTED_TRANSFER_CODING')
+        t.equal(answer.text.match(/^HTTP\/1\.1 /gm)?.length, 1, codings)
+        t.match(
+          { connection: answer.header('connection'), isEnded: answer.isEnded },
+          { connection: 'close', isEnded: true },
+        )
+      }
+      const old = `${post.replace('1.1', '1.0')}Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}${next}`
+      const answer = await exchange(port, old, 3_000)
+      isShaped(t, answer, 400, 'INVALID_REQUEST')
+      t.ok(answer.isEnded)
+      t.equal(answer.text.match(/^HTTP\/1\.1 /gm)?.length, 1)
+      t.equal((await exchange(port, `${post}Transfer-Encoding: Chunked\r\n\r\n${chunks}`)).status, 201, 'once, of all')
+    },
+  )
+
   t.test('expectations are met or ignored, and CONNECT is no method', async (t) => {
     const body = '{"email":"a@example.com","shop_name":"A"}'
     const expecting = (what: string, length = body.length): string =>
