@@ -27,7 +27,7 @@ import securityHeaders from './plugins/http/security-headers.js'
 import slowClients, { requestLimits } from './plugins/http/slow-clients.js'
 import timing from './plugins/http/timing.js'
 import tracing from './plugins/tracing.js'
-import urls from './plugins/http/urls.js'
+import urls, { routableUrl } from './plugins/http/urls.js'
 import validation from './plugins/http/validation.js'
 import welcome from './plugins/welcome.js'
 import cacheRoutes from './routes/api/cache/index.js'
@@ -49,8 +49,8 @@ export interface AppOptions extends DatabasePluginOptions {
 /** The longest start of one plugin: the embedded database takes seconds to be made the first time. */
 const PLUGIN_TIMEOUT_MS = 60_000
 
-/** An external_id of 255 characters, each four bytes in percent-encoding. */
-const LONGEST_PARAMETER = 255 * 12
+/** Longer than any path that Node reads: plugins/http/urls.ts refuses what is too long, behind the hooks that every answer needs. */
+const LONGEST_PARAMETER = 65_536
 
 /** What one row may take: the JSON of a body is parsed and checked in one go, while everybody else waits. */
 export const BODY_LIMIT_BYTES = 131_072
@@ -65,6 +65,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     bodyLimit: BODY_LIMIT_BYTES,
     pluginTimeout: PLUGIN_TIMEOUT_MS,
     frameworkErrors: answerError,
+    rewriteUrl: routableUrl,
     ...requestLimits,
     clientErrorHandler: answerParserError,
     // plugins/http/urls.ts refuses a request without Host, in our shape.
@@ -81,10 +82,11 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
   await app.register(securityHeaders)
   await app.register(cors)
   await app.register(notFound)
-  await app.register(connections)
   await app.register(draining)
+  // Before `connections`: the body of what they refuse is not asked for.
   await app.register(urls)
   await app.register(bodies)
+  await app.register(connections)
   await app.register(tracing)
   await app.register(timing)
   await app.register(validation)

@@ -8,6 +8,7 @@ import {
   RequestTimeoutError,
 } from '../../services/errors.js'
 import { askForBody, isBodyAskedFor, waitsToBeAsked } from './bodies.js'
+import { corsLines } from './cors.js'
 import { errorBody, type CatalogueError } from './errors.js'
 import { NO_SNIFFING } from './security-headers.js'
 
@@ -27,11 +28,10 @@ export function answerParserError(error: Error & { readonly code?: string }, soc
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   if (refused.has(socket)) return
   refused.add(socket)
-  refuseInTurn(socket, {
-    error: refusalOf(error.code),
-    received: receivedBy(socket),
-    isWithinBody: isWithinBody(socket),
-  })
+  const received = receivedBy(socket)
+  const isWithin = isWithinBody(socket)
+  const headers = isWithin ? corsLines(received) : []
+  refuseInTurn(socket, { error: refusalOf(error.code), received, isWithinBody: isWithin, headers })
 }
 
 /** What was wrong, and where the parser was then. */
@@ -41,6 +41,8 @@ interface Refusal {
   readonly received: unknown
   /** It is the body of that request which does not come, or is broken. */
   readonly isWithinBody: boolean
+  /** So that a page reads why its body was refused. Of a request whose headers did not come nobody knows whose it is. */
+  readonly headers: readonly string[]
 }
 
 function refuseInTurn(socket: Socket, refusal: Refusal, answered = refusal.received): void {
@@ -60,7 +62,7 @@ function refuseInTurn(socket: Socket, refusal: Refusal, answered = refusal.recei
 }
 
 function refuse(socket: Socket, refusal: Refusal): void {
-  answerRaw(socket, refusal.error)
+  answerRaw(socket, refusal.error, ...refusal.headers)
   endWith(socket, refusal)
 }
 

@@ -1,5 +1,7 @@
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { type Answer, startService } from '../../helpers/app.js'
+import { ADMIN_TOKEN, type Answer, startService } from '../../helpers/app.js'
+import { exchange } from '../../helpers/raw-http.js'
 
 const SHOP = 'https://shop.example'
 const ASKED = { origin: SHOP, 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'if-match' }
@@ -28,8 +30,14 @@ t.test('with it, pages of these origins may ask, and read what they need', async
   const user = await newUser()
 
   t.test('a preflight needs no token', async (t) => {
-    for (const origin of [SHOP, 'capacitor://localhost']) {
-      const answer = await anonymous.send({ method: 'OPTIONS', url: '/api/designs/1', headers: { ...ASKED, origin } })
+    for (const [origin, url] of [
+      [SHOP, '/api/designs/1'],
+      ['capacitor://localhost', '/api/designs/1'],
+      // Or the page could not ask, and never read what is wrong.
+      [SHOP, '/api/designs/%ff'],
+      [SHOP, `/api/designs/${'a'.repeat(4_000)}`],
+    ] as const) {
+      const answer = await anonymous.send({ method: 'OPTIONS', url, headers: { ...ASKED, origin } })
       t.match(answer, { status: 204, text: '' })
       t.match(answer.headers, {
         'access-control-allow-origin': origin,
@@ -54,10 +62,14 @@ t.test('with it, pages of these origins may ask, and read what they need', async
       await anonymous.get('/nowhere', { origin: SHOP }),
       await anonymous.send({ method: 'PUT', url: '/api/designs', headers: { origin: SHOP } }),
       await anonymous.get('/api/cache/health', { origin: SHOP }),
+      await user.get('/api/designs/%ff', { origin: SHOP }),
+      await user.send({ method: 'HEAD', url: '/%', headers: { origin: SHOP } }),
+      await user.get(`/api/designs/${'a'.repeat(3_100)}`, { origin: SHOP }),
+      await user.post('/api/designs', { filename: 'a'.repeat(200_000) }, { origin: SHOP }),
     ]
     t.same(
       answers.map(({ status }) => status),
-      [200, 304, 200, 401, 400, 404, 405, 200],
+      [200, 304, 200, 401, 400, 404, 405, 200, 400, 400, 400, 413],
     )
     for (const { headers } of answers) {
       t.equal(headers['access-control-allow-origin'], SHOP)
@@ -108,6 +120,25 @@ t.test('with it, pages of these origins may ask, and read what they need', async
     t.equal((await anonymous.send({ method: 'OPTIONS', url: '/nowhere', headers: { origin: SHOP } })).status, 404)
   })
 })
+
+t.test(
+  'a body that does not come in time, or is broken, is told to its page; what was no request to none',
+  async (t) => {
+    const { app } = await serviceFor(t, `${SHOP},https://admin.example`)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const head = (origin: string): string =>
+      `POST /api/designs/bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nOrigin: ${origin}\r\n`
+    const broken = 'Transfer-Encoding: chunked\r\n\r\nzz\r\n'
+    const origins = [SHOP, 'https://other.example']
+    const [told, untold] = await Promise.all(origins.map((origin) => exchange(port, head(origin) + broken)))
+    t.match(told, { status: 400, body: { code: 'MALFORMED_REQUEST' } })
+    t.equal(told?.header('access-control-allow-origin'), SHOP)
+    t.equal(told?.header('vary'), 'Origin')
+    t.equal(untold?.header('access-control-allow-origin'), '')
+    t.equal((await exchange(port, `${head(SHOP)}bad header\r\n\r\n`)).header('access-control-allow-origin'), '')
+  },
+)
 
 t.test('a star is every page', async (t) => {
   const { anonymous } = await serviceFor(t, '*')

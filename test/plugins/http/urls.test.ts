@@ -19,6 +19,28 @@ t.test('a URL that is not UTF-8 in percent-encoding is refused', async (t) => {
   t.match(await user.get(`/api/designs/${'a'.repeat(3_100)}`), { status: 400, body: { message: /too long/ } })
 })
 
+t.test('an address in place of a path is asked as its path', async (t) => {
+  const { app, newUser } = await startService(t)
+  const { token } = await newUser()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const ask = (line: string) =>
+    exchange(port, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  t.match(await ask('GET http://a.example/api/designs?limit=1'), { status: 200, body: { items: [] } })
+  t.match(await ask('GET http://a.example/api/designs?limit=0'), { status: 400, body: { message: /limit/ } })
+  const put = await ask('PUT http://a.example/api/designs')
+  t.equal(put.status, 405)
+  t.equal(put.header('allow'), 'GET, HEAD, POST, OPTIONS')
+  t.equal((await ask('OPTIONS http://a.example')).status, 204)
+  t.match(await ask('GET https://a.example?x=1'), { status: 404, body: { message: /no route GET \/:/ } })
+  t.match(await ask('GET http://a.example/api/designs/%ff'), {
+    status: 400,
+    body: { message: /The path is not UTF-8/ },
+  })
+  for (const address of ['http://', 'http://[/api/designs', 'http://u:p@a.example/api/designs'])
+    t.match(await ask(`GET ${address}`), { status: 400, body: { message: /names no host/ } }, address)
+})
+
 t.test(
   'what two programs could read in two ways is refused: a second host, a second token, a host that is none',
   async (t) => {
