@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { RouteNotFoundError } from '../../services/errors.js'
+import { weightOf } from '../api/accept.js'
 import { takesGzip } from '../api/accept-encoding.js'
 import { pageScope } from '../pages.js'
 import { pageFiles, type PageFile } from './files.js'
@@ -38,7 +39,7 @@ const routes: FastifyPluginAsync = async (fastify) => {
 
 /** A browser says that it wants HTML; programs that take anything are answered as by the API. */
 function wantsPage({ headers }: FastifyRequest): boolean {
-  return /\btext\/html\b/i.test(headers.accept ?? '')
+  return weightOf(headers.accept, 'text/html') > 0
 }
 
 function answerFile(request: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {

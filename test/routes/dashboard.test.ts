@@ -15,7 +15,7 @@ t.test('the dashboard', async (t) => {
     const { status, headers } = await anonymous.get('/', BROWSER)
     t.match({ status, location: headers['location'] }, { status: 302, location: 'dashboard' })
     t.match(headers['vary'], /Accept/)
-    for (const accept of ['*/*', 'application/json']) {
+    for (const accept of ['*/*', 'application/json', 'text/html;q=0', 'application/json;a="text/html"']) {
       t.match(await anonymous.get('/', { accept }), { status: 404, body: { code: 'ROUTE_NOT_FOUND' } })
     }
     t.match(await anonymous.get('/dashboard/', BROWSER), { status: 302, headers: { location: '../dashboard' } })

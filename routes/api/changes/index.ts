@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ChangesAnswer, ChangesQuery } from '../../../services/changes/schema.js'
 import { ChangesOffError, ServiceUnavailableError } from '../../../services/errors.js'
+import { weightOf } from '../accept.js'
 import { guardScope } from '../guard-scope.js'
 import { ownerOf } from '../resource.js'
 
@@ -82,9 +83,10 @@ function answer(
   return reply.header('content-type', 'application/json; charset=utf-8').send(body)
 }
 
-/** A browser's EventSource asks for nothing else; who would take anything gets a page. */
-function wantsEvents({ method, headers }: FastifyRequest): boolean {
-  return method === 'GET' && /(^|,)\s*text\/event-stream\s*(;(?!\s*q=0(\.0*)?\s*(,|$))|,|$)/i.test(headers.accept ?? '')
+/** A browser's EventSource asks for nothing else; who would take anything, or would rather have a page, gets a page. */
+function wantsEvents({ method, headers: { accept } }: FastifyRequest): boolean {
+  const weight = weightOf(accept, EVENT_STREAM)
+  return method === 'GET' && weight > 0 && weight >= weightOf(accept, 'application/json')
 }
 
 /** Where a stream goes on that was cut off: it is newer than what the URL says. */

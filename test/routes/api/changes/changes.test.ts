@@ -65,6 +65,8 @@ t.test('what changed since: each row once, as it is now, and only what is the ca
       200,
     )
     t.equal((await user.post('/api/changes', {})).status, 405)
+    for (const accept of ['text/event-stream;charset=utf-8;q=0', 'application/json, text/event-stream;q=0.5'])
+      t.match(await user.get('/api/changes', { accept }), { status: 200, body: { more: false } }, accept)
   })
 
   await t.test('a user who goes leaves nothing', async (t) => {
