@@ -29,7 +29,8 @@ interface Connection {
 /**
  * Node ends a connection that looks idle by destroying it. A request that is in the kernel's buffer by then is answered with a reset, and
  * so is one that the client sends before it hears of the end. Nobody knows then whether a write was carried out. Here a connection
- * ends after an answer that says so, or when it has long been quiet; and a request that comes too late is never carried out.
+ * ends after an answer that says so, or when it has long been quiet; and a request that comes too late is never carried out, also one that
+ * was sent behind a request whose answer is the last for another reason (RFC 9112, 9.6): its own would never be sent.
  */
 export default fp(
   async (fastify) => {
@@ -48,9 +49,11 @@ export default fp(
     server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       const connection = connections.get(socket)
       if (connection === undefined) return
+      const { latest } = connection
       if (isDraining) tell(connection, response)
+      else if (latest !== undefined && isLast(latest)) connection.isOver = true
       if (connection.isOver) late.add(response)
-      connection.latest = response
+      else connection.latest = response
     })
     fastify.addHook('onRequest', (_request, reply, done) => {
       if (late.has(reply.raw)) reply.hijack()

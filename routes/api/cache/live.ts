@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { TooManyWatchersError } from '../../../services/errors.js'
 import { strictQueries } from '../strict-queries.js'
@@ -14,9 +14,14 @@ const routes: FastifyPluginAsync = async (fastify) => {
     produces: 'text/event-stream',
     errors: ['TOO_MANY_WATCHERS'],
   }
+  // Before anything is waited for: a request behind it would be carried out, and never answered.
+  const beLast: onRequestHookHandler = (_request, reply, done) => {
+    reply.raw.shouldKeepAlive = false
+    done()
+  }
   fastify.get(
     '/live',
-    { schema, onRequest: fastify.requireInspector, exposeHeadRoute: false },
+    { schema, onRequest: [beLast, fastify.requireInspector], exposeHeadRoute: false },
     async (request, reply) => {
       if (live.isFull) throw new TooManyWatchersError()
       reply.headers({

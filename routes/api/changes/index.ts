@@ -15,6 +15,11 @@ const EVENT_STREAM = 'text/event-stream'
 /** What changed of the caller's rows since a cursor: a page, or a stream of events. */
 const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { changes, changeStreams } = fastify
+  // Before anything is waited for: a request behind it would be carried out, and never answered.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (wantsEvents(request)) reply.raw.shouldKeepAlive = false
+    done()
+  })
   guardScope(fastify, fastify.requireUser)
 
   fastify.get(

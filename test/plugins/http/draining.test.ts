@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyInstance, type FastifyReply } from 'fastify'
 import t, { type Test } from 'tap'
 import draining from '../../../plugins/http/draining.js'
 import { deferred } from '../../helpers/cache/deferred.js'
@@ -60,6 +60,9 @@ async function listening(t: Test) {
     server.begun += 1
     return held.promise
   })
+  const isLast = { onRequest: async (_: unknown, reply: FastifyReply) => void (reply.raw.shouldKeepAlive = false) }
+  app.get('/last', isLast, async () => 'last')
+  app.get('/held-last', isLast, async () => held.promise)
   app.get('/large', async () => 'x'.repeat(8_000_000))
   app.post('/write', async () => (server.writes += 1))
   app.post('/refused', { onRequest: (_, reply) => void reply.code(401).send('no') }, async () => '')
@@ -252,6 +255,24 @@ t.test('a large answer that is being read is not cut off by the close', async (t
   t.ok(client.text.endsWith('x'.repeat(1_000)))
   t.ok(client.text.length > 8_000_000)
 })
+
+t.test(
+  'what is sent behind a request whose answer is the last is not carried out, without a drain either',
+  async (t) => {
+    const server = await listening(t)
+    for (const path of ['last', 'held-last']) {
+      const client = await Client.open(t, server.app)
+      client.socket.write(GET.replace('now', path) + WRITE)
+      await sleep(100)
+      server.held.resolve('held')
+      await client.ended()
+      t.same(client.statuses, [200], path)
+      t.same(client.connections, ['close'])
+      t.equal(server.writes, 0, path)
+      t.equal(client.error, '')
+    }
+  },
+)
 
 t.test('without a drain a close ends idle connections at once', async (t) => {
   const { app } = await listening(t)

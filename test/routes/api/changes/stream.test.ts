@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { startService, type UserCaller } from '../../../helpers/app.js'
+import { ADMIN_TOKEN, startService, type UserCaller } from '../../../helpers/app.js'
 import { EventConnection } from '../../../helpers/changes/followers.js'
 import { until } from '../../../helpers/deadline.js'
+import { exchange } from '../../../helpers/raw-http.js'
 import { ServiceProcess } from '../../../helpers/service-process.js'
 import { temporaryDirectory } from '../../../helpers/servers/servers.js'
 
@@ -166,4 +167,24 @@ t.test('on SIGTERM a stream ends at once, while the replica goes on serving', as
   t.ok(performance.now() - killedAt < 3_000)
   t.equal((await fetch(`http://127.0.0.1:${port}/api/cache/health`)).status, 200, 'it serves on')
   t.equal(await service.ended(), 0)
+})
+
+t.test('a stream is the last answer of its connection: what is sent behind it is not carried out', async (t) => {
+  const { port, newUser } = await listening(t)
+  const user = await newUser()
+  const lines = `Host: x\r\nAuthorization: Bearer ${user.token}\r\n`
+  const body = JSON.stringify(DESIGN)
+  const behind = `POST /api/designs HTTP/1.1\r\n${lines}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  for (const [path, token] of [
+    ['/api/changes', user.token],
+    ['/api/cache/live', ADMIN_TOKEN],
+  ] as const) {
+    const stream = `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nAccept: text/event-stream\r\n\r\n`
+    const answer = await exchange(port, stream + behind)
+    t.match(
+      { status: answer.status, type: answer.header('content-type') },
+      { status: 200, type: /^text\/event-stream/ },
+    )
+    t.same((await user.get('/api/designs')).body.items, [], path)
+  }
 })
