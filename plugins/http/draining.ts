@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
+import { answerHalfClosed } from './half-closed.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -43,6 +44,7 @@ export default fp(
       const quietSince = performance.now()
       connections.set(socket, { latest: undefined, isOver: false, quietSince, bytesRead: 0 })
       socket.once('close', () => connections.delete(socket))
+      answerHalfClosed(socket, () => connections.get(socket)?.latest)
       if (isDraining) endGentlyAfterAnswers(socket, connections)
     })
     // Before Fastify's own.
