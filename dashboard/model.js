@@ -19,6 +19,17 @@ export class Model {
   ticks = []
   /** @type {Map<string, Counted[]>} */
   #counted = new Map()
+  #now
+  /** By the clock of this page, when the last point was made. */
+  #tickedAtMs = 0
+  /** What the clock of the replica that tells is behind the charts, which go on by that of the first one. */
+  #behindMs = 0
+  #isOtherClock = false
+
+  /** @param {() => number} now ms of this page's clock */
+  constructor(now = () => Date.now()) {
+    this.#now = now
+  }
 
   /**
    * Of a new connection: maybe to another replica.
@@ -26,6 +37,7 @@ export class Model {
    */
   greet(hello) {
     this.hello = hello
+    this.#isOtherClock = this.ticks.length > 0
     if (this.ticks.length > 0) return
     const samples = hello.samples.map((sample) => ({ sample, counted: countedInSample(sample) }))
     const last = samples.at(-1)
@@ -37,6 +49,7 @@ export class Model {
       const point = { ...pace, barrierMs: sample.barrier_age_ms }
       this.ticks.push({ at: sample.at_ms / 1_000, of: new Map([[hello.replica, point]]) })
     }
+    this.#tickedAtMs = this.#now()
   }
 
   /** @param {LiveEvent} event */
@@ -50,9 +63,26 @@ export class Model {
       const pace = this.#pace(counted)
       if (pace !== undefined) of.set(report.name, { ...pace, barrierMs: report.cache?.barrier_age_ms ?? null })
     }
-    const at = event.at_ms / 1_000
-    if (of.size > 0 && at > (this.ticks.at(-1)?.at ?? 0)) this.ticks.push({ at, of })
+    const at = this.#chartedAt(event.at_ms)
+    if (of.size > 0 && at > (this.ticks.at(-1)?.at ?? 0)) {
+      this.ticks.push({ at, of })
+      this.#tickedAtMs = this.#now()
+    }
     if (this.ticks.length > MOST_TICKS) this.ticks.shift()
+  }
+
+  /**
+   * Where on the charts a moment of the telling replica's clock is, in s. After a new connection, and where that clock was set back, as long
+   * behind the last point as this page has waited: a clock that is behind would stop the charts, one ahead would leave a gap.
+   * @param {number} atMs
+   */
+  #chartedAt(atMs) {
+    const last = this.ticks.at(-1)
+    const isBehind = last !== undefined && atMs + this.#behindMs <= last.at * 1_000
+    if (last !== undefined && (this.#isOtherClock || isBehind))
+      this.#behindMs = last.at * 1_000 + Math.max(0, this.#now() - this.#tickedAtMs) - atMs
+    this.#isOtherClock = false
+    return (atMs + this.#behindMs) / 1_000
   }
 
   /**

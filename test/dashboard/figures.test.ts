@@ -54,6 +54,38 @@ t.test('rates are of what happened between two reports, by the clock of the repl
   t.equal(model.ticks.length, 2)
 })
 
+t.test('the charts go on after a new connection, whatever the clock of the replica that tells then', async (t) => {
+  let nowMs = 5_000
+  const model = new Model(() => nowMs)
+  const hello = { replica: 'one', may_clear: false, samples: [] }
+  let memory = 0
+  /** Both replicas are heard of, and one of them tells, by its own clock. */
+  const tell = (atMs: number): void => {
+    nowMs += 1_000
+    memory += 10
+    model.take(event(atMs, report('one', nowMs, { memory }), report('two', nowMs, { memory })))
+  }
+  model.greet(hello)
+  for (const atMs of [100_000, 101_000, 102_000]) tell(atMs)
+  t.same(
+    model.ticks.map(({ at }) => at),
+    [101, 102],
+  )
+  nowMs += 4_000
+  model.greet({ ...hello, replica: 'two' })
+  for (const atMs of [60_000, 61_000]) tell(atMs)
+  t.same(
+    model.ticks.map(({ at }) => at),
+    [101, 102, 107, 108],
+    'it is 47 s behind',
+  )
+  model.greet({ ...hello, replica: 'three' })
+  tell(900_000)
+  t.equal(model.ticks.at(-1)?.at, 109, 'it is ahead')
+  tell(890_000)
+  t.equal(model.ticks.at(-1)?.at, 110, 'it was set back')
+})
+
 t.test('a replica that began anew has no negative rates, and one that is silent has none', async (t) => {
   const model = new Model()
   model.take(event(1_000, report('one', 1_000, { memory: 100 })))
