@@ -85,6 +85,10 @@ t.test('clear and inspect: what was in memory is there no more', async (t) => {
   const before = await cli(['inspect', path, '--user', user.id])
   t.match(before, { code: 0, json: { memory: { present: true } } })
   t.match(await cli(['inspect', before.json.key]), { code: 0, json: { key: before.json.key } }, 'by its key')
+  for (const address of [`https://api.example${path}`, `HTTP://api.example:8080/shop${path}/`])
+    t.match(await cli(['inspect', address]), { code: 0, json: { key: before.json.key } }, address)
+  const list = await cli(['inspect', 'https://api.example/api/designs?limit=5&tag=a', '--user', user.id])
+  t.match(list, { code: 0, json: { key: new RegExp(`^${user.id}/designs`) } }, 'with a query')
 
   t.match(await cli(['clear', 'user', user.id]), { code: 0, json: { cleared: 'user', user_id: user.id } })
   const after = await cli(['inspect', path, '--user', user.id])
