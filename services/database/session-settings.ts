@@ -56,8 +56,10 @@ export const STARTUP_OPTIONS = '-c statement_timeout=0 -c lock_timeout=0 -c idle
 export interface GivenSession {
   /** The server's process. Behind a pooler it is not the one that the client was told at the start. */
   readonly pid: number
-  /** Where the service's tables are, or are to be; null: the address names a schema that is not there. */
+  /** Where the service's tables are, or are to be; null: the address or the role names a schema that is not there. */
   readonly schema: string | null
+  /** What has named the schema, in the words of pg_settings: `client` is the address, `user` the role. */
+  readonly path_source: string
   /** Is the server one that only repeats what another one writes? */
   readonly is_standby: boolean
   /** Where an unqualified name leads first; null: nowhere. */
@@ -70,7 +72,7 @@ type Query = (text: string, values: readonly unknown[]) => Promise<readonly obje
 
 /**
  * The schema is the first one of the search_path, so that a role or an address can name one; `public` where it leads nowhere, but null where
- * the address named one: `public` may be another service's. What the whole database or the server was given counts only where the
+ * the address named one: `public` may be another service's; and where the role did, unless the tables are in `public`. What the whole database or the server was given counts only where the
  * tables are there already, and no schema counts by being called like the role once the tables are in `public`: a change of either would
  * begin an empty catalogue.
  */
@@ -79,8 +81,9 @@ const LOOK = `with path as (select current_schema() as current,
     btrim(current_setting('search_path'), ' "') <> '' as is_named),
   homes as (select n.nspname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relname = 'cache_journal' and c.relkind = 'r')
-  select pg_backend_pid() as pid, pg_is_in_recovery() as is_standby, current,
-    case when current is not null or source <> 'client' or not is_named then coalesce(case
+  select pg_backend_pid() as pid, pg_is_in_recovery() as is_standby, current, source as path_source,
+    case when current is not null or not is_named or source not in ('client', 'user')
+      or (source = 'user' and 'public' in (select name from homes)) then coalesce(case
       when current in (select name from homes) then current
       when source in ('database', 'configuration file', 'command line', 'environment variable') then null
       when source = 'default' and 'public' in (select name from homes) then null

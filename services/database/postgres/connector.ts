@@ -34,6 +34,9 @@ const STATEMENT_TIMEOUT = '57014'
 const NO_SCHEMA =
   'The search_path in DATABASE_URL names a schema that is not there, or that this role may not use: create it, grant usage on it, or take ' +
   'it out of the address'
+const NO_SCHEMA_OF_ROLE =
+  'The search_path that the role of DATABASE_URL has names a schema that is not there, or that it may not use: create it, grant usage on it, or ' +
+  'take the setting back by: alter role <the role> reset search_path'
 const STANDBY = 'it is a standby, which takes no writes: let DATABASE_URL lead to the primary'
 
 /** Makes connections to one address, and sees to it that nobody else's settings hold there. */
@@ -135,7 +138,8 @@ export class PostgresConnector {
 
   #schemaOf(given: GivenSession): string {
     const { home } = this.#options
-    if (home.schema === undefined && given.schema === null) throw new CanNotStartError(NO_SCHEMA)
+    if (home.schema === undefined && given.schema === null)
+      throw new CanNotStartError(given.path_source === 'user' ? NO_SCHEMA_OF_ROLE : NO_SCHEMA)
     return (home.schema ??= given.schema ?? 'public')
   }
 

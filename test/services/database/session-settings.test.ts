@@ -119,6 +119,10 @@ t.test('what the database is given later does not lead to another schema, nor wh
   await serves(t, { DATABASE_URL: url })
   await setAll(url, 'database', { search_path: 'elsewhere' })
   await serves(t, { DATABASE_URL: url })
+  // In all databases: one in which nothing is yet would not be begun by it.
+  await query(database, 'alter role postgres set search_path = gone')
+  await serves(t, { DATABASE_URL: url })
+  await query(database, 'alter role postgres reset search_path')
   t.same(await query(database, homes), [{ home: 'public' }])
   await database.close()
 })

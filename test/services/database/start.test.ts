@@ -52,10 +52,15 @@ t.test('a standby is waited for, as it may be promoted, and the start says what 
 t.test('what the server refuses for good ends the start at once, in one line', async (t) => {
   const postgres = await startPostgres()
   t.teardown(() => postgres.stop())
-  await run(postgres.url, `create role locked login password 'right'; create role keyless; create role stranger login`)
+  await run(
+    postgres.url,
+    `create role locked login password 'right'; create role keyless; create role stranger login;
+      create role lost login; alter role lost set search_path = nowhere`,
+  )
   const access = [
     'all postgres 127.0.0.1/32 trust',
     'all keyless 127.0.0.1/32 trust',
+    'all lost 127.0.0.1/32 trust',
     'all locked 127.0.0.1/32 scram-sha-256',
   ]
   writeFileSync(join(postgres.data, 'pg_hba.conf'), access.map((line) => `host ${line}\n`).join(''))
@@ -68,7 +73,8 @@ t.test('what the server refuses for good ends the start at once, in one line', a
     'demands TLS, or': `postgresql://stranger@${at}/postgres`,
     'agree on TLS': `postgresql://postgres@${at}/postgres?sslmode=verify-full`,
     'is not there: create it': `postgresql://postgres@${at}/nowhere`,
-    'names a schema that is not there': `postgresql://postgres@${at}/postgres?options=-c%20search_path%3Dnowhere`,
+    'that the role of DATABASE_URL has names a schema that is not there': `postgresql://lost@${at}/postgres`,
+    'in DATABASE_URL names a schema that is not there': `postgresql://postgres@${at}/postgres?options=-c%20search_path%3Dnowhere`,
   }
   for (const [reason, url] of Object.entries(refused)) {
     const { error, waits } = await attempt(url)
