@@ -74,4 +74,11 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     '',
     'services/resource/totals',
   ),
+  serviceMutant(
+    'where a page begins and how long it is makes no plan',
+    'resource/lists/parameters',
+    'return `(select ${this.place(value, type)})`',
+    'return this.place(value, type)',
+    'services/resource/lists/rows-read',
+  ),
 ]

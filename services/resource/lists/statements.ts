@@ -10,6 +10,8 @@ import { comparison, isToCompare, termQuery } from './terms.js'
  * - Rows in order come by an array of owners whose length it does not know, and `order by user_id, …`. Only an index that begins with the owner and
  *   goes on with the order gives these without sorting what it takes for the rows of many.
  * - Rows by their terms come out of a subquery that `offset 0` or `limit` keeps apart, in which the terms alone are asked for.
+ * - Where a page begins and how many rows are wanted is unseen ({@link Parameters.unseen}). By statistics that do not know the owner, or know users of
+ *   few rows, it would rather read all rows of the owner and sort them, for one page.
  * The plans are the same for every owner, and with values as without (`npm run bench -- plans` counts the rows of both).
  */
 
@@ -43,7 +45,7 @@ export function pageQuery(table: ListTable, userId: string, selection: Selection
   const owner = parameters.place(userId, 'uuid')
   const text = `select ${table.columns}, ${sortValue(selection)} from ${table.name}
     where ${range(selection, owner, parameters)} order by ${orderBy(selection)}
-    limit ${parameters.place(selection.limit + 1, 'integer')}`
+    limit ${parameters.unseen(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }
 }
 
@@ -54,13 +56,13 @@ export function pageQuery(table: ListTable, userId: string, selection: Selection
 export function lookQuery(table: ListTable, userId: string, selection: Selection, most: number): Query {
   const parameters = new Parameters()
   const owner = parameters.place(userId, 'uuid')
-  const last = parameters.place(most, 'integer')
+  const last = parameters.unseen(most, 'integer')
   const text = `select ${table.columns}, "#sort_value", "#fits", "#nth" from (
       select *, row_number() over () as "#nth" from (
         select *, ${sortValue(selection)}, ${fits(table, selection, owner, parameters)} as "#fits" from ${table.name}
         where ${range(selection, owner, parameters)} order by ${orderBy(selection)} limit ${last}
       ) as looked
-    ) as ${table.name} where "#fits" or "#nth" = ${last} limit ${parameters.place(selection.limit + 2, 'integer')}`
+    ) as ${table.name} where "#fits" or "#nth" = ${last} limit ${parameters.unseen(selection.limit + 2, 'integer')}`
   return { text, values: parameters.values }
 }
 
@@ -77,7 +79,7 @@ export function sourceQuery(
 ): Query {
   const parameters = new Parameters()
   const owner = parameters.place(userId, 'uuid')
-  const cut = most === undefined ? 'offset 0' : `limit ${parameters.place(most + 1, 'integer')}`
+  const cut = most === undefined ? 'offset 0' : `limit ${parameters.unseen(most + 1, 'integer')}`
   const found = `select * from ${table.name} where ${sourceOf(table, selection, source, owner, parameters)} ${cut}`
   const conditions = [...rest(table, selection, source, owner, parameters), ...beyond(selection, parameters)].join(
     ' and ',
@@ -87,7 +89,7 @@ export function sourceQuery(
   const isOver = most === undefined ? '' : `"#met" > ${parameters.place(most, 'integer')} or `
   const text = `select ${table.columns}, ${sortValue(selection)}, ${met} as "#met"
     from (${from}) as ${table.name} where ${isOver}(${conditions})
-    order by ${sorting(selection)} limit ${parameters.place(selection.limit + 1, 'integer')}`
+    order by ${sorting(selection)} limit ${parameters.unseen(selection.limit + 1, 'integer')}`
   return { text, values: parameters.values }
 }
 
@@ -97,7 +99,7 @@ export function countQuery(table: ListTable, userId: string, selection: Selectio
   const owner = parameters.place(userId, 'uuid')
   const whole = { ...selection, after: undefined }
   const [source] = sourcesOf(selection)
-  const limit = parameters.place(most, 'integer')
+  const limit = parameters.unseen(most, 'integer')
   if (source === undefined) {
     const rows = `select from ${table.name} where ${range(whole, owner, parameters)} order by ${orderBy(whole)} limit ${limit}`
     return { text: `select count(*)::integer as total from (${rows}) as counted`, values: parameters.values }
@@ -115,7 +117,7 @@ function range(selection: Selection, owner: string, parameters: Parameters): str
   const since = order.word === 'updated' ? updatedSince : undefined
   return [
     among(owner),
-    ...(since === undefined ? [] : [`updated_at >= ${parameters.place(since, 'timestamptz')}`]),
+    ...(since === undefined ? [] : [`updated_at >= ${parameters.unseen(since, 'timestamptz')}`]),
     ...beyond(selection, parameters),
   ].join(' and ')
 }
@@ -124,9 +126,9 @@ function range(selection: Selection, owner: string, parameters: Parameters): str
 function beyond({ order: { key }, isDescending, after }: Selection, parameters: Parameters): string[] {
   if (after === undefined) return []
   const sign = isDescending ? '<' : '>'
-  const id = parameters.place(after.id, 'uuid')
+  const id = parameters.unseen(after.id, 'uuid')
   if (key === undefined) return [`id ${sign} ${id}`]
-  const value = parameters.place(after.value, key.type)
+  const value = parameters.unseen(after.value, key.type)
   return [`(${key.sql}${key.collation}, id) ${sign} (${value}${key.collation}, ${id})`]
 }
 

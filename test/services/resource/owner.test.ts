@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Queryable, Statement } from '../../../services/database/index.js'
+import type { Queryable } from '../../../services/database/index.js'
 import { designs } from '../../../services/designs/definition.js'
 import { RowExport } from '../../../services/export/row-export.js'
 import { inSnapshot } from '../../../services/export/snapshot.js'
@@ -12,6 +12,7 @@ import type { Resource } from '../../../services/resource/resource.js'
 import { templates } from '../../../services/templates/definition.js'
 import { findCredentials, findToken } from '../../../services/users/token-repository.js'
 import { startService } from '../../helpers/app.js'
+import { Looking } from '../../helpers/looking.js'
 import { sharedPostgres } from '../../helpers/servers/shared-servers.js'
 
 /** What one user has of each, and whom no statistics know. */
@@ -21,57 +22,6 @@ const OTHERS = 200
 const WANTED = 20
 /** Pages of 8 kB for one row: an index has three levels, and each of some indexes gets an entry. All rows of the user have some 2,000. */
 const PAGES_A_ROW = 60
-
-interface Plan {
-  readonly 'Actual Rows': number
-  readonly 'Actual Loops': number
-  readonly 'Relation Name'?: string
-  readonly 'Rows Removed by Filter'?: number
-  readonly 'Shared Hit Blocks': number
-  readonly 'Shared Read Blocks': number
-  readonly Plans?: readonly Plan[]
-}
-
-/** What the statements had to look at, each by the plan for its values and by that for all. */
-class Looking implements Queryable {
-  readonly seen: { readonly name: string; readonly rows: number; readonly pages: number }[] = []
-  readonly #run: (text: string) => Promise<object[]>
-  readonly #database: Queryable
-
-  constructor(database: Queryable) {
-    this.#database = database
-    this.#run = (text) => database.query({ name: 'test', text })
-  }
-
-  async query<Row extends object>(statement: Statement): Promise<Row[]> {
-    for (const planning of ['force_custom_plan', 'force_generic_plan']) {
-      await this.#run(`set local plan_cache_mode = ${planning}`)
-      await this.#run(`savepoint before`)
-      await this.#run(`prepare looked as ${statement.text}`)
-      const values = (statement.values ?? []).map(literal).join(', ')
-      const [row] = await this.#run(`explain (analyze, buffers, format json) execute looked(${values})`)
-      const [{ Plan: plan }] = (row as { 'QUERY PLAN': [{ Plan: Plan }] })['QUERY PLAN']
-      const pages = plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
-      this.seen.push({ name: `${statement.name} (${planning})`, rows: rowsOf(plan), pages })
-      await this.#run('rollback to savepoint before')
-      await this.#run('deallocate looked')
-    }
-    return this.#database.query<Row>(statement)
-  }
-}
-
-function rowsOf(plan: Plan): number {
-  const own = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops']
-  const inner = (plan.Plans ?? []).reduce((sum, each) => sum + rowsOf(each), 0)
-  return inner + (plan['Relation Name'] === undefined ? 0 : own)
-}
-
-function literal(value: unknown): string {
-  if (value === null) return 'null'
-  const plain = (each: unknown): string => (typeof each === 'string' ? each : JSON.stringify(each))
-  const text = Array.isArray(value) ? `{${value.map((each) => JSON.stringify(plain(each))).join(',')}}` : plain(value)
-  return `'${text.replaceAll("'", "''")}'`
-}
 
 t.test('a row is found without those beside it, of a user of many rows whom the statistics do not know', async (t) => {
   const postgres = await sharedPostgres(t)

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { listName } from '../../../../services/resource/addresses.js'
+import { listsOf, type ListQuery, selectionOf } from '../../../../services/resource/lists/list-query.js'
+import { ResourceRows } from '../../../../services/resource/sql/rows.js'
+import { templates } from '../../../../services/templates/definition.js'
+import { onBothDatabases } from '../../../helpers/both-databases.js'
+import { Looking } from '../../../helpers/looking.js'
+
+/** What everybody has by the statistics, and what somebody has whom these do not know. */
+const OTHERS = 300
+const ROWS = 2_000
+const LIMIT = 20
+const PAGE = LIMIT + 1
+const SORTS = ['created', 'updated', 'name', 'price'].flatMap((sort) => [sort, `-${sort}`])
+
+onBothDatabases(t, async (t, { app, newUser }) => {
+  const run = (text: string, values: readonly unknown[] = []) => app.db.query({ name: 'test', text, values })
+  await run(`insert into users (id, email, shop_name)
+    select new_row_id(n), n || '@example.org', 'x' from generate_series(1, ${OTHERS}) n`)
+  await run(`insert into templates (id, user_id, name, title, platform, product_type)
+    select new_row_id(n), id, 'Mug ' || n, 'Mug', 'etsy', 'mug' from users, generate_series(1, 3) n`)
+  await run('analyze')
+  const { id: userId } = await newUser()
+  await run(
+    `insert into templates (id, user_id, name, title, platform, product_type, is_active, tags, price_cents, currency, updated_at)
+      select new_row_id(n), $1::uuid, 'Mug ' || n * 1009 % ${ROWS}, 'Mug', case when n % 2 = 0 then 'etsy' else 'shopify' end, 'mug',
+        n % 10 <> 0, array['all', 'tag' || n % 300], n * 7919 % ${ROWS}, 'EUR', statement_timestamp() - n * interval '1 minute'
+      from generate_series(1, ${ROWS}) n`,
+    [userId],
+  )
+  const rows = new ResourceRows(templates, app.db.kind)
+  const lists = listsOf(templates)
+
+  /** How many rows each statement of the first pages reads, by either plan. */
+  async function read(query: ListQuery, pages = 2): Promise<number[]> {
+    const selection = (cursor: string | null) =>
+      selectionOf(listName('templates', userId), lists, { limit: LIMIT, ...query, ...(cursor !== null && { cursor }) })
+    let [cursor, seen]: [string | null, number[]] = [null, []]
+    for (let page = 0; page < pages; page += 1) {
+      const [from, looked] = [cursor, [] as number[]]
+      cursor = await app.db.transaction(async (transaction) => {
+        const looking = new Looking(transaction)
+        const { nextCursor } = await rows.list(looking, userId, selection(from))
+        for (const each of looking.seen) looked.push(each.rows)
+        return nextCursor
+      })
+      seen = [...seen, ...looked]
+      if (cursor === null) break
+    }
+    return seen
+  }
+
+  t.test('an order reads its page and one row more, of a user whom the statistics do not know', async (t) => {
+    const since = { updated_since: new Date(Date.now() - 3_600_000).toISOString() }
+    const queries: ListQuery[] = [
+      ...SORTS.map((sort) => ({ sort })),
+      { ...since, sort: 'updated' },
+      { ...since, sort: '-updated' },
+    ]
+    for (const query of queries) {
+      const seen = await read(query, 3)
+      t.ok(seen.length >= 6 && Math.max(...seen) <= PAGE, `${JSON.stringify(query)}: ${seen.join(', ')}`)
+    }
+  })
+
+  t.test('filters that fit many rows read some pages of them', async (t) => {
+    for (const sort of SORTS) {
+      for (const filter of [
+        { platform: 'etsy' },
+        { platform: 'etsy', tag: ['all'] },
+        { q: 'mug' },
+        { is_active: true, q: 'm' },
+      ]) {
+        const query = { ...filter, sort }
+        const seen = await read(query)
+        t.ok(seen.length >= 8 && Math.max(...seen) <= 6 * PAGE, `${JSON.stringify(query)}: ${seen.join(', ')}`)
+      }
+    }
+  })
+})
