@@ -63,8 +63,8 @@ export const LIST_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'a total is never less than what its page shows',
     'resource/lists/reading',
-    'Math.max(counted?.total ?? 0, nextCursor === null ? ids.length : ids.length + 1)',
-    'counted?.total ?? 0',
+    'Math.max(counted, nextCursor === null ? ids.length : ids.length + 1)',
+    'counted',
     'services/resource/totals',
   ),
   serviceMutant(

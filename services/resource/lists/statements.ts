@@ -111,6 +111,24 @@ export function countQuery(table: ListTable, userId: string, selection: Selectio
   return { text, values: parameters.values }
 }
 
+/** How many rows of the list a source has among `most` and one more, and how many it has of these in all (`#met`). */
+export function countAmongQuery(
+  table: ListTable,
+  userId: string,
+  selection: Selection,
+  source: Source,
+  most: number,
+): Query {
+  const parameters = new Parameters()
+  const owner = parameters.place(userId, 'uuid')
+  const of = sourceOf(table, selection, source, owner, parameters)
+  const found = `select * from ${table.name} where ${of} limit ${parameters.unseen(most + 1, 'integer')}`
+  const conditions = rest(table, selection, source, owner, parameters).join(' and ')
+  const text = `select count(*)::integer as "#met", (count(*) filter (where ${conditions}))::integer as total
+    from (${found}) as ${table.name}`
+  return { text, values: parameters.values }
+}
+
 /** The owner's rows from the position on, in the terms of the index of this order. */
 function range(selection: Selection, owner: string, parameters: Parameters): string {
   const { order, updatedSince } = selection

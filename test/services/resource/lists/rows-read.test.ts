@@ -1,10 +1,13 @@
 import t from 'tap'
 import { listName } from '../../../../services/resource/addresses.js'
 import { listsOf, type ListQuery, selectionOf } from '../../../../services/resource/lists/list-query.js'
+import { MOST_COUNTED } from '../../../../services/resource/lists/reading.js'
 import { ResourceRows } from '../../../../services/resource/sql/rows.js'
 import { templates } from '../../../../services/templates/definition.js'
+import { startService } from '../../../helpers/app.js'
 import { onBothDatabases } from '../../../helpers/both-databases.js'
 import { Looking } from '../../../helpers/looking.js'
+import { sharedPostgres } from '../../../helpers/servers/shared-servers.js'
 
 /** What everybody has by the statistics, and what somebody has whom these do not know. */
 const OTHERS = 300
@@ -77,4 +80,43 @@ onBothDatabases(t, async (t, { app, newUser }) => {
       }
     }
   })
+})
+
+t.test('a total of filters and a time reads what changed, or what fits the filters, if either is little', async (t) => {
+  const postgres = await sharedPostgres(t)
+  const { app, newUser } = await startService(t, { env: { DATABASE_URL: await postgres.serviceDatabase() } })
+  const { id: userId } = await newUser()
+  const run = (text: string) => app.db.query<{ since: string }>({ name: 'test', text, values: [userId] })
+  await run(`insert into templates (id, user_id, name, title, platform, product_type, tags, updated_at)
+    select new_row_id(n), $1::uuid, 'Mug', 'Mug', 'etsy', 'mug', array[case when n % 100 = 0 then 'rare' else 'all' end],
+      statement_timestamp() - (${MOST_COUNTED + 2_000} - n) * interval '1 second'
+    from generate_series(1, ${MOST_COUNTED + 2_000}) n`)
+  const changedLast = async (rows: number): Promise<string> => {
+    const [row] = await run(`select (updated_at at time zone 'UTC')::text || 'Z' as since from templates
+      where user_id = $1::uuid order by updated_at desc offset ${rows - 1} limit 1`)
+    return row?.since ?? ''
+  }
+  const [some, nearlyAll] = [await changedLast(300), await changedLast(MOST_COUNTED + 1_000)]
+  const counting = { limit: LIMIT, total: true }
+  const cases: readonly [query: ListQuery, total: number, read: number][] = [
+    [{ platform: 'etsy', updated_since: some }, 300, 300],
+    [{ platform: 'etsy', updated_since: some, sort: '-updated' }, 300, 300],
+    [{ q: 'mug', updated_since: some }, 300, MOST_COUNTED + 301],
+    [{ tag: ['rare'], updated_since: nearlyAll }, 110, MOST_COUNTED + 121],
+    [{ q: 'rare', updated_since: nearlyAll }, 110, 120],
+    [{ platform: 'etsy', updated_since: nearlyAll }, MOST_COUNTED, 3 * MOST_COUNTED + 2_001],
+  ]
+  const rows = new ResourceRows(templates, 'postgres')
+  for (const [query, wanted, most] of cases) {
+    const selection = selectionOf(listName('templates', userId), listsOf(templates), { ...counting, ...query })
+    const [total, counts] = await app.db.transaction(async (transaction) => {
+      const looking = new Looking(transaction)
+      const page = await rows.list(looking, userId, selection)
+      return [page.total, looking.seen.filter(({ name }) => name.includes('list-count'))]
+    })
+    t.equal(total?.total, wanted, JSON.stringify(query))
+    // Each statement was planned twice.
+    const read = counts.reduce((sum, each) => sum + each.rows, 0) / 2
+    t.ok(read <= most, `${JSON.stringify(query)}: ${counts.map((each) => each.rows).join(', ')}`)
+  }
 })
