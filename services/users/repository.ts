@@ -190,7 +190,10 @@ function rowsOf(table: string, id: string): Pick<Steps, 'table' | 'values' | 'id
   }
 }
 
-/** They go with their user by a trigger, in one statement: it is left nothing to do, since a follower's week of changes may be millions. */
+/**
+ * They go with their user by a trigger, in one statement: it is left nothing to do, since a follower's week of changes may be millions. The planner does
+ * not see how many go at once: where it expects fewer it would read all of them each time, and sort them.
+ */
 async function deleteChanges(db: Queryable, userId: string): Promise<void> {
   for (let from: { transaction: string; row: string } | undefined = FIRST_CHANGE; from !== undefined;) {
     const last: { transaction: string; row: string }[] = await db.query({
@@ -198,7 +201,7 @@ async function deleteChanges(db: Queryable, userId: string): Promise<void> {
       text: `with step as materialized (
           select ctid, changed_in, row_id from changes
           where (user_id, changed_in, row_id) >= ((select $1::uuid), $2::text::xid8, $3::uuid) and user_id <= (select $1::uuid)
-          order by user_id, changed_in, row_id limit ${CHANGES_AT_ONCE}
+          order by user_id, changed_in, row_id limit (select ${CHANGES_AT_ONCE})
         ), gone as (delete from changes where ctid = any(array(select ctid from step)))
         select changed_in::text as transaction, row_id as row from step order by changed_in, row_id offset ${CHANGES_AT_ONCE - 1} limit 1`,
       values: [userId, from.transaction, from.row],
