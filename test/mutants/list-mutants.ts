@@ -81,4 +81,11 @@ export const LIST_MUTANTS: readonly Mutant[] = [
     'return this.place(value, type)',
     'services/resource/lists/rows-read',
   ),
+  serviceMutant(
+    'a word that is said again is looked up once',
+    'resource/lists/terms',
+    'select distinct word from',
+    'select word from',
+    'services/resource/lists/rows-read',
+  ),
 ]

@@ -80,6 +80,29 @@ onBothDatabases(t, async (t, { app, newUser }) => {
       }
     }
   })
+
+  t.test('a word that is said again, or begins another one, is looked up once', async (t) => {
+    const asked = (q: string) => {
+      const selection = selectionOf(listName('templates', userId), lists, { limit: LIMIT, q })
+      return app.db.transaction(async (transaction) => {
+        const looking = new Looking(transaction)
+        const { ids } = await rows.list(looking, userId, selection)
+        return { ids, pages: looking.seen.reduce((sum, { pages }) => sum + pages, 0) }
+      })
+    }
+    for (const [many, one] of [
+      ['t '.repeat(100), 't'],
+      ['t ta TAG tag1 ta', 'tag1'],
+      ['mug m 1 1 10 100 mu 1009', 'mug 1009'],
+    ] as const) {
+      const [some, plain] = [await asked(many), await asked(one)]
+      t.same(some.ids, plain.ids, many)
+      t.ok(
+        plain.ids.length > 0 && some.pages <= 1.1 * plain.pages + 10,
+        `${some.pages} pages, ${plain.pages} of ${one}`,
+      )
+    }
+  })
 })
 
 t.test('a total of filters and a time reads what changed, or what fits the filters, if either is little', async (t) => {
