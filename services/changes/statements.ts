@@ -117,7 +117,8 @@ export class ChangesStatements {
         order by c.user_id, ${order} limit ${MOST_SCANNED}`
     const running = `c.user_id = $1::uuid and c.changed_in = x.id and (${order}) > ($5::text::xid8, $6::uuid, $7::text, $8::bigint)`
     // Compared as rows: only the index of users can be gone through by these, in the order that is wanted.
-    const later = `(c.user_id, ${order}) > ($1::uuid, $11::text::xid8, $12::uuid, $13::text, $14::bigint)
+    // Without a beginning nothing is asked for: the index would be gone through from the user's first change on, and none would be found.
+    const later = `$11::text is not null and (c.user_id, ${order}) > ($1::uuid, $11::text::xid8, $12::uuid, $13::text, $14::bigint)
           and (c.user_id, c.changed_in) < ($1::uuid, pg_snapshot_xmax(k.until))`
     const window = `(select c.* from (
           (select c.* from unnest(array(select pg_snapshot_xip($3::pg_snapshot))) x (id), lateral (${range(running)}) c
