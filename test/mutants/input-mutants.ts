@@ -45,8 +45,15 @@ export const INPUT_MUTANTS: readonly Mutant[] = [
   serviceMutant(
     'a text that one database would not give back is refused',
     'texts',
-    "text.startsWith('\\ufeff') ?",
-    'text === undefined ?',
+    "if (text.startsWith('\\ufeff')) return",
+    'if (text === undefined) return',
+    'plugins/http/validation',
+  ),
+  serviceMutant(
+    'a run of combining marks that takes long to compose is refused',
+    'texts',
+    'text.length > MOST_MARKS && LONG_RUN.test(text)',
+    'text === undefined',
     'plugins/http/validation',
   ),
   serviceMutant(
