@@ -290,12 +290,12 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
     '      throw error\n    } finally',
     'redis',
   ),
-  mutant('writes of one turn leave in one piece', 'redis/redis', '      stream.cork()\n', '', 'redis'),
+  mutant('writes of one turn leave in one piece', 'redis/redis', '    stream?.cork()\n', '', 'redis'),
   mutant(
-    'and those of the next turn too',
+    'a long turn takes nothing of the time of its writes',
     'redis/redis',
-    '        this.#isGathering = false\n        stream',
-    '        stream',
+    '=== 1) clock.endOfTurn(this.#sendWrites)',
+    '=== 1) queueMicrotask(this.#sendWrites)',
     'redis',
   ),
 ]

@@ -80,7 +80,8 @@ export class Redis {
   /** What the client said last of a connection that it could not make. */
   #cause: string | undefined
   #prefix = ''
-  #isGathering = false
+  /** What is to be sent at the end of this turn. */
+  #writes: (() => void)[] = []
 
   constructor(options: RedisOptions) {
     const { client, isCluster, secret, clock, events } = options
@@ -138,7 +139,10 @@ export class Redis {
     const sealed = this.#seal.seal(name, text)
     const isStored =
       this.#fits(key, sealed) &&
-      (await this.#tried('writes', this.#gathered().set(name, sealed, 'PX', wholeMs(lifetimeMs))))
+      (await this.#tried(
+        'writes',
+        this.#write((client) => client.set(name, sealed, 'PX', wholeMs(lifetimeMs))),
+      ))
     if (!isStored && lease !== undefined) await this.release(key, lease)
   }
 
@@ -156,7 +160,10 @@ export class Redis {
   async lease(key: string, mark: number, ms: number): Promise<Lease> {
     const name = this.#leaseName(key, mark)
     const refused = this.refusals.count
-    const isSet = await this.#tried('writes', this.#gathered().set(name, '', 'PX', wholeMs(ms), 'NX'))
+    const isSet = await this.#tried(
+      'writes',
+      this.#write((client) => client.set(name, '', 'PX', wholeMs(ms), 'NX')),
+    )
     if (isSet !== undefined) return isSet === null ? 'elsewhere' : 'mine'
     // It may have been taken although nothing came back, and then nobody would give it back.
     if (this.refusals.count === refused) void this.release(key, mark)
@@ -165,13 +172,20 @@ export class Redis {
 
   /** For a load that takes its time: nobody else begins one meanwhile. */
   async renew(key: string, mark: number, ms: number): Promise<void> {
-    await this.#tried('writes', this.#gathered().set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms)))
+    await this.#tried(
+      'writes',
+      this.#write((client) => client.set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms))),
+    )
   }
 
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
     const name = this.#leaseName(key, mark)
-    const isDone = (await this.#tried('writes', this.#gathered().del(name))) !== undefined
+    const isDone =
+      (await this.#tried(
+        'writes',
+        this.#write((client) => client.del(name)),
+      )) !== undefined
     if (!isDone && this.#owed.size < MOST_OWED) this.#owed.set(name, this.#options.clock.now())
   }
 
@@ -181,7 +195,11 @@ export class Redis {
     const since = clock.now() - LONGEST_LEASE_MS
     const names = [...this.#owed].filter(([, at]) => at > since).map(([name]) => name)
     this.#owed.clear()
-    for (const name of names) void this.#tried('writes', this.#gathered().del(name))
+    for (const name of names)
+      void this.#tried(
+        'writes',
+        this.#write((client) => client.del(name)),
+      )
   }
 
   /** Tells the breaker of a server that does not answer although nobody asks it for anything. Never rejects. */
@@ -199,22 +217,34 @@ export class Redis {
   }
 
   /**
-   * The client, for a write: those of one turn go to the system in one piece, which halves what a miss costs. ioredis' own
-   * pipelines do so too, but what they have sent stays in memory until the old generation is collected.
+   * Writes of one turn go to the system in one piece at its end, which halves what a miss costs. ioredis' own pipelines do so too, but what
+   * they have sent stays in memory until the old generation is collected.
+   *
+   * At its end, since a command's time begins when it is sent: a turn may take longer than that time, and timers come before replies. A
+   * cluster's client has no socket that all of them share.
    */
-  #gathered(): RedisClient {
-    const { client } = this.#options
-    const { stream } = client
-    if (stream !== undefined && !this.#isGathering) {
-      this.#isGathering = true
-      stream.cork()
-      // The ticks of a turn come after what its promises have set off.
-      process.nextTick(() => {
-        this.#isGathering = false
-        stream.uncork()
-      })
-    }
-    return client
+  #write<Result>(command: (client: RedisClient) => Promise<Result>): Promise<Result> {
+    const { client, clock } = this.#options
+    if (client.stream === undefined) return command(client)
+    return new Promise((resolve, reject) => {
+      const send = (): void => {
+        try {
+          resolve(command(client))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      if (this.#writes.push(send) === 1) clock.endOfTurn(this.#sendWrites)
+    })
+  }
+
+  readonly #sendWrites = (): void => {
+    const writes = this.#writes
+    this.#writes = []
+    const { stream } = this.#options.client
+    stream?.cork()
+    for (const send of writes) send()
+    stream?.uncork()
   }
 
   #nameOf(key: string): string {
