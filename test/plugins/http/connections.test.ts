@@ -9,6 +9,8 @@ import { BULK_LIMIT_BYTES } from '../../../routes/api/bulk.js'
 import { ADMIN_TOKEN, startService } from '../../helpers/app.js'
 import { exchange, type RawAnswer } from '../../helpers/raw-http.js'
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10)
+
 /** The one shape, and nothing else. */
 function isShaped(t: Test, answer: RawAnswer, status: number, code: string): void {
   const error = STATUS_CODES[status]
@@ -92,7 +94,9 @@ t.test('what Node answers by itself elsewhere has our shape', async (t) => {
         'gzip, chunked\r\nExpect: 100-continue',
       ]) {
         const answer = await exchange(port, `${post}Transfer-Encoding: ${codings}\r\n\r\n${chunks}${next}`, 3_000)
-        isShaped(t, answer, 501, 'UNSUPPORTED_TRANSFER_CODING')
+        // The parser of Node 22 and later refuses an empty one beside a length by itself.
+        if (codings.includes('Content-Length') && NODE_MAJOR >= 22) isShaped(t, answer, 400, 'MALFORMED_REQUEST')
+        else isShaped(t, answer, 501, 'UNSUPPORTED_TRANSFER_CODING')
         t.equal(answer.text.match(/^HTTP\/1\.1 /gm)?.length, 1, codings)
         t.match(
           { connection: answer.header('connection'), isEnded: answer.isEnded },
