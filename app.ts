@@ -50,7 +50,7 @@ export interface AppOptions extends DatabasePluginOptions {
 const PLUGIN_TIMEOUT_MS = 60_000
 
 /** Longer than any path that Node reads: plugins/http/urls.ts refuses what is too long, behind the hooks that every answer needs. */
-const LONGEST_PARAMETER = 65_536
+const LONGEST_FOR_ROUTER = 65_536
 
 /** What one row may take: the JSON of a body is parsed and checked in one go, while everybody else waits. */
 export const BODY_LIMIT_BYTES = 131_072
@@ -72,7 +72,7 @@ export async function buildApp(settings: Config, options: AppOptions = {}): Prom
     http: { ...requestLimits.http, requireHostHeader: false },
     // The database is open until the last connection has ended: what still comes is served, and its connection ends.
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_PARAMETER },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: LONGEST_FOR_ROUTER },
     ...loggingOptions(createLogger(settings, { level, ...(destination && { destination }) })),
   })
   await app.register(config, { config: settings })

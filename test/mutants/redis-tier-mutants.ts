@@ -212,13 +212,7 @@ export const REDIS_MUTANTS: readonly Mutant[] = [
     'this.observe()',
     'states',
   ),
-  mutant(
-    'an entry that Redis would not take is not sent',
-    'redis/redis',
-    '      this.#fits(key, sealed) &&\n',
-    '',
-    'redis',
-  ),
+  mutant('an entry that Redis would not take is not sent', 'redis/redis', 'this.#fits(key, sealed) && ', '', 'redis'),
   mutant(
     'a load whose entry was not stored leaves no lease',
     'redis/redis',

@@ -36,7 +36,7 @@ export const benchmark: Benchmark = {
       ADMIN_TOKENS: ADMIN_TOKEN,
       DATABASE_URL: databaseUrl,
       CACHE_MAX_MEMORY_ITEMS: String(MEMORY_ITEMS),
-      // So long a turn would be a time for entries to become stale in.
+      // Nothing is to become stale while it is measured.
       CACHE_TTL_SECONDS: '3600',
       CACHE_VERIFY_SHARE: '0',
       DATABASE_QUEUE_MS: '10000',

@@ -1,6 +1,7 @@
-import type { FastifyPluginAsync, onRequestHookHandler } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { TooManyWatchersError } from '../../../services/errors.js'
+import { beLast, EVENT_STREAM } from '../event-stream.js'
 import { strictQueries } from '../strict-queries.js'
 
 /** Figures as server-sent events, for administrators, also those who may only look: they name tags, and so tenants. */
@@ -11,24 +12,21 @@ const routes: FastifyPluginAsync = async (fastify) => {
   const schema = {
     summary: 'Watch the figures of all replicas, as server-sent events',
     operationId: 'watchCache',
-    produces: 'text/event-stream',
+    produces: EVENT_STREAM,
     errors: ['TOO_MANY_WATCHERS'],
   }
-  // Before anything is waited for: a request behind it would be carried out, and never answered.
-  const beLast: onRequestHookHandler = (_request, reply, done) => {
-    reply.raw.shouldKeepAlive = false
+  fastify.addHook('onRequest', (_request, reply, done) => {
+    beLast(reply)
     done()
-  }
+  })
   fastify.get(
     '/live',
-    { schema, onRequest: [beLast, fastify.requireInspector], exposeHeadRoute: false },
+    { schema, onRequest: fastify.requireInspector, exposeHeadRoute: false },
     async (request, reply) => {
       if (live.isFull) throw new TooManyWatchersError()
       reply.headers({
-        'content-type': 'text/event-stream; charset=utf-8',
+        'content-type': `${EVENT_STREAM}; charset=utf-8`,
         'cache-control': 'no-store',
-        // It ends with the stream: kept alive it would hold up the close of the service.
-        connection: 'close',
         // Proxies of nginx's kind would gather the events.
         'x-accel-buffering': 'no',
       })

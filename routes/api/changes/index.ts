@@ -5,19 +5,18 @@ import fp from 'fastify-plugin'
 import { ChangesAnswer, ChangesQuery } from '../../../services/changes/schema.js'
 import { ChangesOffError, ServiceUnavailableError } from '../../../services/errors.js'
 import { weightOf } from '../accept.js'
+import { beLast, EVENT_STREAM } from '../event-stream.js'
 import { guardScope } from '../guard-scope.js'
 import { ownerOf } from '../resource.js'
 
 const DEFAULT_LIMIT = 100
 const NOW = 'now'
-const EVENT_STREAM = 'text/event-stream'
 
 /** What changed of the caller's rows since a cursor: a page, or a stream of events. */
 const routes: FastifyPluginAsyncTypebox = async (fastify) => {
   const { changes, changeStreams } = fastify
-  // Before anything is waited for: a request behind it would be carried out, and never answered.
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (wantsEvents(request)) reply.raw.shouldKeepAlive = false
+    if (wantsEvents(request)) beLast(reply)
     done()
   })
   guardScope(fastify, fastify.requireUser)
@@ -67,12 +66,11 @@ const routes: FastifyPluginAsyncTypebox = async (fastify) => {
     reply.raw.once('close', end)
     // The reader may have gone while it was looked whether there is a stream for them.
     if (reply.raw.destroyed) end()
-    // Nothing on the way may wait for more, or pack it. The connection is of no use after the stream, and would hold up a close.
+    // Nothing on the way may wait for more, or pack it.
     return reply
       .header('content-type', EVENT_STREAM)
       .header('cache-control', 'no-store, no-transform')
       .header('x-accel-buffering', 'no')
-      .header('connection', 'close')
       .send(events)
   }
 }

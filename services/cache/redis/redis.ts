@@ -75,7 +75,7 @@ export class Redis {
   readonly #owed = new Map<string, number>()
   readonly breaker: CircuitBreaker
   readonly refusals: Refusals
-  /** Of commands, from sending to the answer; what failed counts too. */
+  /** Of commands, from when they are wanted to the answer; what failed counts too. */
   readonly durations = new Durations()
   /** What the client said last of a connection that it could not make. */
   #cause: string | undefined
@@ -138,11 +138,7 @@ export class Redis {
     const name = this.#nameOf(key)
     const sealed = this.#seal.seal(name, text)
     const isStored =
-      this.#fits(key, sealed) &&
-      (await this.#tried(
-        'writes',
-        this.#write((client) => client.set(name, sealed, 'PX', wholeMs(lifetimeMs))),
-      ))
+      this.#fits(key, sealed) && (await this.#write((client) => client.set(name, sealed, 'PX', wholeMs(lifetimeMs))))
     if (!isStored && lease !== undefined) await this.release(key, lease)
   }
 
@@ -160,10 +156,7 @@ export class Redis {
   async lease(key: string, mark: number, ms: number): Promise<Lease> {
     const name = this.#leaseName(key, mark)
     const refused = this.refusals.count
-    const isSet = await this.#tried(
-      'writes',
-      this.#write((client) => client.set(name, '', 'PX', wholeMs(ms), 'NX')),
-    )
+    const isSet = await this.#write((client) => client.set(name, '', 'PX', wholeMs(ms), 'NX'))
     if (isSet !== undefined) return isSet === null ? 'elsewhere' : 'mine'
     // It may have been taken although nothing came back, and then nobody would give it back.
     if (this.refusals.count === refused) void this.release(key, mark)
@@ -172,20 +165,13 @@ export class Redis {
 
   /** For a load that takes its time: nobody else begins one meanwhile. */
   async renew(key: string, mark: number, ms: number): Promise<void> {
-    await this.#tried(
-      'writes',
-      this.#write((client) => client.set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms))),
-    )
+    await this.#write((client) => client.set(this.#leaseName(key, mark), '', 'PX', wholeMs(ms)))
   }
 
   /** After a load that left no entry: others need not wait for it. */
   async release(key: string, mark: number): Promise<void> {
     const name = this.#leaseName(key, mark)
-    const isDone =
-      (await this.#tried(
-        'writes',
-        this.#write((client) => client.del(name)),
-      )) !== undefined
+    const isDone = (await this.#write((client) => client.del(name))) !== undefined
     if (!isDone && this.#owed.size < MOST_OWED) this.#owed.set(name, this.#options.clock.now())
   }
 
@@ -195,11 +181,7 @@ export class Redis {
     const since = clock.now() - LONGEST_LEASE_MS
     const names = [...this.#owed].filter(([, at]) => at > since).map(([name]) => name)
     this.#owed.clear()
-    for (const name of names)
-      void this.#tried(
-        'writes',
-        this.#write((client) => client.del(name)),
-      )
+    for (const name of names) void this.#write((client) => client.del(name))
   }
 
   /** Tells the breaker of a server that does not answer although nobody asks it for anything. Never rejects. */
@@ -213,17 +195,22 @@ export class Redis {
     if (this.breaker.isOpen) return
     const name = `${this.#prefix}:p:${Math.floor(clock.now())}`
     if (this.refusals.isDue('reads')) void this.#tried('reads', client.get(name))
-    if (this.refusals.isDue('writes')) void this.#tried('writes', client.set(name, '', 'PX', RETRY_KEY_MS))
+    if (this.refusals.isDue('writes')) void this.#write((client) => client.set(name, '', 'PX', RETRY_KEY_MS))
+  }
+
+  /** What a write answers; `undefined` when it failed. */
+  #write<Result>(command: (client: RedisClient) => Promise<Result>): Promise<Result | undefined> {
+    return this.#tried('writes', this.#atEndOfTurn(command))
   }
 
   /**
-   * Writes of one turn go to the system in one piece at its end, which halves what a miss costs. ioredis' own pipelines do so too, but what
+   * Writes of one turn go to the system in one piece at its end: each alone takes twice the time. ioredis' own pipelines do so too, but what
    * they have sent stays in memory until the old generation is collected.
    *
    * At its end, since a command's time begins when it is sent: a turn may take longer than that time, and timers come before replies. A
    * cluster's client has no socket that all of them share.
    */
-  #write<Result>(command: (client: RedisClient) => Promise<Result>): Promise<Result> {
+  #atEndOfTurn<Result>(command: (client: RedisClient) => Promise<Result>): Promise<Result> {
     const { client, clock } = this.#options
     if (client.stream === undefined) return command(client)
     return new Promise((resolve, reject) => {
